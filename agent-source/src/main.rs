@@ -1,0 +1,2 @@
+//! `agent-source`: the command.
+fn main() {}

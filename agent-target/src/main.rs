@@ -1,0 +1,2 @@
+//! `agent-target`: the command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The mutually authenticated channel between two agents.

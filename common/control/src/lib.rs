@@ -1,0 +1,1 @@
+//! The operator's side of both agents: the admin API and the command line.

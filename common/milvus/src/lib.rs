@@ -1,0 +1,1 @@
+//! A client of Milvus that leaves columns as bytes.

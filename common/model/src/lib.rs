@@ -1,0 +1,1 @@
+//! The nouns of a migration: names, schemas, keys, batches, phases, digests.

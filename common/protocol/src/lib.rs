@@ -1,0 +1,1 @@
+//! The rules of the conversation between two agents, without I/O and without a clock.

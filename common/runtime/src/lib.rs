@@ -1,0 +1,1 @@
+//! What both agents run on: journal, tasks, budget, backoff, configuration, telemetry.
