@@ -1,0 +1,61 @@
+"""Commands and their flags. Each command is a function of the parsed flags and answers with something for JSON."""
+import argparse
+import json
+
+from . import places, processes, servers
+
+
+def serve(flags):
+    """Start a server in the background and wait until it is ready."""
+    tls = None
+    if flags.tls_mode:
+        tls = {"mode": flags.tls_mode, "cert": flags.tls_cert, "key": flags.tls_key, "ca": flags.tls_ca,
+               "client_cert": flags.tls_client_cert, "client_key": flags.tls_client_key, "server_name": flags.tls_server_name}
+    extra = dict(entry.split("=", 1) for entry in flags.set)
+    record = servers.serve(flags.kind, flags.dir, flags.port, flags.auth, tls, extra, flags.die_with)
+    return {key: record[key] for key in ("pid", "uri", "dir", "kind")}
+
+
+def stop(flags):
+    """End a server by its folder."""
+    return servers.stop(flags.dir)
+
+
+def status(flags):
+    """The server of a folder, or null."""
+    return processes.read_record(flags.dir)
+
+
+def add_serve(commands):
+    """Flags of serve."""
+    parser = commands.add_parser("serve", help=serve.__doc__)
+    parser.set_defaults(run=serve)
+    parser.add_argument("--kind", required=True, choices=places.KINDS)
+    parser.add_argument("--dir", required=True, help="the server's folder; data survive in it")
+    parser.add_argument("--port", required=True, type=int, help="first of a block of 20 ports; gRPC is on this one")
+    parser.add_argument("--auth", action="store_true", help="users and rights on; root's password is Milvus")
+    parser.add_argument("--tls-mode", type=int, choices=(1, 2), help="1: server certificate, 2: client certificate too")
+    for name in ("cert", "key", "ca", "client-cert", "client-key", "server-name"):
+        parser.add_argument(f"--tls-{name}")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any key of milvus.yaml, with dots")
+    parser.add_argument("--die-with", type=int, metavar="PID", help="end the server when that process is gone")
+
+
+def add_folder_commands(commands):
+    """Flags of stop and status."""
+    for run in (stop, status):
+        parser = commands.add_parser(run.__name__, help=run.__doc__)
+        parser.set_defaults(run=run)
+        parser.add_argument("--dir", required=True)
+
+
+def main():
+    """Parse, run, print. The exit code is 0 unless the answer says otherwise."""
+    parser = argparse.ArgumentParser(prog="testbed", description="Real Milvus servers, seeds, faults and an oracle.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    add_serve(commands)
+    add_folder_commands(commands)
+    flags = parser.parse_args()
+    answer = flags.run(flags)
+    print(json.dumps(answer, ensure_ascii=False))
+    return answer.get("exit_code", 0) if isinstance(answer, dict) else 0
