@@ -1,0 +1,118 @@
+//! The stable codes of faults and findings. A code, once released, keeps its meaning; API, CLI, logs and docs share them.
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $constant:ident = $text:literal;)*) => {
+        $($(#[$doc])* pub const $constant: &str = $text;)*
+
+        /// Every code, for the documentation's own check.
+        pub const ALL: &[&str] = &[$($text),*];
+    };
+}
+
+codes! {
+    /// The configuration or a job file is not valid.
+    CONFIG_INVALID = "config_invalid";
+    /// A certificate, key or CA file can't be read or does not fit.
+    CERTIFICATE_INVALID = "certificate_invalid";
+    /// A certificate has expired or is not valid yet.
+    CERTIFICATE_EXPIRED = "certificate_expired";
+    /// The peer's certificate is valid, but its name is not on the list.
+    PEER_NOT_ALLOWED = "peer_not_allowed";
+    /// The peer did not show a certificate that our CA signed, or spoke no TLS 1.3.
+    PEER_UNTRUSTED = "peer_untrusted";
+    /// The peer can't be reached.
+    PEER_UNREACHABLE = "peer_unreachable";
+    /// The peer speaks another major version of the protocol.
+    PROTOCOL_VERSION = "protocol_version";
+    /// Both agents have the same role.
+    PROTOCOL_ROLE = "protocol_role";
+    /// The peer broke the protocol: a malformed, oversized or unexpected frame.
+    PROTOCOL_VIOLATION = "protocol_violation";
+    /// Another agent has claimed the job under a higher epoch.
+    EPOCH_SUPERSEDED = "epoch_superseded";
+    /// Milvus can't be reached.
+    MILVUS_UNREACHABLE = "milvus_unreachable";
+    /// Milvus refused the user and password or the token.
+    MILVUS_UNAUTHENTICATED = "milvus_unauthenticated";
+    /// Milvus's user lacks a right.
+    MILVUS_DENIED = "milvus_denied";
+    /// Milvus asks to slow down.
+    MILVUS_RATE_LIMIT = "milvus_rate_limit";
+    /// Milvus refuses writes until there is room.
+    MILVUS_QUOTA = "milvus_quota";
+    /// A call to Milvus took longer than its limit.
+    MILVUS_TIMEOUT = "milvus_timeout";
+    /// Milvus does not know this call: its version is too low.
+    MILVUS_UNIMPLEMENTED = "milvus_unimplemented";
+    /// A message is larger than Milvus takes or gives.
+    MILVUS_TOO_LARGE = "milvus_too_large";
+    /// Milvus refused a request for another cause, given in its words.
+    MILVUS_REFUSED = "milvus_refused";
+    /// Milvus answered what Passage can't understand.
+    MILVUS_ANSWER = "milvus_answer";
+    /// No such database.
+    DATABASE_NOT_FOUND = "database_not_found";
+    /// No such collection.
+    COLLECTION_NOT_FOUND = "collection_not_found";
+    /// The collection is not loaded, so that its rows can't be read.
+    COLLECTION_NOT_LOADED = "collection_not_loaded";
+    /// A collection changed its identity while its job ran.
+    COLLECTION_REPLACED = "collection_replaced";
+    /// A pattern of the job matches no collection.
+    SELECTION_EMPTY = "selection_empty";
+    /// The agent's scope does not allow a collection.
+    SCOPE_DENIED = "scope_denied";
+    /// The target has a collection or alias of this name already.
+    NAME_TAKEN = "name_taken";
+    /// Two collections of the job would get the same name.
+    NAME_CLASH = "name_clash";
+    /// The target can't hold a type or attribute of the collection.
+    TYPE_UNSUPPORTED = "type_unsupported";
+    /// One row is larger than a message may be.
+    ROW_TOO_LARGE = "row_too_large";
+    /// The source holds several rows of one primary key.
+    DUPLICATE_KEYS = "duplicate_keys";
+    /// Automatic primary keys are kept on a target that makes its own: the target's schema has autoID off.
+    AUTO_ID_OFF = "auto_id_off";
+    /// Primary keys are made anew on the target.
+    AUTO_ID_REGENERATED = "auto_id_regenerated";
+    /// An index is created in another form.
+    INDEX_MAPPED = "index_mapped";
+    /// A property is not carried.
+    PROPERTY_DROPPED = "property_dropped";
+    /// An attribute is carried in another form.
+    ATTRIBUTE_CHANGED = "attribute_changed";
+    /// There is already a job of this name.
+    JOB_EXISTS = "job_exists";
+    /// No such job.
+    JOB_NOT_FOUND = "job_not_found";
+    /// The job's phase does not allow what was asked.
+    JOB_PHASE = "job_phase";
+    /// Two agents disagree on what the job is.
+    JOB_DIFFERS = "job_differs";
+    /// An operator cancelled the job.
+    JOB_CANCELLED = "job_cancelled";
+    /// The journal is damaged.
+    JOURNAL_CORRUPT = "journal_corrupt";
+    /// Another process has the journal open.
+    JOURNAL_LOCKED = "journal_locked";
+    /// The journal can't be written or read.
+    JOURNAL_IO = "journal_io";
+    /// The disk under the journal is full.
+    DISK_FULL = "disk_full";
+    /// The verification found rows or definitions that differ.
+    VERIFY_MISMATCH = "verify_mismatch";
+    /// The verification can't run.
+    VERIFY_BLOCKED = "verify_blocked";
+    /// Passage itself is wrong.
+    BUG = "bug";
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_code_stands_twice() {
+        let unique: std::collections::BTreeSet<_> = super::ALL.iter().collect();
+        assert_eq!(unique.len(), super::ALL.len());
+    }
+}

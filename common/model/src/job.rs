@@ -1,0 +1,112 @@
+//! What an operator asks for.
+
+use crate::{JobName, Selection};
+use serde::{Deserialize, Serialize};
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident),* $(,)? } default $default:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$vdoc])* $variant),* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::$default
+            }
+        }
+    };
+}
+
+choice! {
+    /// What happens when the target already has a collection of the wanted name.
+    OnConflict {
+        /// The job does not start.
+        Fail,
+        /// The collection is left out.
+        Skip,
+        /// The target's collection is dropped and made anew.
+        Replace,
+        /// Rows are added to the target's collection, as upserts.
+        Append,
+    } default Fail
+}
+
+choice! {
+    /// What becomes of primary keys that the source's server made.
+    AutoId {
+        /// They are kept; where the target can't take them, its schema has autoID off.
+        Preserve,
+        /// The target makes new ones.
+        Regenerate,
+    } default Preserve
+}
+
+choice! {
+    /// What becomes of indexes.
+    Indexes {
+        /// The same indexes with the same parameters.
+        Keep,
+        /// AUTOINDEX on every vector field, with the source's metric; scalar indexes as they are.
+        Auto,
+        /// None.
+        None,
+    } default Keep
+}
+
+choice! {
+    /// Whether the target's collections are loaded in the end.
+    Load {
+        /// As on the source.
+        Keep,
+        /// Yes.
+        Yes,
+        /// No.
+        No,
+    } default Keep
+}
+
+choice! {
+    /// How the target is compared with the source.
+    Verify {
+        /// Every value of every row.
+        Content,
+        /// The number of rows only.
+        Counts,
+        /// Not at all.
+        None,
+    } default Content
+}
+
+choice! {
+    /// What happens with a source collection that is not loaded, and so can't be read.
+    Unloaded {
+        /// The job does not start.
+        Refuse,
+        /// The agent loads it for the job, and releases it afterwards.
+        Load,
+    } default Refuse
+}
+
+/// A job as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// The job's name.
+    pub name: JobName,
+    /// The collections and their names on the target.
+    pub selection: Selection,
+    /// When the target has the name already.
+    pub on_conflict: OnConflict,
+    /// Primary keys made by the server.
+    pub auto_id: AutoId,
+    /// Indexes.
+    pub indexes: Indexes,
+    /// Loading.
+    pub load: Load,
+    /// Verification.
+    pub verify: Verify,
+    /// Source collections that are not loaded.
+    pub unloaded: Unloaded,
+    /// Preflight only: nothing is changed.
+    pub dry_run: bool,
+}

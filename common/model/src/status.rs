@@ -1,0 +1,46 @@
+//! A job as an operator sees it.
+
+use crate::{CollectionName, CollectionPhase, Fault, Finding, JobSpec, Phase, Verification, VerifyReport};
+use serde::{Deserialize, Serialize};
+
+/// How far one collection is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionStatus {
+    /// The source's name.
+    pub source: CollectionName,
+    /// The target's name.
+    pub target: CollectionName,
+    /// The phase.
+    pub phase: CollectionPhase,
+    /// Rows durable on the target.
+    pub rows_copied: u64,
+    /// Rows to copy, counted on the source; `None` until they are.
+    pub rows_total: Option<u64>,
+    /// Bytes of values durable on the target.
+    pub bytes_copied: u64,
+    /// Rows compared.
+    pub rows_verified: u64,
+    /// What is known about its being equal.
+    pub verification: Verification,
+}
+
+/// A job, its phase and its progress.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobStatus {
+    /// What was asked for.
+    pub spec: JobSpec,
+    /// The phase.
+    pub phase: Phase,
+    /// What the job waits for, when it does not move; or why it failed.
+    pub cause: Option<Fault>,
+    /// Unix time of creation, in milliseconds.
+    pub created_ms: u64,
+    /// Unix time of the end, in milliseconds.
+    pub ended_ms: Option<u64>,
+    /// What preflight found.
+    pub findings: Vec<Finding>,
+    /// The collections, in the job's order.
+    pub collections: Vec<CollectionStatus>,
+    /// What the last verification found.
+    pub report: Option<VerifyReport>,
+}
