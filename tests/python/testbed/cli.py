@@ -49,12 +49,56 @@ def add_folder_commands(commands):
         parser.add_argument("--dir", required=True)
 
 
+def connect(flags, prefix=""):
+    """The endpoint that --uri, --token and --tls-… name (with a prefix: --source-uri …)."""
+    from . import raw
+    value = lambda name: getattr(flags, prefix + name)
+    tls = {"ca": value("tls_ca"), "client_cert": value("tls_client_cert"), "client_key": value("tls_client_key"),
+           "server_name": value("tls_server_name")}
+    return raw.Server(value("uri"), value("token"), tls)
+
+
+def add_endpoint(parser, prefix=""):
+    """Flags that name an endpoint."""
+    parser.add_argument(f"--{prefix}uri", required=True, help="http://host:port or https://host:port")
+    parser.add_argument(f"--{prefix}token", help="user:password")
+    for name in ("ca", "client-cert", "client-key", "server-name"):
+        parser.add_argument(f"--{prefix}tls-{name}")
+
+
+def bulk(flags):
+    """Make one large collection, indexed and loaded."""
+    from . import bulk as program
+    keys = {"int64": "Int64", "varchar": "VarChar"}[flags.keys]
+    return program.seed(connect(flags), flags.db, flags.collection, flags.rows, flags.dim, flags.text, flags.json, keys,
+                        flags.partitions, flags.shards, flags.index, flags.seed)
+
+
+def add_bulk(commands):
+    """Flags of bulk."""
+    parser = commands.add_parser("bulk", help=bulk.__doc__)
+    parser.set_defaults(run=bulk)
+    add_endpoint(parser)
+    parser.add_argument("--db", default="default")
+    parser.add_argument("--collection", required=True)
+    parser.add_argument("--rows", type=int, required=True)
+    parser.add_argument("--dim", type=int, default=128)
+    parser.add_argument("--text", action="store_true", help="a VarChar column of English text")
+    parser.add_argument("--json", action="store_true", help="a JSON column")
+    parser.add_argument("--keys", choices=("int64", "varchar"), default="int64")
+    parser.add_argument("--partitions", type=int, default=0, help="explicit partitions; 0: only the default one")
+    parser.add_argument("--shards", type=int, default=1)
+    parser.add_argument("--index", default="FLAT", help="index type of the vectors")
+    parser.add_argument("--seed", type=int, default=1)
+
+
 def main():
     """Parse, run, print. The exit code is 0 unless the answer says otherwise."""
     parser = argparse.ArgumentParser(prog="testbed", description="Real Milvus servers, seeds, faults and an oracle.")
     commands = parser.add_subparsers(required=True, metavar="command")
     add_serve(commands)
     add_folder_commands(commands)
+    add_bulk(commands)
     flags = parser.parse_args()
     answer = flags.run(flags)
     print(json.dumps(answer, ensure_ascii=False))

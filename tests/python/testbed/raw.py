@@ -1,0 +1,188 @@
+"""The one place that touches pymilvus: its generated messages, over a channel of our own.
+
+The SDK's client caches schemas, rewrites errors, guesses limits and escapes badly; the messages do not.
+Every method is one call of the service, checked for both kinds of status (numeric `code` since 2.3,
+`error_code` before), with the database in the request and in the metadata, as the SDKs send it.
+"""
+import base64
+import time
+
+import grpc
+from pymilvus.grpc_gen import common_pb2 as common
+from pymilvus.grpc_gen import milvus_pb2 as milvus
+from pymilvus.grpc_gen import milvus_pb2_grpc
+from pymilvus.grpc_gen import schema_pb2 as schema
+
+STRONG = common.ConsistencyLevel.Value("Strong")
+UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+NO_INDEX = (700, 25)
+FINISHED = common.IndexState.Value("Finished")
+
+
+class Refused(Exception):
+    """A call that the server answered with a failure. `code` is 0 before 2.3, `legacy` is the old number."""
+
+    def __init__(self, method, status):
+        super().__init__(f"{method}: code {status.code}, error_code {status.error_code}: {status.reason}")
+        self.code, self.legacy, self.reason = status.code, status.error_code, status.reason
+
+
+def pairs(mapping):
+    """Key-value pairs of a request."""
+    return [common.KeyValuePair(key=key, value=str(value)) for key, value in mapping.items()]
+
+
+def mapping(key_values):
+    """Key-value pairs of an answer."""
+    return {pair.key: pair.value for pair in key_values}
+
+
+def open_channel(uri, tls=None):
+    """A channel to http://… or https://…; `tls` may name ca, client_cert, client_key, server_name."""
+    scheme, _, address = uri.rstrip("/").partition("://")
+    if scheme != "https":
+        return grpc.insecure_channel(address, UNLIMITED)
+    tls = tls or {}
+    read = lambda key: open(tls[key], "rb").read() if tls.get(key) else None
+    credentials = grpc.ssl_channel_credentials(read("ca"), read("client_key"), read("client_cert"))
+    named = [("grpc.ssl_target_name_override", tls["server_name"])] if tls.get("server_name") else []
+    return grpc.secure_channel(address, credentials, UNLIMITED + named)
+
+
+class Server:
+    """One Milvus endpoint."""
+
+    def __init__(self, uri, token=None, tls=None):
+        self.uri = uri
+        self._stub = milvus_pb2_grpc.MilvusServiceStub(open_channel(uri, tls))
+        self._authorization = [("authorization", base64.b64encode(token.encode()).decode())] if token else []
+
+    def call(self, method, request, db="default", seconds=120):
+        """One unary call; raises Refused, or grpc.RpcError where the transport failed."""
+        metadata = self._authorization + [("dbname", db)]
+        if "db_name" in request.DESCRIPTOR.fields_by_name and not request.db_name and "Database" not in method:
+            request.db_name = db
+        reply = getattr(self._stub, method)(request, timeout=seconds, metadata=metadata)
+        status = getattr(reply, "status", reply)
+        if isinstance(status, common.Status) and (status.code or status.error_code):
+            raise Refused(method, status)
+        return reply
+
+    def version(self):
+        """The build tag, for example v2.3.5-lite."""
+        return self.call("GetVersion", milvus.GetVersionRequest()).version
+
+    def databases(self):
+        """Names of all databases; only `default` where the server knows none."""
+        try:
+            return sorted(self.call("ListDatabases", milvus.ListDatabasesRequest()).db_names)
+        except (Refused, grpc.RpcError) as error:
+            if is_unimplemented(error):
+                return ["default"]
+            raise
+
+    def database_properties(self, db):
+        """Properties of a database, or None where the server cannot tell."""
+        try:
+            return mapping(self.call("DescribeDatabase", milvus.DescribeDatabaseRequest(db_name=db), db).properties)
+        except (Refused, grpc.RpcError) as error:
+            if is_unimplemented(error):
+                return None
+            raise
+
+    def collections(self, db="default"):
+        """Names of the collections of a database."""
+        return sorted(self.call("ShowCollections", milvus.ShowCollectionsRequest(), db).collection_names)
+
+    def describe(self, db, name):
+        """The whole answer of DescribeCollection."""
+        return self.call("DescribeCollection", milvus.DescribeCollectionRequest(collection_name=name), db)
+
+    def partitions(self, db, name):
+        """Partition names in order of their ids (Milvus Lite has none: then as answered)."""
+        reply = self.call("ShowPartitions", milvus.ShowPartitionsRequest(collection_name=name), db)
+        ids = reply.partitionIDs or range(len(reply.partition_names))
+        return [partition for _, partition in sorted(zip(ids, reply.partition_names))]
+
+    def indexes(self, db, name):
+        """Index descriptions; none where there are none."""
+        try:
+            return list(self.call("DescribeIndex", milvus.DescribeIndexRequest(collection_name=name), db).index_descriptions)
+        except Refused as error:
+            if error.code in NO_INDEX or error.legacy in NO_INDEX or "not exist" in error.reason or "not found" in error.reason:
+                return []
+            raise
+
+    def create_partition(self, db, name, partition):
+        """CreatePartition."""
+        self.call("CreatePartition", milvus.CreatePartitionRequest(collection_name=name, partition_name=partition), db)
+
+    def create_database(self, db, **properties):
+        """CreateDatabase."""
+        self.call("CreateDatabase", milvus.CreateDatabaseRequest(db_name=db, properties=pairs(properties)))
+
+    def load_state(self, db, name, partitions=()):
+        """NotExist, NotLoad, Loading or Loaded, lower case."""
+        request = milvus.GetLoadStateRequest(collection_name=name, partition_names=partitions)
+        state = self.call("GetLoadState", request, db).state
+        return common.LoadState.Name(state).removeprefix("LoadState").lower()
+
+    def query(self, db, name, expression, fields, partitions=(), limit=None, **parameters):
+        """Query at strong consistency; returns the field data by name."""
+        if limit is not None:
+            parameters["limit"] = limit
+        request = milvus.QueryRequest(
+            collection_name=name, expr=expression, output_fields=fields, partition_names=partitions, guarantee_timestamp=0,
+            consistency_level=STRONG, query_params=pairs(parameters))
+        reply = self.call("Query", request, db)
+        return {column.field_name or "$meta": column for column in reply.fields_data}
+
+    def count(self, db, name, expression="", partitions=()):
+        """count(*), every duplicate counted; needs 2.3."""
+        column = self.query(db, name, expression, ["count(*)"], partitions)["count(*)"]
+        return column.scalars.long_data.data[0]
+
+    def insert(self, db, name, columns, rows, partition="", upsert=False):
+        """Insert or upsert prepared columns; returns the MutationResult."""
+        kind = milvus.UpsertRequest if upsert else milvus.InsertRequest
+        request = kind(collection_name=name, partition_name=partition, fields_data=columns, num_rows=rows)
+        return self.call("Upsert" if upsert else "Insert", request, db)
+
+    def delete(self, db, name, expression, partition=""):
+        """Delete by expression."""
+        return self.call("Delete", milvus.DeleteRequest(collection_name=name, partition_name=partition, expr=expression), db)
+
+    def flush(self, db, name, seconds=120):
+        """Flush and wait until every segment of this moment is flushed."""
+        reply = self.call("Flush", milvus.FlushRequest(collection_names=[name]), db)
+        segments = reply.coll_segIDs[name].data
+        request = milvus.GetFlushStateRequest(segmentIDs=segments, flush_ts=reply.coll_flush_ts.get(name, 0), collection_name=name)
+        wait_for(lambda: self.call("GetFlushState", request, db).flushed, f"flush of {name}", seconds)
+
+    def create_index(self, db, name, field, parameters, index_name="", seconds=300):
+        """Create an index and wait until it is built."""
+        request = milvus.CreateIndexRequest(collection_name=name, field_name=field, index_name=index_name, extra_params=pairs(parameters))
+        self.call("CreateIndex", request, db)
+        built = lambda: all(index.state == FINISHED for index in self.indexes(db, name) if index.field_name == field)
+        wait_for(built, f"index on {name}.{field}", seconds)
+
+    def load(self, db, name, replicas=1, seconds=300):
+        """Load and wait until it may be queried."""
+        self.call("LoadCollection", milvus.LoadCollectionRequest(collection_name=name, replica_number=replicas), db)
+        wait_for(lambda: self.load_state(db, name) == "loaded", f"load of {name}", seconds)
+
+
+def is_unimplemented(error):
+    """Whether the server does not know this call."""
+    if isinstance(error, grpc.RpcError):
+        return error.code() == grpc.StatusCode.UNIMPLEMENTED
+    return error.code == 10 or "not implemented" in error.reason.lower() or "unimplemented" in error.reason.lower()
+
+
+def wait_for(condition, what, seconds, pause=0.1):
+    """Poll until the condition holds; a TimeoutError names what did not come."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError(f"{what}: not within {seconds} s")
+        time.sleep(pause)
