@@ -1,2 +1,71 @@
 //! Compiles the .proto files with a protobuf compiler written in Rust: no protoc is needed.
-fn main() {}
+//!
+//! Every .proto file under a language's folder is compiled, so that a new file needs no change here.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+/// Each language: its folder, and the package that `src/lib.rs` includes.
+const LANGUAGES: [(&str, &str); 3] = [
+    ("milvus", "milvus.proto.milvus"),
+    ("agent", "passage.agent.v1"),
+    ("admin", "passage.admin.v1"),
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    for (folder, package) in LANGUAGES {
+        let folder_path = root.join(folder);
+        println!("cargo:rerun-if-changed={}", folder_path.display());
+        let files = if folder_path.exists() {
+            proto_files(&folder_path)?
+        } else {
+            Vec::new()
+        };
+        if files.is_empty() {
+            // A language that nobody has written yet: an empty module.
+            fs::write(out.join(format!("{package}.rs")), "")?;
+            fs::write(out.join(format!("{folder}.bin")), "")?;
+            continue;
+        }
+        compile(&root, &files, &out.join(format!("{folder}.bin")))?;
+    }
+    Ok(())
+}
+
+/// The .proto files below a folder, in a stable order.
+fn proto_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(proto_files(&path)?);
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "proto")
+        {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Generates messages, clients and servers, and leaves the descriptors in a file for gRPC's reflection.
+fn compile(root: &Path, files: &[PathBuf], descriptors: &Path) -> Result<(), Box<dyn Error>> {
+    let mut compiler = protox::Compiler::new([root])?;
+    compiler
+        .include_source_info(true)
+        .include_imports(true)
+        .open_files(files)?;
+    fs::write(descriptors, compiler.encode_file_descriptor_set())?;
+    tonic_prost_build::configure()
+        // Milvus has a call named Connect, which would clash with the constructor of a client that brings its own transport.
+        .build_transport(false)
+        .generate_default_stubs(true)
+        .bytes(".")
+        .compile_fds(compiler.file_descriptor_set())?;
+    Ok(())
+}

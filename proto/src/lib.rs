@@ -1,1 +1,60 @@
 //! The written language: messages between agents, the operator's API, and the subset of Milvus's API that Passage uses.
+//!
+//! Generated code and nothing else; the `.proto` files beside it are the documentation. These types live and die inside the
+//! rooms that speak the language: they stand in no other room's public signature.
+
+/// The subset of Milvus's API that Passage uses, wire-compatible with Milvus. Columns of values stay bytes.
+pub mod milvus {
+    /// Messages that every other package of Milvus's uses.
+    #[allow(
+        missing_docs,
+        clippy::all,
+        reason = "generated code: the .proto files are its documentation"
+    )]
+    pub mod common {
+        include!(concat!(env!("OUT_DIR"), "/milvus.proto.common.rs"));
+    }
+
+    /// Schemas and columns.
+    #[allow(
+        missing_docs,
+        clippy::all,
+        reason = "generated code: the .proto files are its documentation"
+    )]
+    pub mod schema {
+        include!(concat!(env!("OUT_DIR"), "/milvus.proto.schema.rs"));
+    }
+
+    /// The calls, and their requests and answers.
+    #[allow(
+        missing_docs,
+        clippy::all,
+        reason = "generated code: the .proto files are its documentation"
+    )]
+    pub mod service {
+        include!(concat!(env!("OUT_DIR"), "/milvus.proto.milvus.rs"));
+    }
+}
+
+/// What agents say to each other.
+#[allow(
+    missing_docs,
+    clippy::all,
+    reason = "generated code: the .proto files are its documentation"
+)]
+pub mod agent {
+    include!(concat!(env!("OUT_DIR"), "/passage.agent.v1.rs"));
+}
+
+/// What an operator, or a program on an operator's behalf, asks of an agent.
+#[allow(
+    missing_docs,
+    clippy::all,
+    reason = "generated code: the .proto files are its documentation"
+)]
+pub mod admin {
+    include!(concat!(env!("OUT_DIR"), "/passage.admin.v1.rs"));
+
+    /// The descriptors of this API, for gRPC's server reflection.
+    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/admin.bin"));
+}
