@@ -1,0 +1,184 @@
+//! Questions between agents, and their answers.
+//!
+//! Calls are rare: a few for each collection, one for each range that is compared. Their bodies are the JSON form of the model's
+//! types, which is also the form in which the journals hold them.
+//!
+//! Every call may be made again after a lost reply: its second execution finds the first one's work and gives the same answer.
+
+use model::report::CollectionReport;
+use model::{
+    BatchIndex, CollectionIndex, CollectionName, CollectionSpec, DatabaseSpec, Digest, Epoch, Finding, Incarnation, JobName, JobSpec,
+    JobStatus, Key, Phase, RowHash, UnitId, UnitProgress,
+};
+use serde::{Deserialize, Serialize};
+
+/// Names a call among those that its sender made in this session.
+pub type CallId = u64;
+
+/// A question from one agent to the other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// Source to target: I carry out this job, under this epoch.
+    OpenJob {
+        /// The job.
+        spec: JobSpec,
+        /// The source's claim.
+        epoch: Epoch,
+        /// The source's process.
+        incarnation: Incarnation,
+    },
+    /// Source to target: what would become of this collection? Changes nothing.
+    CheckCollection(CollectionPlan),
+    /// Source to target: create this collection with its partitions, or find what an earlier call created.
+    CreateCollection(CollectionPlan),
+    /// Source to target: all rows are durable; flush, build the indexes, load.
+    FinishCollection {
+        /// The job.
+        job: JobName,
+        /// The collection.
+        index: CollectionIndex,
+    },
+    /// Source to target: compare this collection with the source, row by row.
+    VerifyCollection {
+        /// The collection as the source has it now.
+        plan: CollectionPlan,
+        /// How many units there are to compare.
+        units: u32,
+    },
+    /// Source to target: set the aliases, then compare the definitions.
+    SealCollection(CollectionPlan),
+    /// Source to target: the job has ended in this phase.
+    CloseJob {
+        /// The job.
+        job: JobName,
+        /// How it ended.
+        phase: Phase,
+    },
+    /// Target to source: an operator asked the target's agent for this job.
+    RequestJob(JobSpec),
+    /// Target to source: an operator cancelled the job there.
+    RequestCancel(JobName),
+    /// Target to source: an operator asked there that this job's collections be compared again.
+    RequestVerify(JobName),
+    /// Target to source: the digests of a unit's batches.
+    DigestUnit {
+        /// The job.
+        job: JobName,
+        /// The unit.
+        unit: UnitId,
+    },
+    /// Target to source: the hash of each row of a batch.
+    HashRows {
+        /// The job.
+        job: JobName,
+        /// The unit.
+        unit: UnitId,
+        /// The batch.
+        batch: BatchIndex,
+    },
+    /// Target to source: the hash of each field of some rows of a batch.
+    HashFields {
+        /// The job.
+        job: JobName,
+        /// The unit.
+        unit: UnitId,
+        /// The batch.
+        batch: BatchIndex,
+        /// The rows' keys.
+        keys: Vec<Key>,
+    },
+}
+
+/// A collection as it is to be on the target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CollectionPlan {
+    /// The job.
+    pub job: JobName,
+    /// The collection's place in the job.
+    pub index: CollectionIndex,
+    /// The source's database.
+    pub database: DatabaseSpec,
+    /// The source's collection.
+    pub source: CollectionSpec,
+    /// The name that it gets on the target.
+    pub target: CollectionName,
+}
+
+/// The answer to a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// What a collection's check found.
+    Checked {
+        /// What the operator should know.
+        findings: Vec<Finding>,
+        /// Whether the job leaves this collection out.
+        skip: bool,
+    },
+    /// The collection is there, and this much of it is durable.
+    Created(Durable),
+    /// What the comparison found.
+    Report(CollectionReport),
+    /// The digests of a unit's batches, in order, and the rows that share their key with another.
+    Digests {
+        /// One for each batch.
+        batches: Vec<Digest>,
+        /// Rows of the unit that `count(*)` sees and a query does not: further rows of a key; 0 where the server can't tell.
+        duplicates: u64,
+    },
+    /// The hash of each row, in the order of the keys.
+    RowHashes(Vec<(Key, RowHash)>),
+    /// For each row that is there, the hash of each field, by name.
+    FieldHashes(Vec<(Key, Vec<(String, RowHash)>)>),
+}
+
+/// What is durable of a collection's rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Durable {
+    /// Units of which every batch is durable, as ranges of unit numbers: first and last.
+    pub complete: Vec<(u32, u32)>,
+    /// Units that were begun.
+    pub partial: Vec<(u32, UnitProgress)>,
+    /// Rows durable in all.
+    pub rows: u64,
+    /// Bytes of values durable in all.
+    pub bytes: u64,
+}
+
+impl Durable {
+    /// How much of a unit is durable: `None` when every batch is.
+    #[must_use]
+    pub fn missing_of(&self, unit: u32) -> Option<Option<UnitProgress>> {
+        if self.complete.iter().any(|(first, last)| (*first..=*last).contains(&unit)) {
+            return None;
+        }
+        Some(self.partial.iter().find(|(number, _)| *number == unit).map(|(_, progress)| *progress))
+    }
+}
+
+/// News that need no answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Note {
+    /// Source to target: how the job is doing, for the target's operators.
+    Status(Box<JobStatus>),
+    /// Target to source: how far a comparison is.
+    Verified {
+        /// The job.
+        job: JobName,
+        /// The collection.
+        index: CollectionIndex,
+        /// Rows compared so far.
+        rows: u64,
+    },
+    /// Target to source: what the target waits for while it carries out a call.
+    Waiting {
+        /// The job.
+        job: JobName,
+        /// The cause; `None` when it goes on.
+        cause: Option<model::Fault>,
+    },
+}

@@ -1,0 +1,165 @@
+//! What travels on a lane.
+
+use crate::{Hello, call::CallId};
+use bytes::Bytes;
+use model::{BatchIndex, DataType, Fault, JobName, UnitId};
+
+/// The most bytes that the parts of one [`Piece`] hold together.
+pub const MAX_PIECE_BYTES: usize = 1 << 20;
+
+/// The most bytes that any frame takes on the wire. A larger one is a breach of the protocol.
+pub const MAX_FRAME_BYTES: usize = 4 << 20;
+
+/// One message on a lane.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Frame {
+    /// Who is there: the first frame in each direction on the control lane.
+    Hello(Hello),
+    /// The peer is refused, or the session ends; the last frame in its direction.
+    Refused(Fault),
+    /// A sign of life.
+    Heartbeat,
+    /// A question, on the control lane. Its body is the JSON form of a [`crate::Call`].
+    Call {
+        /// Names the call among those of its sender.
+        id: CallId,
+        /// The W3C trace context that the callee's spans belong to; may be empty.
+        traceparent: String,
+        /// The question.
+        body: Bytes,
+    },
+    /// The answer to a call. Its body is the JSON form of an [`crate::Answer`].
+    Reply {
+        /// The call.
+        id: CallId,
+        /// The answer, or why there is none.
+        body: Result<Bytes, Fault>,
+    },
+    /// News that need no answer, on the control lane: the JSON form of a [`crate::Note`].
+    Note(Bytes),
+    /// A batch begins, on a data lane.
+    BatchStart(BatchHead),
+    /// More of the batch that has begun.
+    Piece(Piece),
+    /// The sender of batches may send so many bytes more on this lane.
+    Credit(u64),
+    /// A batch is durable on the target.
+    Confirm(Confirm),
+}
+
+/// Names a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BatchName {
+    /// The job.
+    pub job: JobName,
+    /// The unit.
+    pub unit: UnitId,
+    /// The place in the unit.
+    pub index: BatchIndex,
+}
+
+/// What a batch is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchHead {
+    /// The batch.
+    pub name: BatchName,
+    /// How many batches the unit has.
+    pub unit_batches: u32,
+    /// The partition that the rows are in, where partitions are addressed.
+    pub partition: Option<String>,
+    /// Which part of the batch this is, from 0: a batch that one message can't hold is read and written in parts.
+    pub part: u32,
+    /// Whether this is the batch's last part.
+    pub is_last_part: bool,
+    /// How many rows this part has.
+    pub rows: u32,
+    /// The columns, in the order in which their bytes follow.
+    pub columns: Vec<ColumnHead>,
+}
+
+impl BatchHead {
+    /// The bytes that follow the head.
+    #[must_use]
+    pub fn wire_bytes(&self) -> u64 {
+        self.columns.iter().map(|column| column.wire_bytes).sum()
+    }
+
+    /// The bytes that the batch takes once it is decompressed: what it costs its receiver.
+    #[must_use]
+    pub fn raw_bytes(&self) -> u64 {
+        self.columns.iter().map(|column| column.raw_bytes + column.valid.len() as u64).sum()
+    }
+}
+
+/// Which of Milvus's messages a column's bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadKind {
+    /// `schema.ScalarField`.
+    Scalars,
+    /// `schema.VectorField`.
+    Vectors,
+    /// `schema.StructArrayField`.
+    Structs,
+    /// None: every value is null.
+    Absent,
+}
+
+/// How a column's bytes are written on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// As they are.
+    Plain,
+    /// One zstd frame.
+    Zstd,
+}
+
+/// What a column is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnHead {
+    /// The field's name.
+    pub name: String,
+    /// The field's id on the source.
+    pub field_id: i64,
+    /// The field's type.
+    pub data_type: DataType,
+    /// Whether this is the dynamic column.
+    pub is_dynamic: bool,
+    /// One byte a row, 0 for null; empty when no value is null.
+    pub valid: Bytes,
+    /// What the bytes are.
+    pub kind: PayloadKind,
+    /// How they are written.
+    pub codec: Codec,
+    /// Their number as they are written.
+    pub wire_bytes: u64,
+    /// Their number as Milvus gave them.
+    pub raw_bytes: u64,
+    /// XXH3-64 of the bytes as Milvus gave them, followed by those of `valid`.
+    pub checksum: u64,
+}
+
+/// Some of a batch's bytes: the columns' bytes end to end, cut wherever a piece is full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Runs of bytes, to be read one after the other.
+    pub parts: Vec<Bytes>,
+}
+
+impl Piece {
+    /// How many bytes there are in all parts.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.parts.iter().map(Bytes::len).sum()
+    }
+}
+
+/// A batch is durable: Milvus has acknowledged it, and the target's journal says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirm {
+    /// The batch.
+    pub name: BatchName,
+    /// How many rows it has.
+    pub rows: u64,
+    /// How many bytes of values.
+    pub bytes: u64,
+}
