@@ -15,8 +15,8 @@
 //! <state_dir>/journal.redb   the records
 //! ```
 
-mod disk;
 mod directory;
+mod disk;
 mod envelope;
 mod error;
 mod key;

@@ -23,7 +23,11 @@ pub(super) enum Damage {
 }
 
 /// Puts a record into its envelope.
-pub(super) fn seal<T: Serialize>(table: &str, key: &[u8], record: &T) -> Result<Vec<u8>, serde_json::Error> {
+pub(super) fn seal<T: Serialize>(
+    table: &str,
+    key: &[u8],
+    record: &T,
+) -> Result<Vec<u8>, serde_json::Error> {
     let mut sealed = vec![0; HEAD_BYTES];
     serde_json::to_writer(&mut sealed, record)?;
     let checksum = checksum(table, key, &sealed[HEAD_BYTES..]);
@@ -34,7 +38,8 @@ pub(super) fn seal<T: Serialize>(table: &str, key: &[u8], record: &T) -> Result<
 
 /// Whether the envelope is whole; gives what is inside.
 pub(super) fn inspect<'a>(table: &str, key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], Damage> {
-    let Some((&[format, ref claimed @ ..], inside)) = sealed.split_first_chunk::<HEAD_BYTES>() else {
+    let Some((&[format, ref claimed @ ..], inside)) = sealed.split_first_chunk::<HEAD_BYTES>()
+    else {
         return Err(Damage::Short(sealed.len()));
     };
     if format != FORMAT {
@@ -47,7 +52,11 @@ pub(super) fn inspect<'a>(table: &str, key: &[u8], sealed: &'a [u8]) -> Result<&
 }
 
 /// Takes a record out of its envelope.
-pub(super) fn open<T: DeserializeOwned>(table: &str, key: &[u8], sealed: &[u8]) -> Result<T, Damage> {
+pub(super) fn open<T: DeserializeOwned>(
+    table: &str,
+    key: &[u8],
+    sealed: &[u8],
+) -> Result<T, Damage> {
     serde_json::from_slice(inspect(table, key, sealed)?).map_err(Damage::Shape)
 }
 
@@ -69,7 +78,10 @@ mod tests {
     #[test]
     fn every_flipped_bit_of_a_record_is_found() {
         let sealed = seal("units", b"k", &vec![1_u32, 2, 3]).unwrap();
-        assert_eq!(open::<Vec<u32>>("units", b"k", &sealed).unwrap(), vec![1, 2, 3]);
+        assert_eq!(
+            open::<Vec<u32>>("units", b"k", &sealed).unwrap(),
+            vec![1, 2, 3]
+        );
         for bit in 0..sealed.len() * 8 {
             let mut bent = sealed.clone();
             bent[bit / 8] ^= 1 << (bit % 8);
@@ -80,14 +92,26 @@ mod tests {
     #[test]
     fn a_record_in_another_place_is_found() {
         let sealed = seal("units", b"k", &1).unwrap();
-        assert!(matches!(inspect("units", b"l", &sealed), Err(Damage::Checksum)));
-        assert!(matches!(inspect("jobs", b"k", &sealed), Err(Damage::Checksum)));
-        assert!(matches!(inspect("units", b"k", &sealed[..3]), Err(Damage::Short(3))));
+        assert!(matches!(
+            inspect("units", b"l", &sealed),
+            Err(Damage::Checksum)
+        ));
+        assert!(matches!(
+            inspect("jobs", b"k", &sealed),
+            Err(Damage::Checksum)
+        ));
+        assert!(matches!(
+            inspect("units", b"k", &sealed[..3]),
+            Err(Damage::Short(3))
+        ));
     }
 
     #[test]
     fn a_record_of_another_shape_is_refused() {
         let sealed = seal("units", b"k", &"text").unwrap();
-        assert!(matches!(open::<u32>("units", b"k", &sealed), Err(Damage::Shape(_))));
+        assert!(matches!(
+            open::<u32>("units", b"k", &sealed),
+            Err(Damage::Shape(_))
+        ));
     }
 }

@@ -103,14 +103,23 @@ impl JournalError {
         let file = file.to_owned();
         match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::DiskFull { file },
-            ErrorKind::UnexpectedEof | ErrorKind::InvalidData => Self::Corrupt { file, place: error.to_string() },
-            _ => Self::Io { file, cause: error.to_string() },
+            ErrorKind::UnexpectedEof | ErrorKind::InvalidData => Self::Corrupt {
+                file,
+                place: error.to_string(),
+            },
+            _ => Self::Io {
+                file,
+                cause: error.to_string(),
+            },
         }
     }
 
     pub(super) fn record(file: &Path, table: &str, key: &[u8], damage: &Damage) -> Self {
         let place = format!("table {table}, record {}: {damage}", key.escape_ascii());
-        Self::Corrupt { file: file.to_owned(), place }
+        Self::Corrupt {
+            file: file.to_owned(),
+            place,
+        }
     }
 
     /// What redb reports, told in our words. Every error of redb converts to [`redb::Error`].
@@ -118,14 +127,25 @@ impl JournalError {
         let path = || file.to_owned();
         match error.into() {
             redb::Error::Io(error) => Self::io(file, &error),
-            redb::Error::Corrupted(place) => Self::Corrupt { file: path(), place },
+            redb::Error::Corrupted(place) => Self::Corrupt {
+                file: path(),
+                place,
+            },
             error @ (redb::Error::UpgradeRequired(_)
             | redb::Error::RepairAborted
             | redb::Error::TableTypeMismatch { .. }
             | redb::Error::TableIsMultimap(_)
-            | redb::Error::TypeDefinitionChanged { .. }) => Self::Corrupt { file: path(), place: error.to_string() },
-            redb::Error::DatabaseClosed | redb::Error::PreviousIo => Self::Reopened { file: path() },
-            error => Self::Io { file: path(), cause: error.to_string() },
+            | redb::Error::TypeDefinitionChanged { .. }) => Self::Corrupt {
+                file: path(),
+                place: error.to_string(),
+            },
+            redb::Error::DatabaseClosed | redb::Error::PreviousIo => {
+                Self::Reopened { file: path() }
+            }
+            error => Self::Io {
+                file: path(),
+                cause: error.to_string(),
+            },
         }
     }
 }

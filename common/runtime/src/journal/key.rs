@@ -1,7 +1,7 @@
 //! Keys of records and runs of them. Records are ordered by the bytes of their keys.
 
 use std::fmt;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 /// The key of a record: parts, one behind the other, so that the records that share the first parts stand side by side.
 ///
@@ -73,6 +73,9 @@ impl fmt::Display for RecordKey {
     }
 }
 
+/// What ordered maps take for a range of keys.
+pub(super) type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
 /// A run of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
@@ -84,30 +87,51 @@ impl Span {
     /// Every key.
     #[must_use]
     pub fn all() -> Self {
-        Self { start: Bound::Unbounded, end: Bound::Unbounded }
+        Self {
+            start: Bound::Unbounded,
+            end: Bound::Unbounded,
+        }
     }
 
     /// The keys that begin with these parts.
     #[must_use]
     pub fn under(prefix: &RecordKey) -> Self {
-        Self { start: Bound::Included(prefix.0.clone()), end: behind(&prefix.0) }
+        Self {
+            start: Bound::Included(prefix.0.clone()),
+            end: behind(&prefix.0),
+        }
     }
 
     /// Those of this span that stand behind the key.
     #[must_use]
     pub fn after(self, key: &RecordKey) -> Self {
-        Self { start: Bound::Excluded(key.0.clone()), ..self }
+        Self {
+            start: Bound::Excluded(key.0.clone()),
+            ..self
+        }
     }
 
     /// Those of this span that stand before the key.
     #[must_use]
     pub fn before(self, key: &RecordKey) -> Self {
-        Self { end: Bound::Excluded(key.0.clone()), ..self }
+        Self {
+            end: Bound::Excluded(key.0.clone()),
+            ..self
+        }
+    }
+
+    /// Whether this key is one of them.
+    pub(super) fn holds(&self, key: &[u8]) -> bool {
+        self.bounds()
+            .is_some_and(|bounds| RangeBounds::<[u8]>::contains(&bounds, key))
     }
 
     /// Its bounds, or `None` when no key can lie between them: ordered maps panic on such a range.
-    pub(super) fn bounds(&self) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
-        let (start, end) = (self.start.as_ref().map(Vec::as_slice), self.end.as_ref().map(Vec::as_slice));
+    pub(super) fn bounds(&self) -> Option<Bounds<'_>> {
+        let (start, end) = (
+            self.start.as_ref().map(Vec::as_slice),
+            self.end.as_ref().map(Vec::as_slice),
+        );
         match (start, end) {
             (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b)) if a >= b => None,
             (Bound::Excluded(a), Bound::Included(b)) if a >= b => None,
@@ -119,7 +143,9 @@ impl Span {
 
 /// The end of the keys that begin with these bytes: the next bytes of the same length, if there are any.
 fn behind(prefix: &[u8]) -> Bound<Vec<u8>> {
-    let Some(last) = prefix.iter().rposition(|byte| *byte != 0xff) else { return Bound::Unbounded };
+    let Some(last) = prefix.iter().rposition(|byte| *byte != 0xff) else {
+        return Bound::Unbounded;
+    };
     let mut end = prefix[..=last].to_vec();
     end[last] += 1;
     Bound::Excluded(end)
@@ -130,7 +156,7 @@ mod tests {
     use super::*;
 
     fn holds(span: &Span, key: &RecordKey) -> bool {
-        span.bounds().is_some_and(|bounds| std::ops::RangeBounds::<[u8]>::contains(&bounds, key.as_bytes()))
+        span.holds(key.as_bytes())
     }
 
     #[test]
@@ -146,14 +172,31 @@ mod tests {
     fn a_prefix_of_highest_bytes_has_no_end() {
         let span = Span::under(&RecordKey::new().number(u64::MAX));
         assert!(holds(&span, &RecordKey::new().number(u64::MAX).number(1)));
-        assert!(!holds(&span, &RecordKey::new().number(u64::MAX - 1).number(1)));
+        assert!(!holds(
+            &span,
+            &RecordKey::new().number(u64::MAX - 1).number(1)
+        ));
     }
 
     #[test]
     fn numbers_stand_in_their_order() {
         assert!(RecordKey::new().number(255) < RecordKey::new().number(256));
-        assert_eq!(RecordKey::new().text("a").number(7).number(9).number_before_end(0), Some(9));
-        assert_eq!(RecordKey::new().text("a").number(7).number(9).number_before_end(8), Some(7));
+        assert_eq!(
+            RecordKey::new()
+                .text("a")
+                .number(7)
+                .number(9)
+                .number_before_end(0),
+            Some(9)
+        );
+        assert_eq!(
+            RecordKey::new()
+                .text("a")
+                .number(7)
+                .number(9)
+                .number_before_end(8),
+            Some(7)
+        );
         assert_eq!(RecordKey::new().number_before_end(0), None);
     }
 

@@ -36,13 +36,22 @@ impl MemoryJournal {
         let records = Arc::make_mut(&mut state.records);
         for write in writes {
             match write {
-                Write::Put { table, key, sealed } => drop(records.entry(table).or_default().insert(key, sealed)),
-                Write::Delete { table, key } => drop(records.entry(table).or_default().remove(&key)),
-                Write::DeleteSpan { table, span } => records.entry(table).or_default().retain(|key, _| !span.holds(key)),
+                Write::Put { table, key, sealed } => {
+                    drop(records.entry(table).or_default().insert(key, sealed))
+                }
+                Write::Delete { table, key } => {
+                    drop(records.entry(table).or_default().remove(&key))
+                }
+                Write::DeleteSpan { table, span } => records
+                    .entry(table)
+                    .or_default()
+                    .retain(|key, _| !span.holds(key)),
             }
         }
         state.sequence += 1;
-        Ok(Committed { sequence: state.sequence })
+        Ok(Committed {
+            sequence: state.sequence,
+        })
     }
 }
 
@@ -53,7 +62,10 @@ impl Journal for MemoryJournal {
 
     fn view(&self) -> Result<View, JournalError> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(View::new(MemorySnapshot(state.records.clone()), Path::new("(memory)")))
+        Ok(View::new(
+            MemorySnapshot(state.records.clone()),
+            Path::new("(memory)"),
+        ))
     }
 
     fn points(&self) -> &CrashPoints {
@@ -65,12 +77,21 @@ struct MemorySnapshot(Arc<Records>);
 
 impl Snapshot for MemorySnapshot {
     fn find(&self, table: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
-        Ok(self.0.get(table).and_then(|records| records.get(key)).cloned())
+        Ok(self
+            .0
+            .get(table)
+            .and_then(|records| records.get(key))
+            .cloned())
     }
 
     fn scan(&self, table: &'static str, span: &Span) -> Result<RawScan, JournalError> {
-        let (Some(records), Some(bounds)) = (self.0.get(table), span.bounds()) else { return Ok(Box::new(std::iter::empty())) };
-        let found: Vec<_> = records.range::<[u8], _>(bounds).map(|(key, sealed)| Ok((key.clone(), sealed.clone()))).collect();
+        let (Some(records), Some(bounds)) = (self.0.get(table), span.bounds()) else {
+            return Ok(Box::new(std::iter::empty()));
+        };
+        let found: Vec<_> = records
+            .range::<[u8], _>(bounds)
+            .map(|(key, sealed)| Ok((key.clone(), sealed.clone())))
+            .collect();
         Ok(Box::new(found.into_iter()))
     }
 }

@@ -23,7 +23,9 @@ struct Armed {
 
 /// Why a text arms no point.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{VARIABLE} must be <point> or <point>:<passage> with a passage of at least 1, and is {given:?}")]
+#[error(
+    "{VARIABLE} must be <point> or <point>:<passage> with a passage of at least 1, and is {given:?}"
+)]
 pub struct InvalidPoint {
     given: String,
 }
@@ -40,7 +42,9 @@ impl CrashPoints {
     /// # Errors
     /// When the passage is no number or 0: the operator's.
     pub fn parse(text: &str) -> Result<Self, InvalidPoint> {
-        let refusal = || InvalidPoint { given: text.to_owned() };
+        let refusal = || InvalidPoint {
+            given: text.to_owned(),
+        };
         let (point, passage) = match text.rsplit_once(':') {
             None => (text, 1),
             Some((point, passage)) => (point, passage.parse::<u64>().map_err(|_| refusal())?),
@@ -48,7 +52,12 @@ impl CrashPoints {
         match (point, passage) {
             ("", _) if text.is_empty() => Ok(Self::none()),
             ("", _) | (_, 0) => Err(refusal()),
-            _ => Ok(Self { armed: Some(Arc::new(Armed { point: point.to_owned(), passages_left: AtomicU64::new(passage) })) }),
+            _ => Ok(Self {
+                armed: Some(Arc::new(Armed {
+                    point: point.to_owned(),
+                    passages_left: AtomicU64::new(passage),
+                })),
+            }),
         }
     }
 
@@ -119,12 +128,20 @@ mod tests {
     fn the_process_dies_at_the_armed_point() {
         use std::os::unix::process::ExitStatusExt;
         let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "journal::points::tests::passes_three_times", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "journal::points::tests::passes_three_times",
+                "--ignored",
+                "--nocapture",
+            ])
             .env(VARIABLE, "here:2")
             .output()
             .unwrap();
         let printed = String::from_utf8(child.stdout).unwrap();
         assert!(child.status.signal().is_some(), "{:?}", child.status);
-        assert!(printed.contains("before passage 2") && !printed.contains("before passage 3"), "{printed}");
+        assert!(
+            printed.contains("before passage 2") && !printed.contains("before passage 3"),
+            "{printed}"
+        );
     }
 }

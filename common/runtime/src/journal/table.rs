@@ -18,7 +18,10 @@ impl<T> Table<T> {
     /// The table of this name.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, record: PhantomData }
+        Self {
+            name,
+            record: PhantomData,
+        }
     }
 
     /// The table's name.

@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
 pub(super) type RawRecord = (Vec<u8>, Vec<u8>);
-pub(super) type RawScan = Box<dyn DoubleEndedIterator<Item = Result<RawRecord, JournalError>> + Send>;
+pub(super) type RawScan =
+    Box<dyn DoubleEndedIterator<Item = Result<RawRecord, JournalError>> + Send>;
 
 /// Sealed records at one moment.
 pub(super) trait Snapshot: Send {
@@ -23,15 +24,24 @@ pub struct View {
 
 impl View {
     pub(super) fn new(snapshot: impl Snapshot + 'static, file: &Path) -> Self {
-        Self { snapshot: Box::new(snapshot), file: file.to_owned() }
+        Self {
+            snapshot: Box::new(snapshot),
+            file: file.to_owned(),
+        }
     }
 
     /// The record under this key.
     ///
     /// # Errors
     /// [`JournalError::Corrupt`] when the record is damaged or of another type; [`JournalError::Reopened`] when the view ended; [`JournalError::Io`].
-    pub fn find<T: DeserializeOwned>(&self, table: Table<T>, key: &RecordKey) -> Result<Option<T>, JournalError> {
-        let Some(sealed) = self.snapshot.find(table.name(), key.as_bytes())? else { return Ok(None) };
+    pub fn find<T: DeserializeOwned>(
+        &self,
+        table: Table<T>,
+        key: &RecordKey,
+    ) -> Result<Option<T>, JournalError> {
+        let Some(sealed) = self.snapshot.find(table.name(), key.as_bytes())? else {
+            return Ok(None);
+        };
         unseal(&self.file, table, key.as_bytes(), &sealed).map(Some)
     }
 
@@ -39,14 +49,24 @@ impl View {
     ///
     /// # Errors
     /// As [`View::find`], also for each record.
-    pub fn scan<T: DeserializeOwned>(&self, table: Table<T>, span: &Span) -> Result<Scan<T>, JournalError> {
-        Ok(Scan { raw: self.snapshot.scan(table.name(), span)?, table, file: self.file.clone() })
+    pub fn scan<T: DeserializeOwned>(
+        &self,
+        table: Table<T>,
+        span: &Span,
+    ) -> Result<Scan<T>, JournalError> {
+        Ok(Scan {
+            raw: self.snapshot.scan(table.name(), span)?,
+            table,
+            file: self.file.clone(),
+        })
     }
 }
 
 impl std::fmt::Debug for View {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("View").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("View")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,10 +102,18 @@ impl<T: DeserializeOwned> DoubleEndedIterator for Scan<T> {
 
 impl<T> std::fmt::Debug for Scan<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scan").field("table", &self.table).finish_non_exhaustive()
+        f.debug_struct("Scan")
+            .field("table", &self.table)
+            .finish_non_exhaustive()
     }
 }
 
-fn unseal<T: DeserializeOwned>(file: &Path, table: Table<T>, key: &[u8], sealed: &[u8]) -> Result<T, JournalError> {
-    envelope::open(table.name(), key, sealed).map_err(|damage| JournalError::record(file, table.name(), key, &damage))
+fn unseal<T: DeserializeOwned>(
+    file: &Path,
+    table: Table<T>,
+    key: &[u8],
+    sealed: &[u8],
+) -> Result<T, JournalError> {
+    envelope::open(table.name(), key, sealed)
+        .map_err(|damage| JournalError::record(file, table.name(), key, &damage))
 }

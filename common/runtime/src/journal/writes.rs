@@ -6,9 +6,19 @@ use serde::Serialize;
 /// One write.
 #[derive(Debug, Clone)]
 pub(super) enum Write {
-    Put { table: &'static str, key: Vec<u8>, sealed: Vec<u8> },
-    Delete { table: &'static str, key: Vec<u8> },
-    DeleteSpan { table: &'static str, span: Span },
+    Put {
+        table: &'static str,
+        key: Vec<u8>,
+        sealed: Vec<u8>,
+    },
+    Delete {
+        table: &'static str,
+        key: Vec<u8>,
+    },
+    DeleteSpan {
+        table: &'static str,
+        span: Span,
+    },
 }
 
 /// The writes of one step, applied in their order: all become durable or none.
@@ -36,20 +46,31 @@ impl Writes {
                 self.bytes += key.len() + sealed.len();
                 self.writes.push(Write::Put { table, key, sealed });
             }
-            Err(cause) => self.refused = Some(JournalError::Encode { table, cause: cause.to_string() }),
+            Err(cause) => {
+                self.refused = Some(JournalError::Encode {
+                    table,
+                    cause: cause.to_string(),
+                })
+            }
         }
         self
     }
 
     /// Deletes a record; it need not be there.
     pub fn delete<T>(&mut self, table: Table<T>, key: &RecordKey) -> &mut Self {
-        self.writes.push(Write::Delete { table: table.name(), key: key.as_bytes().to_vec() });
+        self.writes.push(Write::Delete {
+            table: table.name(),
+            key: key.as_bytes().to_vec(),
+        });
         self
     }
 
     /// Deletes a run of records.
     pub fn delete_span<T>(&mut self, table: Table<T>, span: Span) -> &mut Self {
-        self.writes.push(Write::DeleteSpan { table: table.name(), span });
+        self.writes.push(Write::DeleteSpan {
+            table: table.name(),
+            span,
+        });
         self
     }
 
