@@ -49,7 +49,8 @@ def insert_all(server, db, name, made, rows, keys, partitions, seed):
     numbers, words = np.random.default_rng(seed), random.Random(seed)
     by_name = {one.name: one for one in made}
     texts = [english.paragraph(words, 2) for _ in range(TEXTS)] if "body" in by_name else []
-    step, sent = batch_rows(schemas.dim_of(by_name[VECTOR]), texts, "payload" in by_name), 0
+    step = min(batch_rows(schemas.dim_of(by_name[VECTOR]), texts, "payload" in by_name), -(-rows // len(partitions)))
+    sent = 0
     for turn, first in enumerate(range(0, rows, step)):
         count = min(step, rows - first)
         values = {KEY: keys_of(keys, first, count),

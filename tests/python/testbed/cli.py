@@ -92,6 +92,25 @@ def add_bulk(commands):
     parser.add_argument("--seed", type=int, default=1)
 
 
+def oracle(flags):
+    """Compare a target with a source, by content; exit code 0 if equal, 3 if not."""
+    from .oracle import compare
+    renames = dict(entry.split("=", 1) for entry in flags.rename)
+    return compare.compare(connect(flags, "source_"), connect(flags, "target_"), flags.collection, renames, flags.ignore, flags.limit)
+
+
+def add_oracle(commands):
+    """Flags of oracle."""
+    parser = commands.add_parser("oracle", help=oracle.__doc__)
+    parser.set_defaults(run=oracle)
+    add_endpoint(parser, "source-")
+    add_endpoint(parser, "target-")
+    parser.add_argument("--collection", action="append", default=[], help="pattern of source names, db.collection; default: all")
+    parser.add_argument("--rename", action="append", default=[], metavar="SOURCE=TARGET", help="db.name=db.name or db.*=db.*")
+    parser.add_argument("--ignore", action="append", default=[], help="kind, kind:aspect (wildcards), or the preset lite")
+    parser.add_argument("--limit", type=int, default=1000, help="differences to list; all are counted")
+
+
 def main():
     """Parse, run, print. The exit code is 0 unless the answer says otherwise."""
     parser = argparse.ArgumentParser(prog="testbed", description="Real Milvus servers, seeds, faults and an oracle.")
@@ -99,6 +118,7 @@ def main():
     add_serve(commands)
     add_folder_commands(commands)
     add_bulk(commands)
+    add_oracle(commands)
     flags = parser.parse_args()
     answer = flags.run(flags)
     print(json.dumps(answer, ensure_ascii=False))

@@ -121,6 +121,24 @@ class Server:
         """CreateDatabase."""
         self.call("CreateDatabase", milvus.CreateDatabaseRequest(db_name=db, properties=pairs(properties)))
 
+    def aliases(self, db, name):
+        """Aliases: from the description, and from ListAliases where it exists (Milvus Lite describes none)."""
+        found = set(self.describe(db, name).aliases)
+        try:
+            found.update(self.call("ListAliases", milvus.ListAliasesRequest(collection_name=name), db).aliases)
+        except (Refused, grpc.RpcError) as error:
+            if not is_unimplemented(error):
+                raise
+        return sorted(found)
+
+    def replicas(self, db, name):
+        """How many replicas are loaded; None where the server cannot tell."""
+        identity = self.describe(db, name).collectionID
+        try:
+            return len(self.call("GetReplicas", milvus.GetReplicasRequest(collection_name=name, collectionID=identity), db).replicas)
+        except (Refused, grpc.RpcError):
+            return None
+
     def load_state(self, db, name, partitions=()):
         """NotExist, NotLoad, Loading or Loaded, lower case."""
         request = milvus.GetLoadStateRequest(collection_name=name, partition_names=partitions)
@@ -170,6 +188,15 @@ class Server:
         """Load and wait until it may be queried."""
         self.call("LoadCollection", milvus.LoadCollectionRequest(collection_name=name, replica_number=replicas), db)
         wait_for(lambda: self.load_state(db, name) == "loaded", f"load of {name}", seconds)
+
+
+def literal(key):
+    """A key as an expression's literal. These four escapes are understood by every server; all else stays as it is."""
+    if isinstance(key, str):
+        for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r")):
+            key = key.replace(plain, escaped)
+        return f'"{key}"'
+    return str(int(key))
 
 
 def is_unimplemented(error):
