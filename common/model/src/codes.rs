@@ -92,6 +92,10 @@ codes! {
     JOB_DIFFERS = "job_differs";
     /// An operator cancelled the job.
     JOB_CANCELLED = "job_cancelled";
+    /// The agent can't be reached by its operator's command.
+    AGENT_UNREACHABLE = "agent_unreachable";
+    /// The agent can't serve its admin API where it should.
+    ADMIN_UNAVAILABLE = "admin_unavailable";
     /// The journal is damaged.
     JOURNAL_CORRUPT = "journal_corrupt";
     /// Another process has the journal open.

@@ -1,0 +1,46 @@
+//! What an agent must be able to do for its operator.
+
+use model::{Fault, JobName, JobSpec, JobStatus, Verification};
+use std::future::Future;
+use tokio::sync::watch;
+
+/// The jobs of an agent, as the admin API drives them. Each agent has one implementation.
+pub trait Jobs: Send + Sync + 'static {
+    /// Takes a job; its status once it is in the journal. The work goes on by itself from there.
+    ///
+    /// # Errors
+    /// `job_exists`, `scope_denied`, or what kept the journal from taking it.
+    fn create(&self, spec: JobSpec) -> impl Future<Output = Result<JobStatus, Fault>> + Send;
+
+    /// All jobs as they stand, oldest first.
+    fn list(&self) -> Vec<JobStatus>;
+
+    /// One job as it stands, and every change to come. The sender lives as long as the agent runs, also past the job's end.
+    ///
+    /// # Errors
+    /// `job_not_found`.
+    fn watch(&self, name: &JobName) -> Result<watch::Receiver<JobStatus>, Fault>;
+
+    /// Ends a job; its status from then on. What is on the target stays there. Cancelling a cancelled job is no error.
+    ///
+    /// # Errors
+    /// `job_not_found`, or `job_phase` when it has ended otherwise.
+    fn cancel(&self, name: &JobName) -> impl Future<Output = Result<JobStatus, Fault>> + Send;
+
+    /// Begins another verification. From this answer on until the verification has ended, at least one collection's
+    /// `verification` is `Running`, in every status that [`Jobs::watch`] shows: so a watcher can tell when it is over.
+    ///
+    /// # Errors
+    /// `job_not_found`, or `job_phase` when the job still copies.
+    fn verify(&self, name: &JobName) -> impl Future<Output = Result<JobStatus, Fault>> + Send;
+}
+
+/// Whether nothing goes on in this job any more: it has ended, and no verification runs.
+#[must_use]
+pub fn is_settled(status: &JobStatus) -> bool {
+    status.phase.is_terminal()
+        && status
+            .collections
+            .iter()
+            .all(|collection| collection.verification != Verification::Running)
+}
