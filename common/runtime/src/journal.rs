@@ -41,7 +41,6 @@ use futures::future::BoxFuture;
 
 /// Proof that a step is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[must_use]
 pub struct Committed {
     sequence: u64,
 }
