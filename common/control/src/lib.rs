@@ -16,12 +16,16 @@
 //! Not here: what a job does (the agents), how configuration is read (`runtime`), what a certificate must hold (`channel`).
 
 mod address;
+mod client;
+mod board;
 mod jobs;
 mod program;
 mod server;
 mod wire;
 
+pub use board::{Board, not_found};
 pub use address::{Address, InvalidAddress};
+pub use client::Client;
 pub use jobs::{Jobs, is_settled};
 pub use program::Program;
 pub use server::{Listener, serve_admin};

@@ -8,7 +8,7 @@ mod report;
 mod spec;
 mod status;
 
-pub(crate) use fault::{fault_of, status_of};
+pub(crate) use fault::{fault_of, status_of, unreachable_agent};
 
 use model::{Class, Fault, codes};
 use proto::admin;

@@ -1,0 +1,72 @@
+//! The jobs of an agent as everybody sees them: one status each, and a watch on it.
+
+use model::{Class, Fault, JobName, JobStatus, codes};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// The statuses of an agent's jobs. Clones show the same board.
+#[derive(Debug, Clone, Default)]
+pub struct Board(Arc<Mutex<BTreeMap<JobName, watch::Sender<JobStatus>>>>);
+
+impl Board {
+    /// Puts up a job's status, new or changed.
+    pub fn post(&self, status: JobStatus) {
+        let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match jobs.get(&status.spec.name) {
+            Some(posted) => {
+                posted.send_if_modified(|old| {
+                    let changed = *old != status;
+                    *old = status;
+                    changed
+                });
+            }
+            None => {
+                jobs.insert(status.spec.name.clone(), watch::Sender::new(status));
+            }
+        }
+    }
+
+    /// Changes a job's status, if the job is there; watchers learn of it if that made a difference.
+    pub fn change(&self, job: &JobName, change: impl FnOnce(&mut JobStatus)) {
+        if let Some(posted) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(job) {
+            posted.send_if_modified(|status| {
+                let before = status.clone();
+                change(status);
+                *status != before
+            });
+        }
+    }
+
+    /// The status of a job.
+    #[must_use]
+    pub fn find(&self, job: &JobName) -> Option<JobStatus> {
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.get(job).map(|posted| posted.borrow().clone())
+    }
+
+    /// Every status, the oldest job first.
+    #[must_use]
+    pub fn list(&self) -> Vec<JobStatus> {
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = jobs.values().map(|posted| posted.borrow().clone()).collect();
+        all.sort_by_key(|status| status.created_ms);
+        all
+    }
+
+    /// A job's status, now and whenever it changes.
+    ///
+    /// # Errors
+    /// `job_not_found`: the operator's.
+    pub fn watch(&self, job: &JobName) -> Result<watch::Receiver<JobStatus>, Fault> {
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.get(job).map(watch::Sender::subscribe).ok_or_else(|| not_found(job))
+    }
+}
+
+/// There is no such job.
+#[must_use]
+pub fn not_found(job: &JobName) -> Fault {
+    let message = format!("there is no job {job} on this agent");
+    Fault::new(codes::JOB_NOT_FOUND, Class::Operator, message, "`job list` shows the jobs that there are")
+}
