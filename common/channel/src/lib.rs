@@ -1,1 +1,26 @@
 //! The mutually authenticated channel between two agents.
+//!
+//! A [`Transport`] gives [`Link`]s, by dialling or by listening, whatever the agents' roles. A link is one session with one peer: a
+//! control lane, on which [`conversation`] asks and answers, and data lanes, which carry batches one way and credit and
+//! confirmations the other.
+//!
+//! Invariants:
+//! - **No link without trust.** Whoever holds a [`Link`] knows that its peer's certificate and name were accepted ([`tls`]) and
+//!   that both sides speak the same protocol.
+//! - **Bounded.** No frame beyond [`protocol::frame::MAX_FRAME_BYTES`] is read, no queue holds more than a few frames, no wait before
+//!   a link is complete is without a limit, and strangers hold a bounded number of connections.
+//! - **In order, at least once, or over.** A lane carries its frames in order until it is lost; it never skips one and goes on.
+//! - **The generated types stay in.** Frames are parsed where they arrive; what is malformed never gets past [`LaneRx`].
+//!
+//! Not here: what a batch is made of and when it may be sent (the agents, by [`protocol`]), when to connect again (the agents), a
+//! limit of rate, and any knowledge of Milvus.
+
+pub mod conversation;
+mod error;
+mod handshake;
+mod link;
+pub mod memory;
+pub mod tls;
+
+pub use error::{LaneError, LinkError};
+pub use link::{Lane, LaneRx, LaneTx, Link, Transport};
