@@ -66,6 +66,27 @@ def add_endpoint(parser, prefix=""):
         parser.add_argument(f"--{prefix}tls-{name}")
 
 
+def seed(flags):
+    """Fill a server by a program: full (every type and attribute it holds)."""
+    from . import full_lite, full_real, seeding
+    server = connect(flags)
+    version = server.version()
+    kind = next((kind for kind in places.KINDS if kind in version), "2.3.5")
+    databases, plans = full_lite.plans() if kind == "lite" else full_real.plans(kind)
+    chosen = [plan for plan in plans if not flags.collection or plan.name in flags.collection]
+    return {"version": version, **seeding.make_all(server, databases, chosen, flags.seed)}
+
+
+def add_seed(commands):
+    """Flags of seed."""
+    parser = commands.add_parser("seed", help=seed.__doc__)
+    parser.set_defaults(run=seed)
+    parser.add_argument("program", choices=("full",))
+    add_endpoint(parser)
+    parser.add_argument("--collection", action="append", default=[], help="only these of the program's collections")
+    parser.add_argument("--seed", default="1")
+
+
 def bulk(flags):
     """Make one large collection, indexed and loaded."""
     from . import bulk as program
@@ -117,6 +138,7 @@ def main():
     commands = parser.add_subparsers(required=True, metavar="command")
     add_serve(commands)
     add_folder_commands(commands)
+    add_seed(commands)
     add_bulk(commands)
     add_oracle(commands)
     flags = parser.parse_args()

@@ -13,6 +13,7 @@ from pymilvus.grpc_gen import milvus_pb2 as milvus
 from pymilvus.grpc_gen import milvus_pb2_grpc
 from pymilvus.grpc_gen import schema_pb2 as schema
 
+LOWEST = -(1 << 63)
 STRONG = common.ConsistencyLevel.Value("Strong")
 UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 NO_INDEX = (700, 25)
@@ -191,12 +192,15 @@ class Server:
 
 
 def literal(key):
-    """A key as an expression's literal. These four escapes are understood by every server; all else stays as it is."""
+    """A key as an expression's literal. These four escapes are understood by every server; all else stays as it is.
+
+    The lowest Int64 has no literal before 2.4, but it can be reckoned.
+    """
     if isinstance(key, str):
         for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r")):
             key = key.replace(plain, escaped)
         return f'"{key}"'
-    return str(int(key))
+    return str(int(key)) if key > LOWEST else f"{LOWEST + 1} - 1"
 
 
 def is_unimplemented(error):

@@ -4,14 +4,14 @@ import numpy as np
 
 from ..raw import Refused, literal
 
-INT_LOW, INT_HIGH = -(1 << 63), (1 << 63) - 1
+INT_HIGH = (1 << 63) - 1
 STEP = 16384
 
 
 def between(field, low, high):
-    """Rows with low <= key <= high; None leaves a side open. -2**63 cannot be written as a literal, so it opens its side."""
+    """Rows with low <= key <= high; None leaves a side open."""
     sides = []
-    if low is not None and low != INT_LOW:
+    if low is not None:
         sides.append(f"{field} >= {literal(low)}")
     if high is not None:
         sides.append(f"{field} <= {literal(high)}")
