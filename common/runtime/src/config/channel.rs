@@ -1,0 +1,87 @@
+//! The section `channel`: the way to the other agent.
+
+use super::peer::{Peer, peers};
+use super::section::Section;
+use super::values::{self, HostPort};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What carries the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransportKind {
+    /// gRPC over HTTP/2.
+    Grpc,
+}
+
+/// Which side opens the connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// This agent dials its peer.
+    Dial(HostPort),
+    /// The peer dials this agent.
+    Listen(SocketAddr),
+}
+
+/// Files of a TLS identity, watched for changes by whoever uses them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and what it chains to, PEM.
+    pub cert: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+    /// The CA of those on the other side, PEM.
+    pub peer_ca: PathBuf,
+}
+
+/// The channel to the other agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelSection {
+    /// What carries it.
+    pub transport: TransportKind,
+    /// Who dials.
+    pub reach: Reach,
+    /// Connections that carry data, beside the one for control.
+    pub connections: u8,
+    /// This agent's identity.
+    pub tls: TlsFiles,
+    /// Who may be at the other end.
+    pub peers: Vec<Peer>,
+}
+
+pub(super) fn channel(section: &mut Section<'_>) -> Option<ChannelSection> {
+    let transport = section.or("transport", "grpc", |text| match text {
+        "quic" => Err("quic is not built yet; give grpc".to_owned()),
+        text => values::choice([("grpc", TransportKind::Grpc)])(text),
+    });
+    let (dials, listens) = (section.has("dial"), section.has("listen"));
+    let dial = section.optional("dial", values::host_port).map(Reach::Dial);
+    let listen = section
+        .optional("listen", values::socket)
+        .map(Reach::Listen);
+    match (dials, listens) {
+        (true, true) => section.refuse("dial", "give either dial or listen, not both"),
+        (false, false) => section.refuse("dial", "either dial or listen must be given"),
+        _ => {}
+    }
+    let connections = section.or("connections", "2", values::number(1, 16));
+    let tls = section.within("tls", tls_files);
+    let peers = peers(section, "peers");
+    Some(ChannelSection {
+        transport: transport?,
+        reach: dial.or(listen)?,
+        connections: u8::try_from(connections?).ok()?,
+        tls: tls?,
+        peers,
+    })
+}
+
+pub(super) fn tls_files(section: &mut Section<'_>) -> Option<TlsFiles> {
+    let cert = section.required("cert", values::path);
+    let key = section.required("key", values::path);
+    let peer_ca = section.required("peer_ca", values::path);
+    Some(TlsFiles {
+        cert: cert?,
+        key: key?,
+        peer_ca: peer_ca?,
+    })
+}

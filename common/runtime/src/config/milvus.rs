@@ -1,0 +1,133 @@
+//! The section `milvus`: the server beside the agent.
+
+use super::secret::{SecretKeys, SecretSource};
+use super::section::Section;
+use super::values;
+use std::path::PathBuf;
+
+/// How Milvus is told who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MilvusCredentials {
+    /// By user and password.
+    Password {
+        /// The user.
+        user: String,
+        /// Where the password is kept.
+        password: SecretSource,
+    },
+    /// By token.
+    Token(SecretSource),
+}
+
+/// The TLS of the connection to Milvus.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MilvusTls {
+    /// The CA of Milvus's certificate; absent, the system's.
+    pub ca_pem_path: Option<PathBuf>,
+    /// The agent's own certificate and key, where Milvus asks for one.
+    pub client: Option<ClientPem>,
+    /// The name that Milvus's certificate must bear; absent, the URI's host.
+    pub server_name: Option<String>,
+}
+
+/// A client's certificate and key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientPem {
+    /// The certificate and what it chains to.
+    pub client_pem_path: PathBuf,
+    /// The key.
+    pub client_key_path: PathBuf,
+}
+
+/// The Milvus beside the agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MilvusSection {
+    /// `http://host:port` or `https://host:port`.
+    pub uri: String,
+    /// Who calls; absent where Milvus does not ask.
+    pub credentials: Option<MilvusCredentials>,
+    /// TLS settings; only with https.
+    pub tls: Option<MilvusTls>,
+    /// The database to connect to; absent, the default one.
+    pub database: Option<String>,
+}
+
+pub(super) fn milvus(section: &mut Section<'_>) -> Option<MilvusSection> {
+    let uri = section.required("uri", values::uri);
+    let credentials = credentials(section);
+    let tls = section.within_given("tls", milvus_tls);
+    if tls.is_some() && uri.as_deref().is_some_and(|uri| uri.starts_with("http://")) {
+        section.refuse("tls", "needs an https:// uri");
+    }
+    let database = section.optional("database", values::text);
+    Some(MilvusSection {
+        uri: uri?,
+        credentials,
+        tls,
+        database,
+    })
+}
+
+fn credentials(section: &mut Section<'_>) -> Option<MilvusCredentials> {
+    const PASSWORD: SecretKeys = SecretKeys {
+        forbidden: "password",
+        file: "password_file",
+        environment: "password_env",
+        credential: "password_credential",
+    };
+    const TOKEN: SecretKeys = SecretKeys {
+        forbidden: "token",
+        file: "token_file",
+        environment: "token_env",
+        credential: "token_credential",
+    };
+    let user = section.optional("user", values::text);
+    let password = SecretSource::of(section, &PASSWORD);
+    let token = SecretSource::of(section, &TOKEN);
+    match (user, password, token) {
+        (None, None, None) => None,
+        (Some(user), Some(password), None) => Some(MilvusCredentials::Password { user, password }),
+        (None, None, Some(token)) => Some(MilvusCredentials::Token(token)),
+        (Some(_), None, None) => {
+            section.refuse(
+                "user",
+                "needs password_file, password_env or password_credential",
+            );
+            None
+        }
+        (None, Some(_), None) => {
+            section.refuse_absence("user");
+            None
+        }
+        (_, _, Some(_)) => {
+            section.refuse("user", "give either a user with a password or a token");
+            None
+        }
+    }
+}
+
+fn milvus_tls(section: &mut Section<'_>) -> Option<MilvusTls> {
+    let ca_pem_path = section.optional("ca_pem_path", values::path);
+    let certificate = section.optional("client_pem_path", values::path);
+    let key = section.optional("client_key_path", values::path);
+    let server_name = section.optional("server_name", values::text);
+    let client = match (certificate, key) {
+        (Some(client_pem_path), Some(client_key_path)) => Some(ClientPem {
+            client_pem_path,
+            client_key_path,
+        }),
+        (None, None) => None,
+        _ => {
+            section.refuse(
+                "client_pem_path",
+                "client_pem_path and client_key_path go together",
+            );
+            None
+        }
+    };
+    Some(MilvusTls {
+        ca_pem_path,
+        client,
+        server_name,
+    })
+}
