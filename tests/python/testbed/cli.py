@@ -117,7 +117,8 @@ def oracle(flags):
     """Compare a target with a source, by content; exit code 0 if equal, 3 if not."""
     from .oracle import compare
     renames = dict(entry.split("=", 1) for entry in flags.rename)
-    return compare.compare(connect(flags, "source_"), connect(flags, "target_"), flags.collection, renames, flags.ignore, flags.limit)
+    return compare.compare(connect(flags, "source_"), connect(flags, "target_"), flags.collection, renames,
+                           flags.ignore, flags.keyless, flags.limit)
 
 
 def add_oracle(commands):
@@ -129,6 +130,7 @@ def add_oracle(commands):
     parser.add_argument("--collection", action="append", default=[], help="pattern of source names, db.collection; default: all")
     parser.add_argument("--rename", action="append", default=[], metavar="SOURCE=TARGET", help="db.name=db.name or db.*=db.*")
     parser.add_argument("--ignore", action="append", default=[], help="kind, kind:aspect (wildcards), or the preset lite")
+    parser.add_argument("--keyless", action="append", default=[], help="pattern: rows are compared without their (regenerated) keys")
     parser.add_argument("--limit", type=int, default=1000, help="differences to list; all are counted")
 
 

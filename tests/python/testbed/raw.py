@@ -178,12 +178,13 @@ class Server:
         request = milvus.GetFlushStateRequest(segmentIDs=segments, flush_ts=reply.coll_flush_ts.get(name, 0), collection_name=name)
         wait_for(lambda: self.call("GetFlushState", request, db).flushed, f"flush of {name}", seconds)
 
-    def create_index(self, db, name, field, parameters, index_name="", seconds=300):
-        """Create an index and wait until it is built."""
+    def create_index(self, db, name, field, parameters, index_name="", wait=True, seconds=300):
+        """Create an index, and by default wait until it is built."""
         request = milvus.CreateIndexRequest(collection_name=name, field_name=field, index_name=index_name, extra_params=pairs(parameters))
         self.call("CreateIndex", request, db)
         built = lambda: all(index.state == FINISHED for index in self.indexes(db, name) if index.field_name == field)
-        wait_for(built, f"index on {name}.{field}", seconds)
+        if wait:
+            wait_for(built, f"index on {name}.{field}", seconds)
 
     def load(self, db, name, replicas=1, seconds=300):
         """Load and wait until it may be queried."""

@@ -9,7 +9,7 @@ import grpc
 from . import columns, samples, schemas
 from .raw import Refused, milvus
 
-AT_ONCE = 8                     # a real server mostly waits: for flushes, index builds, loads
+AT_ONCE = 12                    # a real server mostly waits: for flushes, index builds, loads
 
 
 @dataclass
@@ -96,7 +96,7 @@ def make(server, plan, seed):
         insert_rows(server, plan, chance)
         server.flush(plan.db, plan.name)
     for name, parameters in plan.indexes.items():
-        server.create_index(plan.db, plan.name, name, parameters, plan.index_names.get(name, ""))
+        server.create_index(plan.db, plan.name, name, parameters, plan.index_names.get(name, ""), wait=False)
     if plan.load and plan.indexes:
         server.load(plan.db, plan.name, plan.replicas)
     for alias in plan.aliases:

@@ -1,10 +1,15 @@
 """The oracle's own order of work: which collections, then shape, then rows."""
 import contextlib
 import fnmatch
+from concurrent.futures import ThreadPoolExecutor
 
-from ..raw import Refused, milvus
+from ..raw import Refused
+from . import keyless as keyless_rows
 from . import rows, shape
+from .borrow import readable
 from .report import Report
+
+AT_ONCE = 3
 
 
 def full_name(db, name):
@@ -35,25 +40,19 @@ def renamed(db, name, renames):
     return db, name
 
 
-@contextlib.contextmanager
-def readable(server, db, name, note):
-    """Load what is not loaded, and put it back afterwards; yields whether rows can be read."""
-    if server.load_state(db, name) == "loaded":
-        yield True
-        return
-    try:
-        server.load(db, name)
-    except Refused as error:
-        note(str(error))
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        server.call("ReleaseCollection", milvus.ReleaseCollectionRequest(collection_name=name), db)
+def compare_rows(report, name, sides, described, partitions, keyless):
+    """The rows of one pair, both sides loaded for the reading."""
+    with contextlib.ExitStack() as stack:
+        try:
+            list(rows.both(lambda side: stack.enter_context(readable(*side)), *sides))
+        except (Refused, TimeoutError) as error:
+            report.cannot_read(name, str(error))
+            return
+        readers = [rows.Side(*side, one) for side, one in zip(sides, described)]
+        (keyless_rows.compare if keyless else rows.compare)(report, name, *readers, partitions)
 
 
-def compare_collection(report, source, target):
+def compare_collection(report, source, target, keyless):
     """One pair. Sides are (server, db, collection)."""
     name = full_name(*source[1:])
     left = source[0].describe(*source[1:])
@@ -63,10 +62,7 @@ def compare_collection(report, source, target):
         report.add(name, "collection_missing", f"{full_name(*target[1:])} on the target: {error.reason}")
         return
     partitions = shape.compare(report, name, source, target, left, right)
-    note = lambda why: report.cannot_read(name, why)
-    with readable(*source, note) as first, readable(*target, note) as second:
-        if first and second:
-            rows.compare(report, name, rows.Side(*source, left), rows.Side(*target, right), partitions)
+    compare_rows(report, name, (source, target), (left, right), partitions, keyless)
     report.collections += 1
 
 
@@ -78,13 +74,20 @@ def compare_databases(report, source, target, names):
             shape.compare_maps(report, left, "database_property", *sides)
 
 
-def compare(source, target, patterns=(), renames=None, ignore=(), limit=1000):
-    """The whole comparison; returns plain data."""
-    report = Report(ignore, limit)
+def compare(source, target, patterns=(), renames=None, ignore=(), keyless=(), limit=1000):
+    """The whole comparison; returns plain data. Rows of collections that match `keyless` are compared without their keys."""
+    whole = Report(ignore, limit)
     pairs = [((source, db, name), (target, *renamed(db, name, renames or {}))) for db, name in selected(source, patterns)]
-    compare_databases(report, source, target, {(left[1], right[1]) for left, right in pairs})
-    for left, right in pairs:
-        compare_collection(report, left, right)
+    compare_databases(whole, source, target, {(left[1], right[1]) for left, right in pairs})
+
+    def one(pair):
+        report, name = Report(ignore, limit), full_name(*pair[0][1:])
+        compare_collection(report, *pair, any(fnmatch.fnmatchcase(name, pattern) for pattern in keyless))
+        return report
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for report in pool.map(one, pairs):
+            whole.merge(report)
     if patterns and not pairs:
-        report.cannot_read(", ".join(patterns), "no collection of the source matches")
-    return report.answer()
+        whole.cannot_read(", ".join(patterns), "no collection of the source matches")
+    return whole.answer()

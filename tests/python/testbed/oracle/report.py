@@ -31,6 +31,15 @@ class Report:
         if len(self.differences) < self._limit:
             self.differences.append(difference)
 
+    def merge(self, other):
+        """Take another report's findings in."""
+        self.differences = (self.differences + other.differences)[:self._limit]
+        self.found += other.found
+        self.ignored += other.ignored
+        self.unread += other.unread
+        self.rows += other.rows
+        self.collections += other.collections
+
     def is_ignored(self, kind, aspect):
         """Whether a pattern takes this kind of difference out."""
         return any(fnmatch.fnmatchcase(kind, pattern) or fnmatch.fnmatchcase(f"{kind}:{aspect}", pattern)
