@@ -15,7 +15,21 @@ use std::fmt;
 
 /// The hash of a row or of one value: 256 bits of BLAKE3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RowHash([u8; 32]);
+
+impl From<RowHash> for String {
+    fn from(hash: RowHash) -> Self {
+        blake3::Hash::from_bytes(hash.0).to_hex().to_string()
+    }
+}
+
+impl TryFrom<String> for RowHash {
+    type Error = blake3::HexError;
+    fn try_from(text: String) -> Result<Self, blake3::HexError> {
+        Ok(Self(*blake3::Hash::from_hex(text)?.as_bytes()))
+    }
+}
 
 impl RowHash {
     /// The hash with these bytes.
@@ -129,6 +143,13 @@ mod tests {
         assert_eq!(forward, backward);
         forward.add(&a);
         assert_ne!(forward, backward);
+    }
+
+    #[test]
+    fn a_hash_survives_being_told() {
+        let told = serde_json::to_string(&hash(Cell::Int(1))).unwrap();
+        assert_eq!(told.len(), 66, "in hexadecimal");
+        assert_eq!(serde_json::from_str::<RowHash>(&told).unwrap(), hash(Cell::Int(1)));
     }
 
     #[test]

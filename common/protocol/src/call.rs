@@ -8,7 +8,7 @@
 use model::report::CollectionReport;
 use model::{
     BatchIndex, CollectionIndex, CollectionName, CollectionSpec, DatabaseSpec, Digest, Epoch, Finding, Incarnation, JobName, JobSpec,
-    JobStatus, Key, Phase, RowHash, UnitId, UnitProgress,
+    JobStatus, Key, Phase, RowHash, Unit, UnitId, UnitProgress,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,13 @@ pub enum Call {
     RequestCancel(JobName),
     /// Target to source: an operator asked there that this job's collections be compared again.
     RequestVerify(JobName),
+    /// Target to source: how many rows does a collection have?
+    CountRows {
+        /// The job.
+        job: JobName,
+        /// The collection.
+        index: CollectionIndex,
+    },
     /// Target to source: the digests of a unit's batches.
     DigestUnit {
         /// The job.
@@ -68,7 +75,7 @@ pub enum Call {
         /// The unit.
         unit: UnitId,
     },
-    /// Target to source: the hash of each row of a batch.
+    /// Target to source: the hash of each row of a batch, as many as one answer holds.
     HashRows {
         /// The job.
         job: JobName,
@@ -76,6 +83,8 @@ pub enum Call {
         unit: UnitId,
         /// The batch.
         batch: BatchIndex,
+        /// The last key of the answer before; `None` for the first.
+        after: Option<Key>,
     },
     /// Target to source: the hash of each field of some rows of a batch.
     HashFields {
@@ -122,17 +131,32 @@ pub enum Answer {
     Created(Durable),
     /// What the comparison found.
     Report(CollectionReport),
-    /// The digests of a unit's batches, in order, and the rows that share their key with another.
-    Digests {
-        /// One for each batch.
-        batches: Vec<Digest>,
-        /// Rows of the unit that `count(*)` sees and a query does not: further rows of a key; 0 where the server can't tell.
-        duplicates: u64,
-    },
+    /// So many rows; `None` where the server can't count.
+    Count(Option<u64>),
+    /// A unit, and the digest of each of its batches.
+    Digests(UnitDigests),
     /// The hash of each row, in the order of the keys.
-    RowHashes(Vec<(Key, RowHash)>),
+    RowHashes {
+        /// The rows.
+        rows: Vec<(Key, RowHash)>,
+        /// Whether there are more behind them.
+        more: bool,
+    },
     /// For each row that is there, the hash of each field, by name.
     FieldHashes(Vec<(Key, Vec<(String, RowHash)>)>),
+}
+
+/// What the source has in a unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnitDigests {
+    /// The unit, with its borders.
+    pub unit: Unit,
+    /// One digest for each batch, in order.
+    pub batches: Vec<Digest>,
+    /// Rows that `count(*)` sees and a query does not: further rows of a key; 0 where the server can't tell.
+    pub duplicates: u64,
+    /// The first keys that several rows have.
+    pub duplicate_keys: Vec<Key>,
 }
 
 /// What is durable of a collection's rows.
@@ -174,7 +198,14 @@ pub enum Note {
         /// Rows compared so far.
         rows: u64,
     },
-    /// Target to source: what the target waits for while it carries out a call.
+    /// Target to source: the job can't go on, for a cause that does not pass.
+    Failed {
+        /// The job.
+        job: JobName,
+        /// The cause.
+        cause: model::Fault,
+    },
+    /// Target to source: what the target waits for while it carries out the job.
     Waiting {
         /// The job.
         job: JobName,

@@ -1,0 +1,46 @@
+//! What every job of this agent works with: the source Milvus, the journal, the memory, the session, and the board that shows it all.
+
+mod show;
+mod store;
+
+use crate::copying::Confirmations;
+
+use crate::session::Session;
+use control::Board;
+use model::{Incarnation, Scope};
+use runtime::budget::Budget;
+use runtime::journal::Journal;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The agent's shared parts.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    /// This process.
+    pub(crate) incarnation: Incarnation,
+    /// The source.
+    pub(crate) milvus: milvus::Client,
+    /// What survives a kill.
+    pub(crate) journal: Arc<dyn Journal>,
+    /// What operators see.
+    pub(crate) board: Board,
+    /// Which collections this side gives.
+    pub(crate) scope: Scope,
+    /// How much may be done at once.
+    pub(crate) limits: Limits,
+    /// Memory for rows between reading and sending.
+    pub(crate) budget: Budget,
+    /// The collections that await confirmations.
+    pub(crate) confirmations: Confirmations,
+    /// The session with the target, while there is one.
+    pub(crate) sessions: watch::Sender<Option<Session>>,
+}
+
+/// Bounds on what is done at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Units of one collection that are read at the same time.
+    pub(crate) readers: usize,
+    /// Bytes of values that a batch should have.
+    pub(crate) batch_bytes: usize,
+}

@@ -1,0 +1,144 @@
+//! What operators see of the jobs, on this side and, through notes, on the other.
+
+use super::Agent;
+use crate::copying::Arrived;
+use crate::job::StepError;
+use crate::records::{CollectionRecord, JobRecord};
+use model::report::CollectionReport;
+use model::{
+    Class, CollectionPhase, CollectionStatus, Fault, JobName, JobStatus, Phase, Verification, VerifyReport, codes,
+};
+use protocol::call::CollectionPlan;
+use runtime::journal::JournalError;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often progress is shown while rows arrive.
+const SHOW_EVERY: Duration = Duration::from_millis(200);
+
+impl Agent {
+    /// Puts up a job's status as the journal has it.
+    pub(crate) fn post(&self, job: &JobName) -> Result<(), Fault> {
+        let record = self.job(job)?;
+        let collections = self.collections(job)?;
+        self.board.post(status(record, &collections));
+        Ok(())
+    }
+
+    /// Shows what a job waits for; `None` when it goes on.
+    pub(crate) fn show_cause(&self, job: &JobName, cause: Option<Fault>) {
+        self.board.change(job, |status| {
+            if !status.phase.is_terminal() {
+                status.cause = cause;
+            }
+        });
+    }
+
+    /// Shows a collection, and the job's phase that follows from all of them.
+    pub(super) fn show_collection(&self, record: &CollectionRecord) {
+        self.board.change(&record.plan.job, |status| {
+            if let Some(shown) = status.collections.get_mut(record.plan.index.number() as usize) {
+                *shown = collection_status(record);
+            }
+            status.phase = shown_phase(status.phase, &status.collections);
+        });
+    }
+
+    /// Shows rows as they arrive, for as long as it is polled.
+    pub(crate) async fn show_arrivals(&self, plan: &CollectionPlan, mut arrivals: watch::Receiver<Arrived>) {
+        loop {
+            let Arrived { rows, bytes, .. } = *arrivals.borrow_and_update();
+            self.change_collection(plan, |shown| (shown.rows_copied, shown.bytes_copied) = (rows, bytes));
+            if arrivals.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(SHOW_EVERY).await;
+        }
+    }
+
+    /// Shows a comparison as running while it does, and its outcome.
+    pub(crate) async fn showing_verification(
+        &self,
+        plan: &CollectionPlan,
+        comparison: impl Future<Output = Result<CollectionReport, StepError>>,
+    ) -> Result<CollectionReport, StepError> {
+        self.change_collection(plan, |shown| shown.verification = Verification::Running);
+        let report = comparison.await?;
+        self.change_collection(plan, |shown| {
+            shown.verification = report.outcome.clone();
+            shown.rows_verified = report.rows;
+        });
+        Ok(report)
+    }
+
+    /// Changes what is shown of one collection.
+    pub(crate) fn change_collection(&self, plan: &CollectionPlan, change: impl FnOnce(&mut CollectionStatus)) {
+        self.board.change(&plan.job, |status| {
+            if let Some(shown) = status.collections.get_mut(plan.index.number() as usize) {
+                change(shown);
+            }
+        });
+    }
+
+    /// Shows that a job waits for the link.
+    pub(crate) fn show_no_link(&self, job: &JobName) {
+        let message = "there is no link to the target's agent";
+        let hint = "the agents connect again by themselves; see the log of both for what keeps them apart";
+        self.show_cause(job, Some(Fault::new(codes::PEER_UNREACHABLE, Class::Transient, message, hint)));
+    }
+
+    /// Puts up every job that the journal has.
+    pub(crate) fn post_all(&self) -> Result<Vec<JobRecord>, JournalError> {
+        let records = self.jobs()?;
+        for record in &records {
+            let collections = self.collections(&record.spec.name)?;
+            self.board.post(status(record.clone(), &collections));
+        }
+        Ok(records)
+    }
+}
+
+fn status(record: JobRecord, collections: &[CollectionRecord]) -> JobStatus {
+    let shown: Vec<_> = collections.iter().map(collection_status).collect();
+    let reports: Vec<_> = collections.iter().filter_map(|collection| collection.report.clone()).collect();
+    JobStatus {
+        phase: shown_phase(record.phase, &shown),
+        spec: record.spec,
+        cause: record.cause,
+        created_ms: record.created_ms,
+        ended_ms: record.ended_ms,
+        findings: record.findings,
+        collections: shown,
+        report: (!reports.is_empty()).then_some(VerifyReport { collections: reports }),
+    }
+}
+
+fn collection_status(record: &CollectionRecord) -> CollectionStatus {
+    let verification = match (&record.report, record.phase) {
+        (Some(report), CollectionPhase::Done) => report.outcome.clone(),
+        (_, CollectionPhase::Verifying) => Verification::Running,
+        _ => Verification::NotRun,
+    };
+    CollectionStatus {
+        source: record.plan.source.name.clone(),
+        target: record.plan.target.clone(),
+        phase: record.phase,
+        rows_copied: record.copied.0,
+        rows_total: record.rows_total,
+        bytes_copied: record.copied.1,
+        rows_verified: record.report.as_ref().map_or(0, |report| report.rows),
+        verification,
+    }
+}
+
+/// The phase of a job under way is that of the collection that is least far.
+fn shown_phase(journaled: Phase, collections: &[CollectionStatus]) -> Phase {
+    if journaled.is_terminal() || journaled < Phase::Copying {
+        return journaled;
+    }
+    match collections.iter().map(|collection| collection.phase).min() {
+        Some(CollectionPhase::Waiting | CollectionPhase::Copying) | None => Phase::Copying,
+        Some(CollectionPhase::Finishing) => Phase::Finishing,
+        Some(CollectionPhase::Verifying | CollectionPhase::Done | CollectionPhase::Skipped) => Phase::Verifying,
+    }
+}

@@ -1,0 +1,180 @@
+//! One job, from its journaled phase to its end, over as many sessions as it takes.
+//!
+//! ```text
+//!  claim ─► prepare ─► for each collection, some at a time: create ─► copy ─► finish ─► verify, seal ─► close
+//! ```
+//! Every step may be taken again: the journal says which are done, and the target finds what an earlier call did. So a session that
+//! ends, at whatever moment, costs nothing but the step that it ended in.
+
+mod collection;
+mod copy;
+mod prepare;
+mod steps;
+
+pub(crate) use steps::StepError;
+
+use crate::agent::Agent;
+use crate::records::JobRecord;
+use crate::session::Session;
+use futures::{StreamExt, TryStreamExt};
+use model::{Class, Fault, JobName, Phase, Verification, codes};
+use protocol::{Answer, Call};
+use runtime::backoff::Backoff;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How many collections are under way at the same time: while one has its indexes built, others are copied.
+const COLLECTIONS_AT_ONCE: usize = 4;
+
+/// How long a job waits before it tries again what an operator or time must mend: at first, and at most.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+
+/// A job that is being carried out.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// What every job of this agent works with.
+    pub(crate) agent: Arc<Agent>,
+    /// The job's name.
+    pub(crate) name: JobName,
+    /// Ends the job.
+    pub(crate) stop: Stop,
+}
+
+/// The ways to end a job from outside.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stop {
+    /// An operator cancelled it.
+    pub(crate) cancelled: CancellationToken,
+    /// The target can't go on.
+    pub(crate) failed: Arc<tokio::sync::OnceCell<Fault>>,
+    /// Set with `failed`.
+    pub(crate) has_failed: CancellationToken,
+}
+
+impl Job {
+    /// Carries the job out until it has ended.
+    ///
+    /// # Cancel safety
+    /// When dropped, the job goes on from its journal the next time.
+    pub(crate) async fn run(self) {
+        let mut backoff = Backoff::new(PATIENCE.0, PATIENCE.1);
+        let mut claimed = None;
+        loop {
+            let outcome = tokio::select! {
+                () = self.stop.cancelled.cancelled() => Err(cancelled(&self.name).into()),
+                () = self.stop.has_failed.cancelled() => Err(self.stop.failed.get().cloned().unwrap_or_else(|| cancelled(&self.name)).into()),
+                outcome = self.session_run(&mut claimed) => outcome,
+            };
+            let error = match outcome {
+                Ok(()) => return,
+                Err(StepError::Disconnected) => {
+                    backoff.reset();
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let StepError::Fault(fault) = &error else { continue };
+            self.agent.show_cause(&self.name, Some(fault.clone()));
+            if error.may_pass() {
+                tracing::warn!(job = %self.name, code = fault.code, error = %fault, "job waits");
+            } else {
+                match self.end(fault.clone()).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::error!(job = %self.name, %error, "the end of the job can't be journaled yet"),
+                }
+            }
+            backoff.wait().await;
+        }
+    }
+
+    /// Waits for a session, and goes as far in it as it lasts.
+    async fn session_run(&self, claimed: &mut Option<model::Epoch>) -> Result<(), StepError> {
+        let session = self.agent.session(&self.name).await;
+        tokio::select! {
+            () = session.over.cancelled() => Err(StepError::Disconnected),
+            outcome = self.carry_out(&session, claimed) => outcome,
+        }
+    }
+
+    #[tracing::instrument(name = "job", skip_all, fields(job = %self.name))]
+    async fn carry_out(&self, session: &Session, claimed: &mut Option<model::Epoch>) -> Result<(), StepError> {
+        let mut record = self.agent.job(&self.name)?;
+        let epoch = match *claimed {
+            Some(epoch) => epoch,
+            None => {
+                record.epoch = record.epoch.next();
+                self.agent.put_job(&record).await?;
+                *claimed.insert(record.epoch)
+            }
+        };
+        let opening = Call::OpenJob { spec: record.spec.clone(), epoch, incarnation: self.agent.incarnation };
+        session.caller.call(opening).await?;
+        self.agent.show_cause(&self.name, None);
+        if record.phase < Phase::Copying {
+            self.prepare(session, &mut record).await?;
+        }
+        if !record.phase.is_terminal() || record.verifying_again {
+            self.carry_out_collections(session, &record).await?;
+            self.complete(&mut record).await?;
+        }
+        session.caller.call(Call::CloseJob { job: self.name.clone(), phase: record.phase }).await?;
+        Ok(())
+    }
+
+    async fn carry_out_collections(&self, session: &Session, record: &JobRecord) -> Result<(), StepError> {
+        let collections = self.agent.collections(&self.name)?;
+        futures::stream::iter(collections.into_iter().map(Ok))
+            .try_for_each_concurrent(COLLECTIONS_AT_ONCE, |collection| async {
+                let mut at = collection::CollectionRun { agent: &self.agent, session, job: record, record: collection };
+                at.run().await
+            })
+            .await
+    }
+
+    /// Ends a job of which every collection is done: completed if nothing was found to differ.
+    async fn complete(&self, record: &mut JobRecord) -> Result<(), StepError> {
+        let collections = self.agent.collections(&self.name)?;
+        let reports = collections.iter().filter_map(|collection| collection.report.as_ref());
+        let differing: u64 = reports.map(|report| report.differences_total).sum();
+        record.verifying_again = false;
+        (record.phase, record.cause) = match differing {
+            0 => (Phase::Completed, None),
+            differences => (Phase::Failed, Some(mismatch(&self.name, differences))),
+        };
+        record.ended_ms.get_or_insert_with(runtime::clock::unix_ms);
+        self.agent.put_job(record).await?;
+        self.agent.post(&self.name)?;
+        tracing::info!(job = %self.name, phase = %record.phase, "job has ended");
+        Ok(())
+    }
+
+    /// Ends a job before its time, for this cause.
+    async fn end(&self, cause: Fault) -> Result<(), StepError> {
+        let mut record = self.agent.job(&self.name)?;
+        record.phase = if cause.code == codes::JOB_CANCELLED { Phase::Cancelled } else { Phase::Failed };
+        record.ended_ms = Some(runtime::clock::unix_ms());
+        tracing::error!(job = %self.name, code = cause.code, error = %cause, "job has ended before its time");
+        record.cause = Some(cause);
+        record.verifying_again = false;
+        self.agent.put_job(&record).await?;
+        collection::release_loaded(&self.agent, &self.name).await;
+        self.agent.post(&self.name)?;
+        if let Some(session) = self.agent.current_session() {
+            // The target learns of it with the next status at the latest.
+            let _ = session.caller.call(Call::CloseJob { job: self.name.clone(), phase: record.phase }).await;
+        }
+        Ok(())
+    }
+}
+
+fn cancelled(job: &JobName) -> Fault {
+    let hint = "what was copied stays on the target; drop its collections there, or create a job with on_conflict: replace";
+    Fault::new(codes::JOB_CANCELLED, Class::Permanent, format!("job {job} was cancelled"), hint)
+}
+
+fn mismatch(job: &JobName, differences: u64) -> Fault {
+    let message = format!("job {job}: the target differs from the source in {differences} places");
+    let hint = "`job report` names them; if the source was written to meanwhile, copy again while it is not";
+    Fault::new(codes::VERIFY_MISMATCH, Class::Permanent, message, hint)
+}

@@ -1,0 +1,150 @@
+//! One collection of a job, from its journaled phase to its end.
+
+use super::StepError;
+use crate::agent::Agent;
+use crate::records::{CollectionRecord, JobRecord};
+use crate::session::Session;
+use model::job::{Unloaded, Verify};
+use model::report::CollectionReport;
+use model::{Class, CollectionPhase, Fault, JobName, LoadState, Verification, codes};
+use protocol::call::Durable;
+use protocol::{Answer, Call};
+
+/// A collection under way in a session.
+#[derive(Debug)]
+pub(super) struct CollectionRun<'a> {
+    pub(super) agent: &'a Agent,
+    pub(super) session: &'a Session,
+    pub(super) job: &'a JobRecord,
+    pub(super) record: CollectionRecord,
+}
+
+impl CollectionRun<'_> {
+    /// Takes every step that is left.
+    #[tracing::instrument(name = "collection", skip_all, fields(job = %self.job.spec.name, collection = %self.record.plan.source.name))]
+    pub(super) async fn run(&mut self) -> Result<(), StepError> {
+        if matches!(self.record.phase, CollectionPhase::Waiting | CollectionPhase::Copying) {
+            let durable = self.create().await?;
+            self.load_source().await?;
+            self.copy(durable).await?;
+            self.enter(CollectionPhase::Finishing).await?;
+        }
+        if self.record.phase == CollectionPhase::Finishing {
+            let plan = &self.record.plan;
+            self.session.caller.call(Call::FinishCollection { job: plan.job.clone(), index: plan.index }).await?;
+            self.enter(CollectionPhase::Verifying).await?;
+        }
+        if self.record.phase == CollectionPhase::Verifying {
+            self.verify().await?;
+            self.enter(CollectionPhase::Done).await?;
+        }
+        self.release_source().await
+    }
+
+    /// Journals and shows the next phase.
+    async fn enter(&mut self, phase: CollectionPhase) -> Result<(), StepError> {
+        self.agent.journal.points().pass("source.collection.phase.before");
+        self.record.phase = phase;
+        self.agent.put_collection(&self.record).await?;
+        self.agent.journal.points().pass("source.collection.phase.after");
+        tracing::info!(%phase, "collection");
+        Ok(())
+    }
+
+    async fn create(&mut self) -> Result<Durable, StepError> {
+        if self.record.phase == CollectionPhase::Waiting {
+            self.enter(CollectionPhase::Copying).await?;
+        }
+        match self.session.caller.call(Call::CreateCollection(self.record.plan.clone())).await? {
+            Answer::Created(durable) => Ok(durable),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Loads a collection that is not loaded, where the operator allows it; the journal knows of it first, so that it is released
+    /// again whatever happens.
+    async fn load_source(&mut self) -> Result<(), StepError> {
+        let source = &self.record.plan.source;
+        if self.record.is_empty || source.load != LoadState::NotLoaded || self.job.spec.unloaded != Unloaded::Load {
+            return Ok(());
+        }
+        let name = source.name.clone();
+        if !self.record.loaded_for_job {
+            self.record.loaded_for_job = true;
+            self.agent.put_collection(&self.record).await?;
+        }
+        self.agent.milvus.load(&name, 1).await.map_err(Fault::from)?;
+        self.agent.milvus.wait_loaded(&name, |_| ()).await.map_err(Fault::from)?;
+        Ok(())
+    }
+
+    async fn release_source(&mut self) -> Result<(), StepError> {
+        if self.record.loaded_for_job {
+            self.agent.milvus.release(&self.record.plan.source.name).await.map_err(Fault::from)?;
+            self.record.loaded_for_job = false;
+            self.agent.put_collection(&self.record).await?;
+        }
+        Ok(())
+    }
+
+    /// Has the target compare every row, set the aliases, and compare the definitions, all against the source as it is now.
+    async fn verify(&mut self) -> Result<(), StepError> {
+        self.describe_again().await?;
+        let plan = self.record.plan.clone();
+        let units = self.agent.units_of(&plan.job, plan.index)?;
+        let call = Call::VerifyCollection { plan: plan.clone(), units };
+        let mut report = self.agent.showing_verification(&plan, report_of(self.session.caller.call(call))).await?;
+        if report.outcome == Verification::Clean || self.job.spec.verify == Verify::None {
+            report = report_of(self.session.caller.call(Call::SealCollection(plan))).await?;
+        }
+        self.record.report = Some(report);
+        Ok(())
+    }
+
+    /// Takes the source's definition as it is now, and makes sure that it is still the collection that was copied.
+    async fn describe_again(&mut self) -> Result<(), StepError> {
+        let copied = &self.record.plan.source;
+        let mut now = self.agent.milvus.describe_collection(&copied.name).await.map_err(Fault::from)?;
+        if now.id != copied.id {
+            let message = format!("collection {} was dropped and created again while job {} ran", copied.name, self.job.spec.name);
+            let hint = "create a new job for it, with on_conflict: replace";
+            return Err(Fault::new(codes::COLLECTION_REPLACED, Class::Permanent, message, hint).into());
+        }
+        // A load for the job's own reading is not the state that is to be carried.
+        now.load = copied.load;
+        self.record.plan.source = now;
+        Ok(())
+    }
+}
+
+async fn report_of(call: impl Future<Output = Result<Answer, channel::CallError>>) -> Result<CollectionReport, StepError> {
+    match call.await? {
+        Answer::Report(report) => Ok(report),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Releases what was loaded for a job that ends before its time. What can't be released is logged: the job's end does not wait for it.
+pub(super) async fn release_loaded(agent: &Agent, job: &JobName) {
+    let loaded = agent.collections(job).unwrap_or_default().into_iter().filter(|collection| collection.loaded_for_job);
+    for mut collection in loaded {
+        let name = collection.plan.source.name.clone();
+        match agent.milvus.release(&name).await {
+            Ok(()) => {
+                collection.loaded_for_job = false;
+                if let Err(error) = agent.put_collection(&collection).await {
+                    tracing::warn!(collection = %name, %error, "a released collection is not noted as such");
+                }
+            }
+            Err(error) => tracing::warn!(collection = %name, %error, "a collection that was loaded for the job is still loaded"),
+        }
+    }
+}
+
+/// The target answered something else than was asked.
+pub(super) fn unexpected(answer: &Answer) -> StepError {
+    let told = format!("{answer:?}");
+    let kind = told.split(['(', ' ', '{']).next().unwrap_or_default();
+    let message = format!("the target gave the answer {kind} to another question");
+    Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, message, "install the same release of Passage on both sides").into()
+}

@@ -1,0 +1,136 @@
+//! Copying a collection's rows: units are found, read, packed and sent, each stage a few ahead of the next.
+//!
+//! This is where the reader and the outbox meet; neither knows the other.
+
+use super::StepError;
+use super::collection::CollectionRun;
+use crate::copying::Copying;
+use crate::outbox::Parcel;
+use crate::reader::RowReader;
+use crate::reader::divide::{Divider, UnitSink};
+use crate::reader::rows::MilvusRows;
+use crate::records::{COLLECTIONS, UNITS, collection_key, unit_key};
+use futures::{StreamExt, TryStreamExt};
+use model::{Batch, BatchIndex, Fault, Unit, UnitProgress};
+use protocol::BatchName;
+use protocol::call::Durable;
+use protocol::parcel::{Place, pack};
+use runtime::journal::Writes;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// How many units may be known before they are read.
+const UNITS_AHEAD: usize = 16;
+
+impl CollectionRun<'_> {
+    /// Copies every row that is not durable yet; all are when this returns.
+    #[tracing::instrument(name = "copy", skip_all)]
+    pub(super) async fn copy(&mut self, durable: Durable) -> Result<(), StepError> {
+        let plan = self.record.plan.clone();
+        let copying = Arc::new(Copying::new(durable.rows, durable.bytes));
+        self.agent.confirmations.begin(&plan.job, plan.index, copying.clone());
+        let outcome = tokio::select! {
+            outcome = self.copy_units(&durable, &copying) => outcome,
+            () = self.agent.show_arrivals(&plan, copying.watch()) => Ok(()),
+        };
+        self.agent.confirmations.end(&plan.job, plan.index);
+        outcome?;
+        let arrived = *copying.watch().borrow();
+        self.record.copied = (arrived.rows, arrived.bytes);
+        Ok(())
+    }
+
+    async fn copy_units(&mut self, durable: &Durable, copying: &Copying) -> Result<(), StepError> {
+        let plan = &self.record.plan;
+        let rows = MilvusRows::new(self.agent, &plan.source, self.record.is_empty).await?;
+        let (found, units) = mpsc::channel(UNITS_AHEAD);
+        let finding = self.find_units(&rows, found);
+        let sending = tokio_stream::wrappers::ReceiverStream::new(units)
+            .map(Ok)
+            .try_for_each_concurrent(self.agent.limits.readers, |unit| self.send_unit(&rows, unit, durable, copying));
+        let ((), ()) = futures::try_join!(finding, sending)?;
+        copying.wait_all_arrived().await;
+        if !self.record.is_divided {
+            self.record.is_divided = true;
+            self.agent.put_collection(&self.record).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives the units that the journal knows, then finds the others.
+    async fn find_units(&self, rows: &MilvusRows<'_>, found: mpsc::Sender<Unit>) -> Result<(), StepError> {
+        let plan = &self.record.plan;
+        let mut last = None;
+        for number in 0.. {
+            let Some(unit) = self.agent.unit(&plan.job, model::UnitId { collection: plan.index, number })? else { break };
+            last = Some(unit.clone());
+            // Nobody takes units any more only when sending has failed; its error is the one to tell.
+            let _ = found.send(unit).await;
+        }
+        if self.record.is_divided {
+            return Ok(());
+        }
+        let partitions = if plan.source.schema.has_partition_key() {
+            vec![None]
+        } else {
+            plan.source.partitions.iter().cloned().map(Some).collect()
+        };
+        let batch_bytes = self.agent.limits.batch_bytes;
+        let divider = Divider { reader: rows, collection: plan.index, partitions, batch_bytes };
+        divider.divide(last.as_ref(), &mut JournaledUnits { run: self, found }).await?;
+        Ok(())
+    }
+
+    async fn send_unit(&self, rows: &MilvusRows<'_>, unit: Unit, durable: &Durable, copying: &Copying) -> Result<(), StepError> {
+        let Some(progress) = durable.missing_of(unit.id.number) else { return Ok(()) };
+        let is_missing = |index: &BatchIndex| !progress.is_some_and(|progress: UnitProgress| progress.has(*index));
+        for index in unit.indexes().filter(is_missing) {
+            let Some(range) = unit.range_of(index) else { continue };
+            let permit = self.agent.budget.acquire(self.agent.limits.batch_bytes as u64).await;
+            let parts = rows.read(unit.partition.as_deref(), &range).await?;
+            let name = BatchName { job: self.record.plan.job.clone(), unit: unit.id, index };
+            copying.handle_sent(name.clone());
+            self.send_parts(&unit, name, parts, permit).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_parts(&self, unit: &Unit, name: BatchName, parts: Vec<Batch>, permit: runtime::budget::Permit) -> Result<(), StepError> {
+        let last = parts.len().saturating_sub(1);
+        let mut permit = Some(permit);
+        for (part, batch) in parts.into_iter().enumerate() {
+            let place = Place {
+                name: name.clone(),
+                unit_batches: unit.batches(),
+                partition: unit.partition.clone(),
+                part: part as u32,
+                is_last_part: part == last,
+            };
+            let raw_bytes = batch.size_bytes() as u64;
+            let frames = pack(place, batch, channel::codec::encode);
+            let parcel = Parcel { frames, raw_bytes, permit: if part == last { permit.take() } else { None } };
+            self.session.outbox.send(unit.id.number as usize, parcel).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts each unit into the journal, then hands it on.
+struct JournaledUnits<'a, 'b> {
+    run: &'a CollectionRun<'b>,
+    found: mpsc::Sender<Unit>,
+}
+
+impl UnitSink for JournaledUnits<'_, '_> {
+    async fn take(&mut self, unit: Unit) -> Result<(), Fault> {
+        let points = self.run.agent.journal.points();
+        points.pass("source.unit.found.before");
+        let mut writes = Writes::new();
+        writes.put(UNITS, &unit_key(&self.run.record.plan.job, unit.id), &unit);
+        let _ = self.run.agent.journal.commit(writes).await?;
+        points.pass("source.unit.found.after");
+        // As above: nobody takes units only after an error of its own.
+        let _ = self.found.send(unit).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! Rows as Milvus answers them to a query: works on every Milvus whose collection is loaded.
+//!
+//! All reads of a collection see the same point of the server's clock, the one at which reading began; the source is not written to
+//! meanwhile.
+
+use super::RowReader;
+use crate::agent::Agent;
+use milvus::{RangeRead, ReadPoint};
+use model::{Batch, Class, CollectionSpec, Fault, Field, Key, KeyRange, codes};
+
+/// A collection of the source.
+#[derive(Debug)]
+pub(crate) struct MilvusRows<'a> {
+    agent: &'a Agent,
+    milvus: milvus::Client,
+    collection: String,
+    primary: Field,
+    fields: Vec<String>,
+    seen: ReadPoint,
+    /// Known to hold no row; perhaps not even loadable.
+    is_empty: bool,
+}
+
+impl<'a> MilvusRows<'a> {
+    /// Opens a collection at the server's present time.
+    pub(crate) async fn new(agent: &'a Agent, source: &CollectionSpec, is_empty: bool) -> Result<Self, Fault> {
+        let primary = source.schema.primary().cloned().ok_or_else(|| no_primary(source))?;
+        let milvus = agent.milvus.in_database(&source.name.database);
+        let seen = milvus.read_point().await?;
+        let collection = source.name.collection.clone();
+        Ok(Self { agent, milvus, collection, primary, fields: source.schema.stored_names(), seen, is_empty })
+    }
+
+    fn read_of<'r>(&'r self, partition: Option<&'r str>, range: &'r KeyRange) -> RangeRead<'r> {
+        let Self { collection, primary, fields, seen, .. } = self;
+        RangeRead { collection, partition, primary, fields, range, seen: *seen }
+    }
+
+    /// How many rows there are in a range, further rows of a key counted; `None` where the server can't count.
+    pub(crate) async fn count(&self, partition: Option<&str>, range: &KeyRange) -> Result<Option<u64>, Fault> {
+        if self.is_empty {
+            return Ok(Some(0));
+        }
+        Ok(self.milvus.count(&self.read_of(partition, range)).await?)
+    }
+}
+
+impl RowReader for MilvusRows<'_> {
+    async fn read(&self, partition: Option<&str>, range: &KeyRange) -> Result<Vec<Batch>, Fault> {
+        if self.is_empty {
+            return Ok(vec![Batch::default()]);
+        }
+        let parts = self.milvus.query_parts(&self.read_of(partition, range)).await?;
+        let (rows, bytes) = parts.iter().fold((0, 0), |sum, part| (sum.0 + u64::from(part.rows), sum.1 + part.size_bytes() as u64));
+        metrics::counter!("passage_reader_rows_total").increment(rows);
+        metrics::counter!("passage_reader_bytes_total").increment(bytes);
+        self.agent.throttle(rows, bytes).await;
+        Ok(parts)
+    }
+
+    async fn keys(&self, partition: Option<&str>, range: &KeyRange, limit: u32) -> Result<Vec<Key>, Fault> {
+        if self.is_empty {
+            return Ok(vec![]);
+        }
+        Ok(self.milvus.border_keys(&self.read_of(partition, range), limit).await?)
+    }
+}
+
+fn no_primary(source: &CollectionSpec) -> Fault {
+    let message = format!("collection {} has no primary key that this build understands", source.name);
+    Fault::new(codes::TYPE_UNSUPPORTED, Class::Permanent, message, "exclude the collection, or look for a newer release of Passage")
+}

@@ -1,0 +1,71 @@
+//! What the source's journal holds: what was asked for, how far each collection is, and the borders of its units.
+
+use model::report::CollectionReport;
+use model::{CollectionIndex, CollectionPhase, Epoch, Fault, Finding, JobName, JobSpec, Phase, Unit, UnitId};
+use protocol::call::CollectionPlan;
+use runtime::journal::{RecordKey, Table};
+use serde::{Deserialize, Serialize};
+
+/// The jobs, by name.
+pub(crate) const JOBS: Table<JobRecord> = Table::new("jobs");
+/// The collections of the jobs.
+pub(crate) const COLLECTIONS: Table<CollectionRecord> = Table::new("collections");
+/// The units of the collections, in the order in which they were found.
+pub(crate) const UNITS: Table<Unit> = Table::new("units");
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct JobRecord {
+    /// What was asked for.
+    pub(crate) spec: JobSpec,
+    /// The last claim; the next one is higher.
+    pub(crate) epoch: Epoch,
+    /// The phase.
+    pub(crate) phase: Phase,
+    /// Why it failed or was cancelled.
+    pub(crate) cause: Option<Fault>,
+    /// Unix time of creation, in milliseconds.
+    pub(crate) created_ms: u64,
+    /// Unix time of the end, in milliseconds.
+    pub(crate) ended_ms: Option<u64>,
+    /// What preflight found.
+    pub(crate) findings: Vec<Finding>,
+    /// Whether the collections of a job that has ended are being compared again.
+    pub(crate) verifying_again: bool,
+}
+
+/// A collection of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CollectionRecord {
+    /// What it is, and what it is to be called.
+    pub(crate) plan: CollectionPlan,
+    /// How far it is.
+    pub(crate) phase: CollectionPhase,
+    /// Whether all of its units are in the journal.
+    pub(crate) is_divided: bool,
+    /// Rows, counted when the job was prepared; `None` where the server can't count.
+    pub(crate) rows_total: Option<u64>,
+    /// Rows and bytes durable on the target when this was written.
+    pub(crate) copied: (u64, u64),
+    /// Whether the agent loaded it for the job, and so releases it.
+    pub(crate) loaded_for_job: bool,
+    /// Whether it is known to hold no row, and is not loaded, so that there is nothing to read.
+    pub(crate) is_empty: bool,
+    /// What the last comparison found.
+    pub(crate) report: Option<CollectionReport>,
+}
+
+/// The key of a job.
+pub(crate) fn job_key(job: &JobName) -> RecordKey {
+    RecordKey::new().text(job.as_str())
+}
+
+/// The key of a collection; the prefix of its units.
+pub(crate) fn collection_key(job: &JobName, index: CollectionIndex) -> RecordKey {
+    job_key(job).number(u64::from(index.number()))
+}
+
+/// The key of a unit.
+pub(crate) fn unit_key(job: &JobName, unit: UnitId) -> RecordKey {
+    collection_key(job, unit.collection).number(u64::from(unit.number))
+}

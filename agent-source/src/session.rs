@@ -1,0 +1,190 @@
+//! The session with the target: one at a time, begun anew whenever the last one ended.
+
+use crate::agent::Agent;
+use crate::jobs::Operator;
+use crate::outbox::{self, Outbox};
+use crate::witness;
+use channel::conversation::{self, Caller, Incoming, Pace, Request};
+use channel::{Link, Transport};
+use model::{Class, Fault, JobName, codes};
+use protocol::{Answer, Call, Note};
+use runtime::backoff::Backoff;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long to wait before another attempt to get a link: at first, and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// How often the target is told of a job's progress, at most.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
+/// A link in use.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    /// Asks the target.
+    pub(crate) caller: Caller,
+    /// Takes batches.
+    pub(crate) outbox: Outbox,
+    /// Cancelled when the session is over.
+    pub(crate) over: CancellationToken,
+}
+
+/// Gets links and uses them, one after the other, until `shutdown`.
+pub(crate) async fn keep(agent: Arc<Agent>, operator: Operator, transport: Arc<dyn Transport>, shutdown: CancellationToken) {
+    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    loop {
+        let link = tokio::select! {
+            () = shutdown.cancelled() => return,
+            link = transport.next_link() => link,
+        };
+        match link {
+            Ok(link) => {
+                backoff.reset();
+                let over = shutdown.child_token();
+                hold(&agent, &operator, link, over).await;
+            }
+            Err(error) => {
+                let fault = Fault::from(error);
+                match fault.class {
+                    Class::Transient => tracing::debug!(code = fault.code, error = %fault, "no link"),
+                    _ => tracing::warn!(code = fault.code, error = %fault, "no link"),
+                }
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = backoff.wait() => {}
+                }
+            }
+        }
+    }
+}
+
+/// Uses a link until it ends or `over` is cancelled.
+async fn hold(agent: &Arc<Agent>, operator: &Operator, link: Link, over: CancellationToken) {
+    tracing::info!(peer = %link.peer, agent = %link.agreed.peer.agent, "session begins");
+    metrics::gauge!("passage_channel_sessions").set(1);
+    let (caller, incoming) = conversation::start(link.control, Pace::default());
+    let (outbox, queues) = Outbox::new(link.data.len());
+    let tasks = TaskTracker::new();
+    for (lane, queue) in link.data.into_iter().zip(queues) {
+        let confirmations = agent.confirmations.clone();
+        let over = over.clone();
+        tasks.spawn(async move {
+            let lane = outbox::run_lane(lane, queue, |confirm| confirmations.handle_confirm(confirm));
+            tokio::select! {
+                () = over.cancelled() => {}
+                outcome = lane => if let Err(error) = outcome {
+                    tracing::debug!(%error, "data lane ends");
+                }
+            }
+            over.cancel();
+        });
+    }
+    let session = Session { caller: caller.clone(), outbox, over: over.clone() };
+    agent.sessions.send_replace(Some(session));
+    tasks.spawn(tell_statuses(agent.clone(), caller, over.clone()));
+    answer(agent, operator, incoming, &tasks, &over).await;
+    over.cancel();
+    agent.sessions.send_replace(None);
+    tasks.close();
+    tasks.wait().await;
+    metrics::gauge!("passage_channel_sessions").set(0);
+    tracing::info!("session is over");
+}
+
+/// Takes up what the target asks and tells.
+async fn answer(agent: &Arc<Agent>, operator: &Operator, mut incoming: Incoming, tasks: &TaskTracker, over: &CancellationToken) {
+    loop {
+        let request = tokio::select! {
+            () = over.cancelled() => return,
+            request = incoming.recv() => request,
+        };
+        match request {
+            None => return,
+            Some(Request::Call { call, reply, traceparent }) => {
+                let (agent, operator, over) = (agent.clone(), operator.clone(), over.clone());
+                let span = runtime::telemetry::remote_span(&traceparent, "answer");
+                let work = tracing::Instrument::instrument(async move {
+                    tokio::select! {
+                        () = over.cancelled() => {}
+                        answer = answer_call(&agent, &operator, *call) => reply.answer(answer),
+                    }
+                }, span);
+                tasks.spawn(work);
+            }
+            Some(Request::Note(note)) => handle_note(agent, operator, note),
+        }
+    }
+}
+
+async fn answer_call(agent: &Agent, operator: &Operator, call: Call) -> Result<Answer, Fault> {
+    match call {
+        Call::RequestJob(spec) => operator.create(spec).await.map(|_| Answer::Done),
+        Call::RequestCancel(job) => operator.cancel(&job).await.map(|_| Answer::Done),
+        Call::RequestVerify(job) => operator.verify(&job).await.map(|_| Answer::Done),
+        Call::DigestUnit { job, unit } => witness::digest_unit(agent, &job, unit).await.map(Answer::Digests),
+        Call::HashRows { job, unit, batch } => witness::hash_rows(agent, &job, unit, batch).await.map(Answer::RowHashes),
+        Call::HashFields { job, unit, batch, keys } => {
+            witness::hash_fields(agent, &job, unit, batch, &keys).await.map(Answer::FieldHashes)
+        }
+        _ => Err(Fault::new(codes::PROTOCOL_VIOLATION, Class::Bug, "this question is not for the source", "report this as a defect of Passage")),
+    }
+}
+
+fn handle_note(agent: &Agent, operator: &Operator, note: Note) {
+    match note {
+        Note::Verified { job, index, rows } => agent.board.change(&job, |status| {
+            if let Some(shown) = status.collections.get_mut(index.number() as usize) {
+                shown.rows_verified = rows;
+            }
+        }),
+        Note::Waiting { job, cause } => agent.show_cause(&job, cause),
+        Note::Failed { job, cause } => operator.0.fail(&job, cause),
+        Note::Status(_) => {}
+    }
+}
+
+/// Tells the target's operators how the jobs are doing, for as long as the session lasts.
+async fn tell_statuses(agent: Arc<Agent>, caller: Caller, over: CancellationToken) {
+    let mut told = Vec::new();
+    let telling = async {
+        loop {
+            let statuses = agent.board.list();
+            for status in statuses.iter().filter(|status| !told.contains(*status)) {
+                if caller.note(Note::Status(Box::new(status.clone()))).await.is_err() {
+                    return;
+                }
+            }
+            told = statuses;
+            tokio::time::sleep(TELL_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = over.cancelled() => {}
+        () = telling => {}
+    }
+}
+
+impl Agent {
+    /// The session, if there is one now.
+    pub(crate) fn current_session(&self) -> Option<Session> {
+        self.sessions.borrow().clone()
+    }
+
+    /// Waits for a session, and shows that the job does.
+    ///
+    /// # Cancel safety
+    /// Waits only.
+    pub(crate) async fn session(&self, job: &JobName) -> Session {
+        let mut sessions = self.sessions.subscribe();
+        loop {
+            if let Some(session) = sessions.borrow_and_update().clone().filter(|session| !session.over.is_cancelled()) {
+                return session;
+            }
+            self.show_no_link(job);
+            // The sender is a part of this agent.
+            let _ = sessions.changed().await;
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What every session of this agent works with: the target Milvus, the journal, the units under way, and the board that shows it all.
+
+mod store;
+
+use crate::ledgers::Ledgers;
+use crate::owners::Owners;
+
+use crate::writer::pace::Pace;
+use control::Board;
+use model::{Incarnation, Scope};
+use runtime::journal::Journal;
+use std::sync::Arc;
+
+/// The agent's shared parts.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    /// The target.
+    pub(crate) milvus: milvus::Client,
+    /// What survives a kill.
+    pub(crate) journal: Arc<dyn Journal>,
+    /// The units that are being written.
+    pub(crate) ledgers: Ledgers,
+    /// The sessions that own jobs.
+    pub(crate) owners: Owners,
+    /// What operators see.
+    pub(crate) board: Board,
+    /// Which collections this side takes.
+    pub(crate) scope: Scope,
+    /// How many writes are under way.
+    pub(crate) pace: Pace,
+    /// Bytes of batches that may be in memory on one lane.
+    pub(crate) lane_bytes: u64,
+    /// The session with the source, while there is one.
+    pub(crate) caller: tokio::sync::watch::Sender<Option<channel::conversation::Caller>>,
+}

@@ -1,0 +1,156 @@
+//! What the target does at the source's word. Every answer may be asked for again, and is then found rather than done.
+
+use crate::agent::Agent;
+use crate::records::{CollectionRecord, JobRecord, Step};
+use crate::verifier;
+use crate::writer::schema;
+use channel::conversation::Caller;
+use model::{Class, CollectionIndex, Fault, Incarnation, JobName, JobSpec, Phase, codes};
+use protocol::call::{CollectionPlan, Durable};
+use protocol::claim::{self, Claim};
+use protocol::{Answer, Call, Note};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// A session's answering side.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) caller: Caller,
+    pub(crate) over: CancellationToken,
+    /// The source's process.
+    pub(crate) peer: Incarnation,
+}
+
+impl Session {
+    /// Does what is asked.
+    ///
+    /// # Cancel safety
+    /// What was begun is found by the next call of the same kind.
+    pub(crate) async fn answer(&self, call: Call) -> Result<Answer, Fault> {
+        match call {
+            Call::OpenJob { spec, epoch, incarnation } => self.open(spec, Claim { epoch, incarnation }).await,
+            Call::CheckCollection(plan) => self.check(plan).await,
+            Call::CreateCollection(plan) => self.create(plan).await.map(Answer::Created),
+            Call::FinishCollection { job, index } => self.finish(&job, index).await,
+            Call::VerifyCollection { plan, units } => self.verify(plan, units).await,
+            Call::SealCollection(plan) => self.seal(plan).await,
+            Call::CloseJob { job, phase } => self.close(&job, phase).await,
+            _ => Err(Fault::new(codes::PROTOCOL_VIOLATION, Class::Bug, "this question is not for the target", "report this as a defect of Passage")),
+        }
+    }
+
+    /// Takes note of what the source tells.
+    pub(crate) async fn handle_note(&self, note: Note) {
+        let Note::Status(status) = note else { return };
+        let ended = status.phase.is_terminal();
+        let job = status.spec.name.clone();
+        self.agent.board.post(*status.clone());
+        if ended && let Err(error) = self.agent.keep_status(&job, *status).await {
+            tracing::warn!(%job, %error, "the job's last status is not in the journal");
+        }
+    }
+
+    async fn open(&self, spec: JobSpec, claim: Claim) -> Result<Answer, Fault> {
+        let known = self.agent.job(&spec.name)?;
+        if let Some(record) = known.as_ref().filter(|record| record.spec != spec) {
+            return Err(another_job(&record.spec.name));
+        }
+        let claim = claim::decide(&spec.name, known.as_ref().map(|record| record.claim), claim)?;
+        self.agent.owners.take(&spec.name, claim, &self.over);
+        let status = known.and_then(|record| record.status);
+        self.agent.put_job(&JobRecord { spec, claim, status }).await?;
+        Ok(Answer::Done)
+    }
+
+    /// Makes sure that the job is still this session's.
+    fn owned(&self, job: &JobName) -> Result<JobSpec, Fault> {
+        let record = self.agent.job(job)?.ok_or_else(|| control::not_found(job))?;
+        let ours = Claim { epoch: record.claim.epoch, incarnation: self.peer };
+        claim::decide(job, Some(record.claim), ours)?;
+        Ok(record.spec)
+    }
+
+    async fn check(&self, plan: CollectionPlan) -> Result<Answer, Fault> {
+        let spec = self.owned(&plan.job)?;
+        self.agent.scope.admit(&plan.target)?;
+        let ours = self.agent.collection(&plan.job, plan.index)?.is_some();
+        let (findings, skip) = schema::check(&self.agent.milvus, &spec, &plan, ours).await?;
+        Ok(Answer::Checked { findings, skip })
+    }
+
+    async fn create(&self, plan: CollectionPlan) -> Result<Durable, Fault> {
+        let spec = self.owned(&plan.job)?;
+        self.agent.scope.admit(&plan.target)?;
+        let mut record = match self.agent.collection(&plan.job, plan.index)? {
+            Some(record) => record,
+            None => {
+                let record = schema::begin(&self.agent.milvus, &spec, plan).await?;
+                self.pass("target.collection.begin.before");
+                self.agent.put_collection(&record).await?;
+                self.pass("target.collection.begin.after");
+                record
+            }
+        };
+        if record.step == Step::Begun {
+            schema::create(&self.agent.milvus, &record).await?;
+            self.step(&mut record, Step::Created).await?;
+        }
+        Ok(self.agent.ledgers.durable(&record.plan.job, record.plan.index)?)
+    }
+
+    async fn finish(&self, job: &JobName, index: CollectionIndex) -> Result<Answer, Fault> {
+        let spec = self.owned(job)?;
+        let mut record = self.agent.begun_collection(job, index)?;
+        if record.step == Step::Created {
+            record.loaded_to_verify = schema::finish(&self.agent.milvus, &spec, &record).await?;
+            self.step(&mut record, Step::Finished).await?;
+        }
+        Ok(Answer::Done)
+    }
+
+    async fn verify(&self, plan: CollectionPlan, units: u32) -> Result<Answer, Fault> {
+        let spec = self.owned(&plan.job)?;
+        let record = self.agent.begun_collection(&plan.job, plan.index)?;
+        let report = verifier::verify(self, &spec, record, plan, units).await?;
+        Ok(Answer::Report(report))
+    }
+
+    async fn seal(&self, plan: CollectionPlan) -> Result<Answer, Fault> {
+        let spec = self.owned(&plan.job)?;
+        let mut record = self.agent.begun_collection(&plan.job, plan.index)?;
+        record.expected = schema::expected(&self.agent.milvus, &spec, &plan)?;
+        record.plan = plan;
+        if record.step < Step::Sealed {
+            schema::seal(&self.agent.milvus, &record).await?;
+            record.loaded_to_verify = false;
+            self.step(&mut record, Step::Sealed).await?;
+        }
+        let report = verifier::compare_definitions(self, &mut record).await?;
+        Ok(Answer::Report(report))
+    }
+
+    async fn close(&self, job: &JobName, phase: Phase) -> Result<Answer, Fault> {
+        self.owned(job)?;
+        tracing::info!(%job, %phase, "job has ended");
+        Ok(Answer::Done)
+    }
+
+    async fn step(&self, record: &mut CollectionRecord, step: Step) -> Result<(), Fault> {
+        record.step = step;
+        self.pass("target.collection.step.before");
+        self.agent.put_collection(record).await?;
+        self.pass("target.collection.step.after");
+        Ok(())
+    }
+
+    fn pass(&self, point: &str) {
+        self.agent.journal.points().pass(point);
+    }
+}
+
+fn another_job(job: &JobName) -> Fault {
+    let message = format!("the target's agent knows another job called {job}, with another content");
+    let hint = "give the job another name; a job file can't be changed once its job is created";
+    Fault::new(codes::JOB_DIFFERS, Class::Permanent, message, hint)
+}

@@ -1,0 +1,133 @@
+//! One data lane's receiving end: frames in, batches out, credit and confirmations back.
+//!
+//! Invariants:
+//! - what is in memory is at most what was granted, plus one batch;
+//! - credit for a batch is granted again only when the batch has left the memory, whatever became of it;
+//! - a frame that breaks the protocol ends the lane, and nothing of its batch is written.
+//!
+//! The inbox knows nothing of Milvus: what becomes of a batch is the business of the function that it is given.
+
+use channel::{Lane, LaneError};
+use model::{Batch, Class, Fault, codes};
+use protocol::credit::Grants;
+use protocol::frame::Confirm;
+use protocol::parcel::{Assembly, ParcelError, Place};
+use protocol::{BatchHead, Frame};
+use std::future::Future;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// The most bytes of one part of a batch: more than any answer of Milvus holds (64 MiB to 100 MiB).
+const MAX_BATCH_BYTES: u64 = 128 << 20;
+
+/// Why a lane ended, other than by its peer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InboxError {
+    /// The channel broke.
+    #[error(transparent)]
+    Lane(#[from] LaneError),
+    /// The peer's frames make no batch.
+    #[error(transparent)]
+    Parcel(#[from] ParcelError),
+    /// A frame that has no place here.
+    #[error("a frame arrived that has no place on a data lane")]
+    Unexpected,
+}
+
+impl InboxError {
+    /// As it is told to the peer and to the operator.
+    pub(crate) fn into_fault(self) -> Fault {
+        let code = match self {
+            Self::Lane(_) => codes::PEER_UNREACHABLE,
+            Self::Parcel(_) | Self::Unexpected => codes::PROTOCOL_VIOLATION,
+        };
+        Fault::new(code, Class::Transient, self.to_string(), "the session is begun anew; if this repeats, look at the network and at both releases")
+    }
+}
+
+/// What a lane does with a complete part of a batch: the confirmation to send, if it made a batch durable.
+pub(crate) trait Deliver: Clone + Send + 'static {
+    /// Delivers. Ends early, without effect on the journal, when the session ends.
+    fn deliver(&self, place: Place, batch: Batch) -> impl Future<Output = Option<Confirm>> + Send;
+}
+
+/// Runs a lane until its peer ends it or the session is over; then waits for what was delivered to come to its end.
+pub(crate) async fn run(mut lane: Lane, room_bytes: u64, deliver: impl Deliver, over: CancellationToken) -> Result<(), InboxError> {
+    let mut work = JoinSet::new();
+    let outcome = tokio::select! {
+        outcome = receive(&mut lane, Grants::new(room_bytes), deliver, &mut work) => outcome,
+        () = over.cancelled() => Ok(()),
+    };
+    over.cancel();
+    while work.join_next().await.is_some() {}
+    outcome
+}
+
+/// What came out of a delivery: the bytes that it frees, and the confirmation.
+type Delivered = (u64, Option<Confirm>);
+
+async fn receive(lane: &mut Lane, mut grants: Grants, deliver: impl Deliver, work: &mut JoinSet<Delivered>) -> Result<(), InboxError> {
+    let mut arriving: Option<Arriving> = None;
+    loop {
+        if let Some(credit) = grants.poll_credit() {
+            lane.tx.send(Frame::Credit(credit)).await?;
+        }
+        tokio::select! {
+            frame = lane.rx.recv() => match frame? {
+                None => return Ok(()),
+                Some(frame) => arriving = handle_frame(frame, arriving)?,
+            },
+            Some(delivered) = work.join_next() => {
+                let Ok((freed, confirm)) = delivered else { continue };
+                grants.handle_freed(freed);
+                if let Some(confirm) = confirm {
+                    lane.tx.send(Frame::Confirm(confirm)).await?;
+                }
+            }
+        }
+        if let Some(arrived) = arriving.take_if(|arriving| arriving.assembly.is_complete()) {
+            let freed = arrived.raw_bytes;
+            let whole = arrived.is_whole;
+            let (place, batch) = arrived.assembly.into_batch(channel::codec::decode)?;
+            let delivery = deliver.clone();
+            let task = async move { (freed, delivery.deliver(place, batch).await) };
+            if whole {
+                work.spawn(task);
+            } else {
+                // Parts of one batch are written one after the other: the last one makes it durable.
+                let (freed, confirm) = task.await;
+                grants.handle_freed(freed);
+                if let Some(confirm) = confirm {
+                    lane.tx.send(Frame::Confirm(confirm)).await?;
+                }
+            }
+        }
+    }
+}
+
+/// A batch of which the head has come.
+struct Arriving {
+    assembly: Assembly,
+    raw_bytes: u64,
+    is_whole: bool,
+}
+
+impl Arriving {
+    fn begin(head: BatchHead) -> Result<Self, ParcelError> {
+        let raw_bytes = head.raw_bytes();
+        let is_whole = head.part == 0 && head.is_last_part;
+        Ok(Self { assembly: Assembly::begin(head, MAX_BATCH_BYTES)?, raw_bytes, is_whole })
+    }
+}
+
+fn handle_frame(frame: Frame, arriving: Option<Arriving>) -> Result<Option<Arriving>, InboxError> {
+    match (frame, arriving) {
+        (Frame::Heartbeat, arriving) => Ok(arriving),
+        (Frame::BatchStart(head), None) => Ok(Some(Arriving::begin(head)?)),
+        (Frame::Piece(piece), Some(mut arriving)) => {
+            arriving.assembly.handle_piece(piece)?;
+            Ok(Some(arriving))
+        }
+        _ => Err(InboxError::Unexpected),
+    }
+}

@@ -1,0 +1,133 @@
+//! The target's rows, read from its Milvus.
+
+use super::rows::{FieldHashes, TargetRows};
+use crate::answers::Session;
+use crate::records::CollectionRecord;
+use crate::writer::schema;
+use milvus::{RangeRead, ReadPoint, proof};
+use model::{Class, Digest, Fault, Field, Key, KeyRange, LoadState, RowHash, codes};
+use protocol::call::CollectionPlan;
+use std::collections::BTreeSet;
+
+/// How many keys are taken at once where a whole partition is read.
+const KEYS_AT_ONCE: u32 = 4_096;
+
+/// A collection of the target, open to be compared.
+#[derive(Debug)]
+pub(super) struct MilvusTarget {
+    milvus: milvus::Client,
+    collection: String,
+    primary: Field,
+    /// The source's fields, in whose terms the rows are compared.
+    fields: Vec<String>,
+    /// The partitions that can be addressed.
+    partitions: Vec<String>,
+    is_key_hashed: bool,
+    seen: ReadPoint,
+    /// Holds no row, and can't be loaded.
+    is_empty: bool,
+}
+
+impl MilvusTarget {
+    /// Opens a collection; loads it if it is not loaded, and remembers to release it.
+    pub(super) async fn open(session: &Session, record: &mut CollectionRecord, plan: &CollectionPlan) -> Result<Self, Fault> {
+        let milvus = session.agent.milvus.in_database(&plan.target.database);
+        let actual = milvus.describe_collection(&plan.target.collection).await?;
+        let schema = &plan.source.schema;
+        let is_loaded = actual.load != LoadState::NotLoaded;
+        let is_empty = !is_loaded && !schema::is_loadable(&actual);
+        if is_empty && milvus.count_flushed(&plan.target.collection).await? > 0 {
+            let message = format!("collection {} has rows, but lacks an index on a vector field, so that it can't be read", plan.target);
+            let hint = "verify with `indexes: keep` or `auto`, or create the index on the target and run `job verify`";
+            return Err(Fault::new(codes::VERIFY_BLOCKED, Class::Permanent, message, hint));
+        }
+        if !is_loaded && !is_empty {
+            record.loaded_to_verify = true;
+            session.agent.put_collection(record).await?;
+            schema::load(&session.agent.milvus, &plan.target, 1).await?;
+        }
+        let primary = actual.schema.primary().cloned().unwrap_or_else(|| schema.fields[0].clone());
+        let partitions = if schema.has_partition_key() { vec![] } else { actual.partitions };
+        let seen = milvus.read_point().await?;
+        let fields = schema.stored_names();
+        let is_key_hashed = !schema::has_other_keys(record);
+        let collection = plan.target.collection.clone();
+        Ok(Self { milvus, collection, primary, fields, partitions, is_key_hashed, seen, is_empty })
+    }
+
+    /// Releases a collection that was loaded to be compared.
+    pub(super) async fn close(self, session: &Session, record: &mut CollectionRecord) -> Result<(), Fault> {
+        if record.loaded_to_verify {
+            self.milvus.release(&self.collection).await?;
+            record.loaded_to_verify = false;
+            session.agent.put_collection(record).await?;
+        }
+        Ok(())
+    }
+
+    fn read_of<'r>(&'r self, partition: Option<&'r str>, range: &'r KeyRange) -> RangeRead<'r> {
+        let Self { collection, primary, fields, seen, .. } = self;
+        RangeRead { collection, partition, primary, fields, range, seen: *seen }
+    }
+
+    /// The digest of a whole partition, without its rows' keys where those were made anew.
+    pub(super) async fn digest_all(&self, partition: Option<&str>) -> Result<Digest, Fault> {
+        let mut digest = Digest::default();
+        let mut after = None;
+        loop {
+            let rest = KeyRange { after: after.clone(), upto: None };
+            let border = if self.is_empty { None } else { self.milvus.border_keys(&self.read_of(partition, &rest), KEYS_AT_ONCE).await?.pop() };
+            let range = KeyRange { after, upto: border.clone() };
+            self.rows(partition, &range).await?.iter().for_each(|(_, hash)| digest.add(hash));
+            match border {
+                Some(border) => after = Some(border),
+                None => return Ok(digest),
+            }
+        }
+    }
+}
+
+impl TargetRows for MilvusTarget {
+    async fn rows(&self, partition: Option<&str>, range: &KeyRange) -> Result<Vec<(Key, RowHash)>, Fault> {
+        let mut rows = Vec::new();
+        if self.is_empty || !self.has(partition) {
+            return Ok(rows);
+        }
+        for part in self.milvus.query_parts(&self.read_of(partition, range)).await? {
+            rows.extend(proof::row_hashes(&part, &self.primary.name, self.is_key_hashed).map_err(schema::malformed)?);
+        }
+        Ok(rows)
+    }
+
+    async fn fields(&self, partition: Option<&str>, range: &KeyRange, keys: &[Key]) -> Result<Vec<(Key, FieldHashes)>, Fault> {
+        let wanted: BTreeSet<Key> = keys.iter().cloned().collect();
+        let mut rows = Vec::new();
+        for part in self.milvus.query_parts(&self.read_of(partition, range)).await? {
+            rows.extend(proof::field_hashes(&part, &self.primary.name, &wanted).map_err(schema::malformed)?);
+        }
+        Ok(rows)
+    }
+
+    async fn count(&self, partition: Option<&str>, range: &KeyRange) -> Result<Option<u64>, Fault> {
+        if self.is_empty || !self.has(partition) {
+            return Ok(Some(0));
+        }
+        Ok(self.milvus.count(&self.read_of(partition, range)).await?)
+    }
+
+    async fn elsewhere(&self, partition: &str, key: &Key) -> Result<Option<String>, Fault> {
+        for other in self.partitions.iter().filter(|other| *other != partition) {
+            if self.milvus.has_key(&self.read_of(Some(other), &KeyRange::all()), key).await? {
+                return Ok(Some(other.clone()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl MilvusTarget {
+    /// A partition that the target lacks holds no rows; that it lacks is found where the definitions are compared.
+    fn has(&self, partition: Option<&str>) -> bool {
+        partition.is_none_or(|partition| self.partitions.iter().any(|there| there == partition))
+    }
+}

@@ -1,0 +1,8 @@
+//! Writing the target: definitions, rows, and what a definition becomes where the target can do less.
+//!
+//! The writer knows nothing of the link; batches reach it through [`crate::pipeline`].
+
+pub(crate) mod mapping;
+pub(crate) mod pace;
+pub(crate) mod rows;
+pub(crate) mod schema;

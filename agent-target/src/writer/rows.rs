@@ -1,0 +1,70 @@
+//! Rows as inserts and upserts.
+
+use crate::records::CollectionRecord;
+use crate::writer::mapping;
+use milvus::{MilvusError, Rows};
+use model::{Batch, CollectionName, Fault, Field, JobSpec};
+use protocol::ledger::Write;
+
+/// Writes the rows of one collection.
+#[derive(Debug)]
+pub(crate) struct RowWriter {
+    milvus: milvus::Client,
+    target: CollectionName,
+    primary: Option<Field>,
+    omit: Vec<String>,
+    /// Rows are added to a collection that was there before: its keys may be among ours.
+    is_appended: bool,
+    /// The target makes the keys itself.
+    has_new_keys: bool,
+}
+
+/// Why a batch is not known to be written.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It may have been written, whole or in part.
+    Unknown(Fault),
+    /// It was not written.
+    Refused(Fault),
+}
+
+impl RowWriter {
+    /// A writer for a collection that was created.
+    pub(crate) fn new(milvus: milvus::Client, record: &CollectionRecord, spec: JobSpec) -> Self {
+        let target = record.plan.target.clone();
+        Self {
+            milvus: milvus.in_database(&target.database),
+            target,
+            primary: record.expected.schema.primary().cloned(),
+            omit: mapping::omitted_columns(&spec, &record.plan),
+            is_appended: record.appended,
+            has_new_keys: mapping::regenerates_keys(&spec, &record.plan),
+        }
+    }
+
+    /// Writes a batch; Milvus has acknowledged every row when this succeeds.
+    ///
+    /// # Cancel safety
+    /// When dropped, the outcome is unknown.
+    pub(crate) async fn write(&self, partition: Option<&str>, batch: &Batch, write: Write) -> Result<(), Outcome> {
+        let rows = Rows { collection: &self.target.collection, partition, batch, omit: &self.omit };
+        let is_new = write == Write::Insert && !self.is_appended;
+        let written = match &self.primary {
+            _ if batch.rows == 0 => return Ok(()),
+            Some(primary) if !is_new && !self.has_new_keys => self.milvus.replace(&rows, primary).await,
+            _ if !is_new && self.has_new_keys && !self.is_appended => return Err(Outcome::Refused(mapping::in_doubt(&self.target))),
+            _ => self.milvus.insert(&rows).await,
+        };
+        match written {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.outcome(error)),
+        }
+    }
+
+    fn outcome(&self, error: MilvusError) -> Outcome {
+        let is_unknown = error.is_outcome_unknown();
+        metrics::counter!("passage_writer_failures_total", "outcome" => if is_unknown { "unknown" } else { "refused" }).increment(1);
+        let fault = Fault::from(error);
+        if is_unknown { Outcome::Unknown(fault) } else { Outcome::Refused(fault) }
+    }
+}
