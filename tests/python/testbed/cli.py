@@ -58,9 +58,9 @@ def connect(flags, prefix=""):
     return raw.Server(value("uri"), value("token"), tls)
 
 
-def add_endpoint(parser, prefix=""):
+def add_endpoint(parser, prefix="", required=True):
     """Flags that name an endpoint."""
-    parser.add_argument(f"--{prefix}uri", required=True, help="http://host:port or https://host:port")
+    parser.add_argument(f"--{prefix}uri", required=required, help="http://host:port or https://host:port")
     parser.add_argument(f"--{prefix}token", help="user:password")
     for name in ("ca", "client-cert", "client-key", "server-name"):
         parser.add_argument(f"--{prefix}tls-{name}")
@@ -71,7 +71,7 @@ def seed(flags):
     from . import full_lite, full_real, seeding
     server = connect(flags)
     version = server.version()
-    kind = next((kind for kind in places.KINDS if kind in version), "2.3.5")
+    kind = "lite" if server.is_lite() else "2.2.16" if "2.2." in version else "2.3.5"
     databases, plans = full_lite.plans() if kind == "lite" else full_real.plans(kind)
     chosen = [plan for plan in plans if not flags.collection or plan.name in flags.collection]
     return {"version": version, **seeding.make_all(server, databases, chosen, flags.seed)}
@@ -134,6 +134,43 @@ def add_oracle(commands):
     parser.add_argument("--limit", type=int, default=1000, help="differences to list; all are counted")
 
 
+def plant(flags):
+    """Plant a difference and tell what must be found; exit code 4 where it does not fit. Or list the kinds."""
+    from .oracle.compare import split_name
+    from .plant import catalogue
+    if flags.list:
+        return catalogue.listing()
+    if not (flags.uri and flags.collection and flags.kind):
+        raise SystemExit("testbed: plant needs --kind, --uri and --collection, or --list")
+    return catalogue.plant_or_say(connect(flags), *split_name(flags.collection), flags.kind, flags.seed)
+
+
+def add_plant(commands):
+    """Flags of plant."""
+    parser = commands.add_parser("plant", help=plant.__doc__)
+    parser.set_defaults(run=plant)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--kind")
+    add_endpoint(parser, required=False)
+    parser.add_argument("--collection", help="db.collection")
+    parser.add_argument("--seed", default="1", help="chooses the row")
+
+
+def selfcheck(flags):
+    """Test the oracle itself: equal servers are equal, and each planted difference is found."""
+    from . import selfcheck as program
+    return program.run(flags.kind, flags.port, flags.dir)
+
+
+def add_selfcheck(commands):
+    """Flags of selfcheck."""
+    parser = commands.add_parser("selfcheck", help=selfcheck.__doc__)
+    parser.set_defaults(run=selfcheck)
+    parser.add_argument("--kind", required=True, choices=places.KINDS)
+    parser.add_argument("--port", type=int, default=20900, help="first of 40 ports")
+    parser.add_argument("--dir", help="keep the servers' folders here")
+
+
 def main():
     """Parse, run, print. The exit code is 0 unless the answer says otherwise."""
     parser = argparse.ArgumentParser(prog="testbed", description="Real Milvus servers, seeds, faults and an oracle.")
@@ -143,6 +180,8 @@ def main():
     add_seed(commands)
     add_bulk(commands)
     add_oracle(commands)
+    add_plant(commands)
+    add_selfcheck(commands)
     flags = parser.parse_args()
     answer = flags.run(flags)
     print(json.dumps(answer, ensure_ascii=False))

@@ -73,6 +73,10 @@ class Server:
         """The build tag, for example v2.3.5-lite."""
         return self.call("GetVersion", milvus.GetVersionRequest()).version
 
+    def is_lite(self):
+        """Whether this is Milvus Lite (the real servers' tags end in -lite too)."""
+        return self.version().startswith("milvus_lite")
+
     def databases(self):
         """Names of all databases; only `default` where the server knows none."""
         try:

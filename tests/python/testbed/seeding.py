@@ -99,6 +99,8 @@ def make(server, plan, seed):
         server.create_index(plan.db, plan.name, name, parameters, plan.index_names.get(name, ""), wait=False)
     if plan.load and plan.indexes:
         server.load(plan.db, plan.name, plan.replicas)
+    elif plan.indexes and server.load_state(plan.db, plan.name) == "loaded":     # Milvus Lite loads by itself
+        server.call("ReleaseCollection", milvus.ReleaseCollectionRequest(collection_name=plan.name), plan.db)
     for alias in plan.aliases:
         server.call("CreateAlias", milvus.CreateAliasRequest(collection_name=plan.name, alias=alias), plan.db)
 

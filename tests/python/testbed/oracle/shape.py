@@ -111,10 +111,12 @@ def load_states(server, db, name, partitions):
 
 
 def compare_load(report, name, left, right, replicas):
-    """Load states and replica numbers."""
+    """Load states and replica numbers; partitions only where the collections agree."""
     for partition in sorted(left.keys() & right.keys()):
         if left[partition] != right[partition]:
             report.add(name, "load_state", f"{left[partition]} → {right[partition]}", aspect=partition or "collection")
+            if not partition:
+                break
     if None not in replicas and replicas[0] != replicas[1]:
         report.add(name, "load_replicas", f"{replicas[0]} → {replicas[1]}")
 
