@@ -1,5 +1,6 @@
 //! Where the admin API is.
 
+use runtime::config::AdminSection;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -35,6 +36,17 @@ impl FromStr for Address {
                 Ok(Self::Tcp(text.to_owned()))
             }
             _ => Err(InvalidAddress(text.to_owned())),
+        }
+    }
+}
+
+impl Address {
+    /// The address at which an agent with this configuration serves.
+    #[must_use]
+    pub fn of_section(section: &AdminSection) -> Self {
+        match section {
+            AdminSection::Unix(path) => Self::Unix(path.clone()),
+            AdminSection::Tcp { listen, .. } => Self::Tcp(listen.to_string()),
         }
     }
 }

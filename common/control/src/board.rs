@@ -29,7 +29,12 @@ impl Board {
 
     /// Changes a job's status, if the job is there; watchers learn of it if that made a difference.
     pub fn change(&self, job: &JobName, change: impl FnOnce(&mut JobStatus)) {
-        if let Some(posted) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(job) {
+        if let Some(posted) = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(job)
+        {
             posted.send_if_modified(|status| {
                 let before = status.clone();
                 change(status);
@@ -49,7 +54,10 @@ impl Board {
     #[must_use]
     pub fn list(&self) -> Vec<JobStatus> {
         let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = jobs.values().map(|posted| posted.borrow().clone()).collect();
+        let mut all: Vec<_> = jobs
+            .values()
+            .map(|posted| posted.borrow().clone())
+            .collect();
         all.sort_by_key(|status| status.created_ms);
         all
     }
@@ -60,7 +68,9 @@ impl Board {
     /// `job_not_found`: the operator's.
     pub fn watch(&self, job: &JobName) -> Result<watch::Receiver<JobStatus>, Fault> {
         let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        jobs.get(job).map(watch::Sender::subscribe).ok_or_else(|| not_found(job))
+        jobs.get(job)
+            .map(watch::Sender::subscribe)
+            .ok_or_else(|| not_found(job))
     }
 }
 
@@ -68,5 +78,10 @@ impl Board {
 #[must_use]
 pub fn not_found(job: &JobName) -> Fault {
     let message = format!("there is no job {job} on this agent");
-    Fault::new(codes::JOB_NOT_FOUND, Class::Operator, message, "`job list` shows the jobs that there are")
+    Fault::new(
+        codes::JOB_NOT_FOUND,
+        Class::Operator,
+        message,
+        "`job list` shows the jobs that there are",
+    )
 }

@@ -2,7 +2,8 @@
 
 use crate::address::Address;
 use crate::wire::{self, Malformed, Wire, fault_of, unreachable_agent};
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use hyper_util::rt::TokioIo;
 use model::report::CollectionReport;
 use model::{Class, Fault, JobName, JobSpec, JobStatus, VerifyReport, codes};
@@ -45,12 +46,21 @@ impl Client {
             }
             Address::Tcp(_) => {
                 let hint = "name the agent's unix socket: --admin unix:/path";
-                let message = format!("the admin API at {address} can't be called without certificates");
-                return Err(Fault::new(codes::CONFIG_INVALID, Class::Permanent, message, hint));
+                let message =
+                    format!("the admin API at {address} can't be called without certificates");
+                return Err(Fault::new(
+                    codes::CONFIG_INVALID,
+                    Class::Permanent,
+                    message,
+                    hint,
+                ));
             }
         };
-        let channel = channel.map_err(|error| unreachable_agent(&format!("{address}: {}", innermost(&error))))?;
-        Ok(Self(AdminClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)))
+        let channel = channel
+            .map_err(|error| unreachable_agent(&format!("{address}: {}", innermost(&error))))?;
+        Ok(Self(
+            AdminClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES),
+        ))
     }
 
     /// Creates a job; its status once the agent has it in its journal.
@@ -58,7 +68,12 @@ impl Client {
     /// # Errors
     /// The agent's refusal, such as `job_exists`.
     pub async fn create(&mut self, spec: &JobSpec) -> Result<JobStatus, Fault> {
-        let answer = self.0.create_job(admin::CreateJobRequest { spec: Some(spec.to_wire()) }).await;
+        let answer = self
+            .0
+            .create_job(admin::CreateJobRequest {
+                spec: Some(spec.to_wire()),
+            })
+            .await;
         told(answer, |answer| wire::required("status", answer.status))
     }
 
@@ -67,7 +82,12 @@ impl Client {
     /// # Errors
     /// `job_not_found`.
     pub async fn show(&mut self, name: &JobName) -> Result<JobStatus, Fault> {
-        let answer = self.0.get_job(admin::GetJobRequest { name: name.to_string() }).await;
+        let answer = self
+            .0
+            .get_job(admin::GetJobRequest {
+                name: name.to_string(),
+            })
+            .await;
         told(answer, |answer| wire::required("status", answer.status))
     }
 
@@ -76,7 +96,10 @@ impl Client {
     /// # Errors
     /// Only of the connection.
     pub async fn list(&mut self) -> Result<Vec<JobStatus>, Fault> {
-        told(self.0.list_jobs(admin::ListJobsRequest {}).await, |answer| wire::each(answer.jobs))
+        told(
+            self.0.list_jobs(admin::ListJobsRequest {}).await,
+            |answer| wire::each(answer.jobs),
+        )
     }
 
     /// The job's status now and after each change. The stream ends by itself only after a settled status
@@ -87,13 +110,19 @@ impl Client {
     pub async fn watch(
         &mut self,
         name: &JobName,
-    ) -> Result<impl Stream<Item = Result<JobStatus, Fault>> + Send + Unpin + use<>, Fault> {
-        let answer = self.0.watch_job(admin::WatchJobRequest { name: name.to_string() }).await;
+    ) -> Result<BoxStream<'static, Result<JobStatus, Fault>>, Fault> {
+        let answer = self
+            .0
+            .watch_job(admin::WatchJobRequest {
+                name: name.to_string(),
+            })
+            .await;
         let stream = answer.map_err(|status| fault_of(&status))?.into_inner();
-        Ok(stream.map(|answer| {
+        let statuses = stream.map(|answer| {
             let status = answer.map_err(|status| fault_of(&status))?.status;
             wire::required("status", status).map_err(|error| error.in_answer())
-        }))
+        });
+        Ok(statuses.boxed())
     }
 
     /// Cancels a job; its status from then on.
@@ -101,7 +130,12 @@ impl Client {
     /// # Errors
     /// `job_not_found`, or `job_phase` when it has ended otherwise.
     pub async fn cancel(&mut self, name: &JobName) -> Result<JobStatus, Fault> {
-        let answer = self.0.cancel_job(admin::CancelJobRequest { name: name.to_string() }).await;
+        let answer = self
+            .0
+            .cancel_job(admin::CancelJobRequest {
+                name: name.to_string(),
+            })
+            .await;
         told(answer, |answer| wire::required("status", answer.status))
     }
 
@@ -110,7 +144,12 @@ impl Client {
     /// # Errors
     /// `job_not_found`, or `job_phase` when the job still copies.
     pub async fn verify(&mut self, name: &JobName) -> Result<JobStatus, Fault> {
-        let answer = self.0.verify_job(admin::VerifyJobRequest { name: name.to_string() }).await;
+        let answer = self
+            .0
+            .verify_job(admin::VerifyJobRequest {
+                name: name.to_string(),
+            })
+            .await;
         told(answer, |answer| wire::required("status", answer.status))
     }
 
@@ -119,7 +158,12 @@ impl Client {
     /// # Errors
     /// `job_not_found`, or `job_phase` when no verification of it has ended.
     pub async fn report(&mut self, name: &JobName) -> Result<VerifyReport, Fault> {
-        let answer = self.0.get_report(admin::GetReportRequest { name: name.to_string() }).await;
+        let answer = self
+            .0
+            .get_report(admin::GetReportRequest {
+                name: name.to_string(),
+            })
+            .await;
         let parts = answer.map_err(|status| fault_of(&status))?.into_inner();
         let collections: Vec<CollectionReport> = parts
             .map_err(|status| fault_of(&status))

@@ -16,15 +16,21 @@
 //! Not here: what a job does (the agents), how configuration is read (`runtime`), what a certificate must hold (`channel`).
 
 mod address;
-mod client;
 mod board;
+mod cli;
+mod client;
+#[cfg(test)]
+mod fake;
 mod jobs;
 mod program;
+#[cfg(test)]
+mod sample;
 mod server;
 mod wire;
 
-pub use board::{Board, not_found};
 pub use address::{Address, InvalidAddress};
+pub use board::{Board, not_found};
+pub use cli::run;
 pub use client::Client;
 pub use jobs::{Jobs, is_settled};
 pub use program::Program;

@@ -200,3 +200,6 @@ fn not_verified(name: &JobName) -> Fault {
     let hint = "wait for the job's verification (`job watch`), or begin one with `job verify`";
     Fault::new(codes::JOB_PHASE, Class::Operator, message, hint)
 }
+
+#[cfg(test)]
+mod tests;

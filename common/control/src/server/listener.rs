@@ -3,8 +3,8 @@
 //! A unix socket appears under its path only when its rights are set: it is made in a directory that nobody else can enter, and
 //! moved. So there is no moment at which another user could open it.
 
-use crate::address::Address;
 use model::{Class, Fault, codes};
+use runtime::config::AdminSection;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
@@ -27,12 +27,12 @@ impl Listener {
     /// # Errors
     /// `config_invalid` for TCP without certificates; `admin_unavailable` when another agent listens there, when something else
     /// than a socket is in the way, or when the directory can't be made or written.
-    pub async fn bind(address: &Address) -> Result<Self, Fault> {
-        match address {
-            Address::Unix(path) => bind_unix(path).await.map_err(|error| error.fault(path)),
-            Address::Tcp(address) => {
+    pub async fn bind(section: &AdminSection) -> Result<Self, Fault> {
+        match section {
+            AdminSection::Unix(path) => bind_unix(path).await.map_err(|error| error.fault(path)),
+            AdminSection::Tcp { listen, .. } => {
                 let message =
-                    format!("the admin API can't be served at {address} without certificates");
+                    format!("the admin API can't be served at {listen} without certificates");
                 let hint = "set admin.tls, or serve at a unix socket: admin.listen: unix:/path";
                 Err(Fault::new(
                     codes::CONFIG_INVALID,

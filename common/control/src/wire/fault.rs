@@ -40,7 +40,14 @@ pub(crate) fn status_of(fault: &Fault) -> Status {
 
 /// The fault that a failed call tells; one of our own making where the agent did not get to speak.
 pub(crate) fn fault_of(status: &Status) -> Fault {
-    told_fault(status).unwrap_or_else(|| match status.code() {
+    if let Some(fault) = told_fault(status) {
+        return fault;
+    }
+    // A status that was made on this side of the connection knows the error that it was made of.
+    if let Some(cause) = std::error::Error::source(status) {
+        return unreachable_agent(&cause.to_string());
+    }
+    match status.code() {
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
             unreachable_agent(status.message())
         }
@@ -58,7 +65,7 @@ pub(crate) fn fault_of(status: &Status) -> Fault {
             let hint = "use the command of the same version as the agent";
             Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, message, hint)
         }
-    })
+    }
 }
 
 /// The fault of an agent that does not answer.

@@ -1,0 +1,295 @@
+//! The command line: what can be said, and the help that teaches it.
+//!
+//! Help texts name the program as `{agent}`, its side as `{side}` and the other agent as `{peer}`; [`command`] fills them in.
+
+use super::exit;
+use super::terminal::Output;
+use crate::Program;
+use crate::address::Address;
+use clap::builder::StyledStr;
+use clap::{Arg, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use model::JobName;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Move collections from one Milvus to another, and prove that they are equal.
+///
+/// {agent} runs beside the {side} Milvus and is joined to {peer} by one mutually authenticated connection. `{agent} serve` is
+/// the agent itself; every other command talks to a running one, or needs none.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_long_help = FIRST_STEPS)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Sub,
+    /// The form of the output: text for people, JSON for programs.
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        value_name = "FORM"
+    )]
+    pub(crate) output: Output,
+}
+
+const FIRST_STEPS: &str = "\
+First steps, on either side:
+  {agent} certs pair --out ./certs          certificates for both agents, if you have none
+  {agent} config check --config agent.yaml  is the configuration right?
+  {agent} serve --config agent.yaml         run the agent
+  {agent} job create -f job.yaml --dry-run  what would be carried, and what can't be
+  {agent} job create -f job.yaml --watch    move, prove, and wait for the end
+  {agent} job report sales-to-globex        what the comparison found";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sub {
+    /// Run the agent until it is told to stop
+    #[command(after_long_help = SERVE_EXAMPLES)]
+    Serve {
+        #[command(flatten)]
+        config: RequiredConfig,
+    },
+    /// Check or show the configuration; no agent is needed
+    #[command(subcommand)]
+    Config(ConfigSub),
+    /// Make and show certificates; no agent is needed
+    #[command(subcommand)]
+    Certs(CertsSub),
+    /// Create, watch, verify and cancel jobs on a running agent
+    #[command(subcommand, after_long_help = exit::HELP)]
+    Job(JobSub),
+}
+
+const SERVE_EXAMPLES: &str = "\
+SIGTERM and Ctrl-C stop the agent: it finishes what is under way, keeps its place, and goes on
+where it was when it is started again. A second Ctrl-C ends it at once, which loses nothing either.
+
+Examples:
+  {agent} serve --config /etc/passage/{agent}.yaml
+  PASSAGE_MILVUS_URI=http://10.0.0.5:19530 {agent} serve --config {agent}.yaml";
+
+#[derive(Debug, Args)]
+pub(crate) struct RequiredConfig {
+    /// The agent's configuration file
+    #[arg(short, long, env = "PASSAGE_CONFIG", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigSub {
+    /// Say whether the configuration is complete and right; every fault at once
+    Check {
+        #[command(flatten)]
+        config: RequiredConfig,
+    },
+    /// Show every setting in force; secrets are shown as where they are kept, never as what they are
+    Show {
+        #[command(flatten)]
+        config: RequiredConfig,
+        /// Say where each value comes from: environment, file or default
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertsSub {
+    /// Make a private CA: a certificate that both sides may know, and a key that stays where it is
+    Ca {
+        /// The directory to put ca.pem and ca.key into; made if it is missing
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+        /// The name in the certificate
+        #[arg(long, default_value = "passage")]
+        name: String,
+        #[command(flatten)]
+        validity: Validity,
+    },
+    /// Make an agent's certificate, signed by a CA that `certs ca` made
+    #[command(after_long_help = LEAF_EXAMPLES)]
+    Leaf {
+        /// The directory that holds ca.pem and ca.key
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        ca: PathBuf,
+        /// The directory to put NAME.pem and NAME.key into
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+        /// The agent's identity, which the other side's configuration names: a spiffe:// URI or a DNS name
+        #[arg(long, value_name = "ID")]
+        id: String,
+        /// The name of the files
+        #[arg(long, default_value = "{agent}")]
+        name: String,
+        /// A host name or address under which the agent is dialled; may be given several times
+        #[arg(long = "host", value_name = "HOST")]
+        hosts: Vec<String>,
+        #[command(flatten)]
+        validity: Validity,
+    },
+    /// Make everything that two agents need to trust each other: a CA for each side, and a certificate for each agent
+    Pair {
+        /// The directory to put both sides' files into
+        #[arg(long, value_name = "DIR", default_value = "./certs")]
+        out: PathBuf,
+        /// A host name or address under which the source's agent is dialled; may be given several times
+        #[arg(long = "source-host", value_name = "HOST")]
+        source_hosts: Vec<String>,
+        /// A host name or address under which the target's agent is dialled; may be given several times
+        #[arg(long = "target-host", value_name = "HOST")]
+        target_hosts: Vec<String>,
+        #[command(flatten)]
+        validity: Validity,
+    },
+    /// Show a certificate: its names, its fingerprint, and how long it is valid
+    Show {
+        /// A PEM file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+const LEAF_EXAMPLES: &str = "\
+Examples:
+  {agent} certs leaf --ca ./ca --id spiffe://acme.example/passage/{side}
+  {agent} certs leaf --ca ./ca --id spiffe://acme.example/passage/{side} --host passage.acme.example --host 10.0.0.5";
+
+#[derive(Debug, Args)]
+pub(crate) struct Validity {
+    /// How many days the certificate is valid
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: u32,
+}
+
+/// How to reach the agent.
+#[derive(Debug, Args)]
+pub(crate) struct Reach {
+    /// The agent's admin address: unix:/path of the socket
+    #[arg(long, env = "PASSAGE_ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub(crate) admin: Option<Address>,
+    /// The agent's configuration file, to take the admin address from
+    #[arg(short, long, env = "PASSAGE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobSub {
+    /// Give the agent a job
+    #[command(after_long_help = CREATE_EXAMPLES)]
+    Create {
+        /// The job file; - reads standard input
+        #[arg(short, long, value_name = "FILE")]
+        file: PathBuf,
+        /// Only find out what would be carried, changed, or can't be carried, and wait for the answer; nothing is changed
+        #[arg(long)]
+        dry_run: bool,
+        /// Show the progress, and wait for the end
+        #[arg(short, long)]
+        watch: bool,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// List the agent's jobs
+    List {
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Show one job: phase, what it waits for, findings, collections
+    Show(Named),
+    /// Show the progress, and wait for the end; ending the watch leaves the job alone
+    #[command(after_long_help = exit::HELP)]
+    Watch(Named),
+    /// End a job; what is on the target by then stays there
+    Cancel(Named),
+    /// Compare the target with the source again
+    #[command(after_long_help = exit::HELP)]
+    Verify {
+        #[command(flatten)]
+        named: Named,
+        /// Show the progress, and wait for the end
+        #[arg(short, long)]
+        watch: bool,
+    },
+    /// Show what the last verification found: every difference by key and field
+    #[command(after_long_help = exit::HELP)]
+    Report(Named),
+}
+
+const CREATE_EXAMPLES: &str = "\
+A job file in full, with its defaults, is in deploy/examples/job.yaml; this is enough:
+  name: sales-to-globex
+  collections: [\"sales.*\", \"docs\"]
+
+Examples:
+  {agent} job create -f job.yaml --dry-run --config {agent}.yaml
+  {agent} job create -f job.yaml --watch --admin unix:/run/passage-{side}/admin.sock
+  {agent} job create -f job.yaml --watch -o json | tail -n 1 | jq .phase
+
+Exit codes: see `{agent} job --help`.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// The job's name
+    pub(crate) name: JobName,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+impl Cli {
+    /// Reads the command line of this program.
+    pub(crate) fn parse_for(
+        program: Program,
+        words: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = command(program);
+        let matches = command.try_get_matches_from_mut(words)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// The command line under the program's own name.
+pub(crate) fn command(program: Program) -> Command {
+    filled(
+        Cli::command().name(program.name()).bin_name(program.name()),
+        program,
+    )
+}
+
+fn filled(command: Command, program: Program) -> Command {
+    let fill = |text: &StyledStr| {
+        let text = text.to_string().replace("{agent}", program.name());
+        StyledStr::from(
+            text.replace("{side}", program.side())
+                .replace("{peer}", program.peer()),
+        )
+    };
+    let about = command.get_about().map(fill);
+    let long_about = command.get_long_about().map(fill);
+    let after = command.get_after_long_help().map(fill);
+    let fill_arg = |arg: Arg| {
+        let is_named = arg
+            .get_default_values()
+            .iter()
+            .any(|value| value == "{agent}");
+        if is_named {
+            arg.default_value(program.name())
+        } else {
+            arg
+        }
+    };
+    let command = command.about(about.unwrap_or_default()).mut_args(fill_arg);
+    let command = if let Some(text) = long_about {
+        command.long_about(text)
+    } else {
+        command
+    };
+    let command = if let Some(text) = after {
+        command.after_long_help(text)
+    } else {
+        command
+    };
+    command.mut_subcommands(|sub| filled(sub, program))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! Statuses and reports as text for people.
+
+mod report;
+mod status;
+mod table;
+
+pub(crate) use report::report;
+pub(crate) use status::{finding, job, jobs, outcome};
+pub(crate) use table::Table;

@@ -1,0 +1,271 @@
+//! A job's status as text.
+
+use super::Table;
+use crate::cli::units::{bytes, count, counted, duration, moment};
+use model::{CollectionStatus, Finding, JobStatus, Phase, Severity, Verification};
+use std::time::Duration;
+
+/// One line for what preflight found.
+pub(crate) fn finding(finding: &Finding) -> String {
+    let severity = match finding.severity {
+        Severity::Note => "note",
+        Severity::Changed => "changed",
+        Severity::Blocked => "BLOCKED",
+    };
+    format!("{severity:<7}  {finding}")
+}
+
+/// The list of jobs.
+pub(crate) fn jobs(jobs: &[JobStatus]) -> Vec<String> {
+    if jobs.is_empty() {
+        return vec!["no jobs".to_owned()];
+    }
+    let mut table = Table::new(&[
+        "NAME",
+        "PHASE",
+        ">COLLECTIONS",
+        ">ROWS",
+        "VERIFIED",
+        "CREATED",
+        "WAITS FOR",
+    ]);
+    for job in jobs {
+        let ended = job.phase.is_terminal();
+        let waits = job
+            .cause
+            .as_ref()
+            .filter(|_| !ended)
+            .map_or("", |cause| cause.code.as_str());
+        table.row(vec![
+            job.spec.name.to_string(),
+            job.phase.to_string(),
+            count(job.collections.len() as u64),
+            count(
+                job.collections
+                    .iter()
+                    .map(|collection| collection.rows_copied)
+                    .sum(),
+            ),
+            verified(job),
+            moment(job.created_ms),
+            waits.to_owned(),
+        ]);
+    }
+    table.lines(0)
+}
+
+/// One job in full.
+pub(crate) fn job(status: &JobStatus) -> Vec<String> {
+    let mut lines = vec![format!("job {}: {}", status.spec.name, status.phase)];
+    lines.push(format!("created {}", moment(status.created_ms)));
+    if let Some(ended_ms) = status.ended_ms {
+        let took = Duration::from_millis(ended_ms.saturating_sub(status.created_ms));
+        lines.push(format!(
+            "ended   {} (after {})",
+            moment(ended_ms),
+            duration(took)
+        ));
+    }
+    if let Some(cause) = &status.cause {
+        let what = if status.phase.is_terminal() {
+            "cause"
+        } else {
+            "waits for"
+        };
+        lines.push(format!("{what}: {} [{}]", cause.message, cause.code));
+        if !cause.hint.is_empty() {
+            lines.push(format!("hint: {}", cause.hint));
+        }
+    }
+    if !status.findings.is_empty() {
+        lines.push(String::new());
+        lines.extend(status.findings.iter().map(finding));
+    }
+    if !status.collections.is_empty() {
+        lines.push(String::new());
+        lines.extend(collections(&status.collections));
+    }
+    lines
+}
+
+fn collections(collections: &[CollectionStatus]) -> Vec<String> {
+    let mut table = Table::new(&[
+        "SOURCE",
+        "TARGET",
+        "PHASE",
+        ">COPIED",
+        ">OF ROWS",
+        ">BYTES",
+        ">COMPARED",
+        "VERIFICATION",
+    ]);
+    for collection in collections {
+        table.row(vec![
+            collection.source.to_string(),
+            collection.target.to_string(),
+            collection.phase.to_string(),
+            count(collection.rows_copied),
+            collection.rows_total.map_or_else(|| "?".to_owned(), count),
+            bytes(collection.bytes_copied),
+            count(collection.rows_verified),
+            verification(&collection.verification),
+        ]);
+    }
+    table.lines(0)
+}
+
+/// What is known about one collection being equal.
+pub(crate) fn verification(verification: &Verification) -> String {
+    match verification {
+        Verification::NotRun => "-".to_owned(),
+        Verification::Running => "running".to_owned(),
+        Verification::Clean => "equal".to_owned(),
+        Verification::Mismatched { differences } => {
+            counted(*differences, "difference", "differences")
+        }
+        Verification::Blocked { reason } => format!("not possible: {reason}"),
+    }
+}
+
+/// What is known about all collections of a job being equal: the worst of them.
+fn verified(status: &JobStatus) -> String {
+    let all = || {
+        status
+            .collections
+            .iter()
+            .map(|collection| &collection.verification)
+    };
+    let differences: u64 = all()
+        .map(|v| {
+            if let Verification::Mismatched { differences } = v {
+                *differences
+            } else {
+                0
+            }
+        })
+        .sum();
+    if all().any(|v| *v == Verification::Running) {
+        "running".to_owned()
+    } else if differences > 0 {
+        counted(differences, "difference", "differences")
+    } else if all().any(|v| matches!(v, Verification::Blocked { .. })) {
+        "not possible".to_owned()
+    } else if all().any(|v| *v == Verification::NotRun) || status.collections.is_empty() {
+        "-".to_owned()
+    } else {
+        "equal".to_owned()
+    }
+}
+
+/// How a job ended, in a few lines: the last word of a command that waited for it.
+pub(crate) fn outcome(status: &JobStatus) -> Vec<String> {
+    let rows = status
+        .collections
+        .iter()
+        .map(|collection| collection.rows_copied)
+        .sum();
+    let size = status
+        .collections
+        .iter()
+        .map(|collection| collection.bytes_copied)
+        .sum();
+    let took = status
+        .ended_ms
+        .map(|ended| Duration::from_millis(ended.saturating_sub(status.created_ms)));
+    let took = took.map_or_else(String::new, |took| format!(" after {}", duration(took)));
+    let mut lines = vec![format!("job {} {}{took}", status.spec.name, status.phase)];
+    if status.spec.dry_run {
+        lines.push("nothing was changed: this was a dry run".to_owned());
+    } else {
+        let collections = counted(status.collections.len() as u64, "collection", "collections");
+        let rows = counted(rows, "row", "rows");
+        lines.push(format!(
+            "{collections}, {rows}, {}; verification: {}",
+            bytes(size),
+            verified(status)
+        ));
+    }
+    if let Some(cause) = status
+        .cause
+        .as_ref()
+        .filter(|_| status.phase != Phase::Completed)
+    {
+        lines.push(format!("cause: {} [{}]", cause.message, cause.code));
+        if !cause.hint.is_empty() {
+            lines.push(format!("hint: {}", cause.hint));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn a_list_without_jobs_says_so() {
+        assert_eq!(jobs(&[]), ["no jobs"]);
+    }
+
+    #[test]
+    fn the_list_shows_what_a_job_waits_for_only_while_it_waits() {
+        let waiting = JobStatus {
+            cause: Some(sample::fault()),
+            ..sample::status(Phase::Copying)
+        };
+        let failed = JobStatus {
+            cause: Some(sample::fault()),
+            ..sample::status(Phase::Failed)
+        };
+        let shown = jobs(&[waiting, failed]);
+        assert_eq!(
+            shown[0],
+            "NAME   PHASE    COLLECTIONS   ROWS  VERIFIED  CREATED               WAITS FOR"
+        );
+        assert_eq!(
+            shown[1],
+            "sales  copying            2  3,000  -         2026-11-20 09:30:00Z  peer_unreachable"
+        );
+        assert_eq!(
+            shown[2],
+            "sales  failed             2  3,000  -         2026-11-20 09:30:00Z"
+        );
+    }
+
+    #[test]
+    fn a_job_in_full_names_cause_hint_findings_and_both_names_of_a_collection() {
+        let mut status = sample::status(Phase::Copying);
+        status.cause = Some(sample::fault());
+        status.findings = vec![sample::finding(Severity::Blocked)];
+        status.collections[1].rows_total = None;
+        assert_eq!(
+            job(&status),
+            [
+                "job sales: copying",
+                "created 2026-11-20 09:30:00Z",
+                "waits for: globex.example:7443 refused the connection [peer_unreachable]",
+                "hint: start agent-target, and open its port",
+                "",
+                "BLOCKED  docs.embedding: IVF_PQ becomes AUTOINDEX [index_mapped]",
+                "",
+                "SOURCE        TARGET        PHASE    COPIED  OF ROWS    BYTES  COMPARED  VERIFICATION",
+                "sales.orders  acme.orders   copying   1,500    6,000  3.0 MiB         0  -",
+                "default.docs  default.docs  copying   1,500        ?  3.0 MiB         0  -",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_collection_with_differences_spoils_the_whole() {
+        let mut status = sample::status(Phase::Completed);
+        status.collections[0].verification = Verification::Clean;
+        status.collections[1].verification = Verification::Mismatched { differences: 1 };
+        let shown = outcome(&status);
+        assert_eq!(shown[0], "job sales completed after 3m 12s");
+        assert_eq!(
+            shown[1],
+            "2 collections, 3,000 rows, 6.0 MiB; verification: 1 difference"
+        );
+    }
+}
