@@ -1,1 +1,48 @@
 //! A client of Milvus that leaves columns as bytes.
+//!
+//! Invariants:
+//! - a column goes from a query's answer into an insert as the bytes it came in; it is decoded only where something asks for its
+//!   values ([`ColumnReader`]), where its nulls must be packed, or where a batch must be cut ([`slice()`]);
+//! - no generated type stands in a public signature;
+//! - every call has a limit in time;
+//! - a mutation is sent once. Whether it may be sent again is the caller's decision, and [`MilvusError::is_outcome_unknown`] is
+//!   what it is decided by;
+//! - one file, `error/classify.rs`, turns what a server says into a [`Kind`]; nothing else looks at a server's numbers and texts.
+//!
+//! Not here: searching, users and rights, imports, and any memory of what was done before.
+
+mod call;
+pub mod capabilities;
+mod client;
+pub mod columns;
+pub mod create;
+pub mod describe;
+mod endpoint;
+pub mod error;
+pub mod expression;
+mod load;
+pub mod mutate;
+mod nulls;
+mod parts;
+pub mod proof;
+pub mod query;
+pub mod retry;
+pub mod schema;
+mod slice;
+mod version;
+mod wire;
+
+pub use call::Deadlines;
+pub use capabilities::Capabilities;
+pub use client::{Client, ConnectError};
+pub use columns::{ColumnError, ColumnReader, keys};
+pub use create::NewCollection;
+pub use endpoint::{Credentials, Endpoint, Secret, Tls};
+pub use error::{Kind, MilvusError};
+pub use load::Progress;
+pub use mutate::{Applied, Rows};
+pub use query::{RangeRead, ReadPoint};
+pub use retry::Backoff;
+pub use schema::{SchemaChanges, SchemaError};
+pub use slice::slice;
+pub use version::{Product, ServerVersion};

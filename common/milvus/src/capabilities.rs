@@ -1,0 +1,280 @@
+//! What a Milvus can do: by its version as far as that is known, and by asking.
+//!
+//! A call that a server does not know is answered with gRPC's UNIMPLEMENTED, whatever else is wrong with it; so an empty call
+//! tells, and changes nothing. Missing rights do not mislead: a refusal means that the call is known.
+
+use crate::call::{Call, Kind as CallKind};
+use crate::error::Kind;
+use crate::expression::Dialect;
+use crate::{Client, MilvusError, Product, ServerVersion};
+use model::DataType;
+use proto::milvus::service as wire;
+
+/// What a Milvus can do. First versions are those of Milvus; Lite's are what 3.2.2 was seen to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Rows can be replaced in one call; since 2.3.
+    pub upsert: bool,
+    /// Rows can be counted by a query; since 2.3.
+    pub count: bool,
+    /// A query answers in the order of primary keys when asked to; since 2.3.
+    pub ordered_query: bool,
+    /// There are databases; since 2.2.9.
+    pub databases: bool,
+    /// Properties of databases can be asked for; since 2.4.3.
+    pub describe_database: bool,
+    /// Aliases can be listed; since 2.3. Before, a collection's description holds them.
+    pub list_aliases: bool,
+    /// The server tells its clock; since 2.2.13. Lite needs none: its reads see every write.
+    pub alloc_timestamp: bool,
+    /// The number of replicas can be asked for. Not on Lite and Zilliz Cloud.
+    pub replicas: bool,
+    /// Whether a flush is complete can be asked for. Not on Zilliz Cloud.
+    pub flush_state: bool,
+    /// Primary keys can be given to a collection that makes its own (`allow_insert_auto_id`); since 2.6.3.
+    pub insert_auto_id: bool,
+    /// Null can be a value; since 2.5.
+    pub nullable: bool,
+    /// Fields can have default values; since 2.5.
+    pub default_values: bool,
+    /// Rows can be clustered by a field; since 2.4.
+    pub clustering_key: bool,
+    /// Rows can be placed in partitions by a field, and rows can have fields that the schema does not name; since 2.2.9.
+    pub partition_key: bool,
+    /// A collection can have several vector fields; since 2.4.
+    pub several_vectors: bool,
+    /// Functions can compute fields; since 2.5.
+    pub functions: bool,
+    /// Descriptions, shards, consistency level and parameters such as `mmap.enabled` are kept. Lite forgets them.
+    pub keeps_attributes: bool,
+    /// Vector indexes are always AUTOINDEX: Zilliz Cloud.
+    pub only_auto_index: bool,
+    /// How expressions are written.
+    pub dialect: Dialect,
+    data_types: Vec<DataType>,
+}
+
+impl Capabilities {
+    /// What a version is known to do. For an unknown version, what every supported one does.
+    #[must_use]
+    pub fn of(version: &ServerVersion) -> Self {
+        if version.product() == Product::Lite {
+            return Self::of_lite();
+        }
+        let since = |major, minor, patch| version.at_least(major, minor, patch);
+        let is_zilliz = version.product() == Product::Zilliz;
+        Self {
+            upsert: since(2, 3, 0),
+            count: since(2, 3, 0),
+            ordered_query: since(2, 3, 0),
+            databases: since(2, 2, 9),
+            describe_database: since(2, 4, 3),
+            list_aliases: since(2, 3, 0),
+            alloc_timestamp: since(2, 2, 13),
+            replicas: !is_zilliz,
+            flush_state: !is_zilliz,
+            insert_auto_id: since(2, 6, 3),
+            nullable: since(2, 5, 0),
+            default_values: since(2, 5, 0),
+            clustering_key: since(2, 4, 0),
+            partition_key: since(2, 2, 9),
+            several_vectors: since(2, 4, 0),
+            functions: since(2, 5, 0),
+            keeps_attributes: true,
+            only_auto_index: is_zilliz,
+            dialect: Dialect::Milvus,
+            data_types: data_types(version),
+        }
+    }
+
+    fn of_lite() -> Self {
+        Self {
+            upsert: true,
+            count: true,
+            ordered_query: true,
+            databases: true,
+            describe_database: true,
+            list_aliases: true,
+            alloc_timestamp: false,
+            replicas: false,
+            flush_state: true,
+            insert_auto_id: false,
+            nullable: true,
+            default_values: true,
+            clustering_key: false,
+            partition_key: true,
+            several_vectors: true,
+            functions: true,
+            keeps_attributes: false,
+            only_auto_index: false,
+            dialect: Dialect::Lite,
+            data_types: LITE_TYPES.to_vec(),
+        }
+    }
+
+    /// Whether fields of this type can be created.
+    #[must_use]
+    pub fn holds(&self, data_type: DataType) -> bool {
+        self.data_types.contains(&data_type)
+    }
+}
+
+const FIRST_TYPES: [DataType; 10] = [
+    DataType::BOOL,
+    DataType::INT8,
+    DataType::INT16,
+    DataType::INT32,
+    DataType::INT64,
+    DataType::FLOAT,
+    DataType::DOUBLE,
+    DataType::VARCHAR,
+    DataType::BINARY_VECTOR,
+    DataType::FLOAT_VECTOR,
+];
+
+const LITE_TYPES: [DataType; 14] = [
+    DataType::BOOL,
+    DataType::INT8,
+    DataType::INT16,
+    DataType::INT32,
+    DataType::INT64,
+    DataType::FLOAT,
+    DataType::DOUBLE,
+    DataType::VARCHAR,
+    DataType::ARRAY,
+    DataType::JSON,
+    DataType::GEOMETRY,
+    DataType::TIMESTAMPTZ,
+    DataType::FLOAT_VECTOR,
+    DataType::SPARSE_FLOAT_VECTOR,
+];
+
+/// Types and the versions that first let one create fields of them.
+const LATER_TYPES: [((u32, u32, u32), DataType); 12] = [
+    ((2, 2, 9), DataType::JSON),
+    ((2, 3, 2), DataType::ARRAY),
+    ((2, 4, 0), DataType::FLOAT16_VECTOR),
+    ((2, 4, 0), DataType::BFLOAT16_VECTOR),
+    ((2, 4, 0), DataType::SPARSE_FLOAT_VECTOR),
+    ((2, 6, 0), DataType::INT8_VECTOR),
+    ((2, 6, 0), DataType::GEOMETRY),
+    ((2, 6, 0), DataType::ARRAY_OF_VECTOR),
+    ((2, 6, 0), DataType::ARRAY_OF_STRUCT),
+    ((2, 6, 0), DataType::STRUCT),
+    ((2, 6, 1), DataType::TIMESTAMPTZ),
+    ((3, 0, 0), DataType::TEXT),
+];
+
+fn data_types(version: &ServerVersion) -> Vec<DataType> {
+    let later = LATER_TYPES
+        .iter()
+        .filter(|((major, minor, patch), _)| version.at_least(*major, *minor, *patch))
+        .map(|(_, data_type)| *data_type);
+    FIRST_TYPES.into_iter().chain(later).collect()
+}
+
+/// The calls that are asked for, and where the answer goes.
+type Slot = fn(&mut Capabilities) -> &mut bool;
+
+impl Client {
+    /// Corrects what the version says by what the server knows.
+    pub(crate) async fn probe(&self, mut known: Capabilities) -> Result<Capabilities, MilvusError> {
+        let asked: [(&'static str, Slot); 6] = [
+            ("ListDatabases", |c| &mut c.databases),
+            ("DescribeDatabase", |c| &mut c.describe_database),
+            ("ListAliases", |c| &mut c.list_aliases),
+            ("AllocTimestamp", |c| &mut c.alloc_timestamp),
+            ("GetReplicas", |c| &mut c.replicas),
+            ("Upsert", |c| &mut c.upsert),
+        ];
+        for (name, slot) in asked {
+            *slot(&mut known) = self.knows(name).await?;
+        }
+        Ok(known)
+    }
+
+    /// Whether the server knows a call. A refusal of any other kind is a yes; only an unreachable server is an error.
+    async fn knows(&self, name: &'static str) -> Result<bool, MilvusError> {
+        let call = Call::new(name, "", CallKind::Describe);
+        let refusal = match name {
+            "ListDatabases" => self.list_databases().await.err(),
+            "DescribeDatabase" => {
+                let message = wire::DescribeDatabaseRequest {
+                    db_name: "default".to_owned(),
+                };
+                let rpc = self.call(call, message, |mut stub, q| async move {
+                    stub.describe_database(q).await
+                });
+                rpc.await.err()
+            }
+            "ListAliases" => {
+                let rpc = self.call(
+                    call,
+                    wire::ListAliasesRequest::default(),
+                    |mut stub, q| async move { stub.list_aliases(q).await },
+                );
+                rpc.await.err()
+            }
+            "AllocTimestamp" => {
+                let rpc = self.call(
+                    call,
+                    wire::AllocTimestampRequest {},
+                    |mut stub, q| async move { stub.alloc_timestamp(q).await },
+                );
+                rpc.await.err()
+            }
+            "GetReplicas" => {
+                let rpc = self.call(
+                    call,
+                    wire::GetReplicasRequest::default(),
+                    |mut stub, q| async move { stub.get_replicas(q).await },
+                );
+                rpc.await.err()
+            }
+            _ => {
+                let rpc = self.call(
+                    call,
+                    wire::UpsertRequest::default(),
+                    |mut stub, q| async move { stub.upsert(q).await },
+                );
+                rpc.await.err()
+            }
+        };
+        match refusal.map(|error| (error.kind(), error)) {
+            None => Ok(true),
+            Some((Kind::Unimplemented, _)) => Ok(false),
+            Some((Kind::Unreachable | Kind::Timeout | Kind::Unauthenticated, error)) => Err(error),
+            Some(_) => Ok(true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Capabilities {
+        Capabilities::of(&ServerVersion::parse(text))
+    }
+
+    #[test]
+    fn each_generation_can_do_more() {
+        assert!(!of("v2.2.16").upsert && of("v2.2.16").holds(DataType::JSON));
+        assert!(of("v2.3.5").upsert && of("v2.3.5").holds(DataType::ARRAY));
+        assert!(!of("v2.3.5").holds(DataType::SPARSE_FLOAT_VECTOR));
+        assert!(of("v2.6.3").insert_auto_id && !of("v2.6.2").insert_auto_id);
+        assert!(of("v3.0.0").holds(DataType::TEXT));
+    }
+
+    #[test]
+    fn lite_is_an_engine_of_its_own() {
+        let lite = of("milvus_lite-3.2.2");
+        assert!(lite.nullable && !lite.holds(DataType::BINARY_VECTOR) && !lite.keeps_attributes);
+        assert_eq!(of("v2.3.5-lite").dialect, Dialect::Milvus);
+    }
+
+    #[test]
+    fn a_type_nobody_knows_is_held_by_no_server() {
+        assert!(!of("v3.0.0").holds(DataType::new(31)));
+    }
+}

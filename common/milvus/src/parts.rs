@@ -1,0 +1,68 @@
+//! Reading a range that one answer may not hold.
+
+use crate::error::Kind;
+use crate::query::RangeRead;
+use crate::retry::Backoff;
+use crate::{Client, MilvusError};
+use model::{Batch, KeyRange};
+use std::time::Duration;
+
+/// How long a read is tried again by itself: over a hiccup, not over an outage, which is the caller's to tell of.
+const HICCUP: Duration = Duration::from_secs(5);
+
+/// How many keys are looked at to split a range.
+const KEYS_OF_SPLIT: u32 = 16_384;
+
+impl Client {
+    /// Reads every row of a range, in as many parts as it takes. Each part is what one answer holds; their ranges rise.
+    ///
+    /// Cancel safe: nothing is changed.
+    ///
+    /// # Errors
+    /// As [`Client::query_range`]; of kind [`Kind::RowTooLarge`] when a single row is larger than an answer may be.
+    pub async fn query_parts(&self, read: &RangeRead<'_>) -> Result<Vec<Batch>, MilvusError> {
+        let mut parts = Vec::new();
+        let mut waiting = vec![read.range.clone()];
+        while let Some(range) = waiting.pop() {
+            let part = RangeRead { range: &range, ..*read };
+            match hiccups().retry(|| self.query_range(&part)).await {
+                Ok(batch) => parts.push(batch),
+                Err(error) if error.is_too_large() => {
+                    let (lower, upper) = self.split(&part, error).await?;
+                    waiting.extend([upper, lower]);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Splits a range in the middle of its keys.
+    async fn split(&self, read: &RangeRead<'_>, error: MilvusError) -> Result<(KeyRange, KeyRange), MilvusError> {
+        let keys = self.border_keys(read, KEYS_OF_SPLIT).await?;
+        match keys.as_slice() {
+            [] | [_] => Err(error.of_kind(Kind::RowTooLarge)),
+            keys => Ok(read.range.split_at(keys[(keys.len() - 1) / 2].clone())),
+        }
+    }
+
+    /// As [`Client::keys_after`], with fewer keys where so many are too large for an answer.
+    ///
+    /// Cancel safe: nothing is changed.
+    ///
+    /// # Errors
+    /// As [`Client::keys_after`].
+    pub async fn border_keys(&self, read: &RangeRead<'_>, limit: u32) -> Result<Vec<model::Key>, MilvusError> {
+        let mut limit = limit;
+        loop {
+            match hiccups().retry(|| self.keys_after(read, limit)).await {
+                Err(error) if error.is_too_large() && limit > 1 => limit /= 2,
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+fn hiccups() -> Backoff {
+    Backoff { give_up_after: HICCUP, ..Backoff::default() }
+}
