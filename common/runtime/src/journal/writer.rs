@@ -6,6 +6,7 @@
 use super::disk::Shared;
 use super::writes::Write;
 use super::{Committed, CrashPoints, JournalError, store};
+use crate::telemetry::metric_names::{JOURNAL_COMMIT, JOURNAL_STEPS};
 use redb::{Database, DatabaseError};
 use std::path::PathBuf;
 use std::sync::PoisonError;
@@ -58,8 +59,8 @@ impl Writer {
             let steps = self.merge(first);
             let begun = Instant::now();
             let written = self.write(&steps);
-            metrics::histogram!("passage_journal_commit_seconds").record(begun.elapsed());
-            metrics::counter!("passage_journal_steps_total").increment(steps.len() as u64);
+            metrics::histogram!(JOURNAL_COMMIT).record(begun.elapsed());
+            metrics::counter!(JOURNAL_STEPS).increment(steps.len() as u64);
             self.answer(steps, &written);
         }
         *self
