@@ -7,6 +7,7 @@
 use crate::call::{Call, Kind as CallKind};
 use crate::error::Kind;
 use crate::{Client, ColumnError, MilvusError, columns, expression, nulls, slice};
+use bytes::Bytes;
 use model::{Batch, Column, Field, Key, Payload};
 use proto::milvus::schema::FieldData;
 use proto::milvus::schema::field_data::Field as Member;
@@ -29,6 +30,8 @@ pub struct Rows<'a> {
     pub batch: &'a Batch,
     /// Names of columns that are not sent: those that a function computes, and primary keys that the server makes.
     pub omit: &'a [String],
+    /// Names of columns whose null flags are sent even where nothing is null, as [`crate::schema::flagged_names`] tells them.
+    pub flagged: &'a [String],
 }
 
 /// What a write did.
@@ -258,13 +261,16 @@ fn halves(call: Call<'_>, batch: &Batch) -> Result<(Batch, Batch), MilvusError> 
 }
 
 fn fields(rows: &Rows<'_>) -> Result<Vec<FieldData>, ColumnError> {
-    let sent = rows
-        .batch
-        .columns
-        .iter()
-        .filter(|column| !rows.omit.contains(&column.name));
-    sent.map(|column| Ok(field_data(nulls::for_insert(column, rows.batch.rows)?)))
-        .collect()
+    let count = rows.batch.rows;
+    let sent = rows.batch.columns.iter().filter(|column| !rows.omit.contains(&column.name));
+    sent.map(|column| {
+        let mut column = nulls::for_insert(column, count)?;
+        if column.valid.is_empty() && rows.flagged.contains(&column.name) {
+            column.valid = Bytes::from(vec![1; count as usize]);
+        }
+        Ok(field_data(column))
+    })
+    .collect()
 }
 
 fn field_data(column: Column) -> FieldData {
@@ -315,6 +321,27 @@ mod tests {
         assert!(portions.iter().all(|some| some.len() <= MAX_KEYS_OF_DELETE));
         assert_eq!(portions[1].len(), 1);
         assert_eq!(chunks(&[]).count(), 0);
+    }
+
+    #[test]
+    fn flags_are_sent_where_the_schema_asks_for_them_and_omitted_columns_are_not() {
+        let batch = crate::columns::samples::batch(2, 0b10);
+        let [omit, flagged] = ["sparse", "dense"].map(|name| [name.to_owned()]);
+        let rows = Rows {
+            collection: "docs",
+            partition: None,
+            batch: &batch,
+            omit: &omit,
+            flagged: &flagged,
+        };
+        let sent = fields(&rows).unwrap();
+        let flags = |name: &str| {
+            sent.iter().find(|data| data.field_name == name).map(|data| data.valid_data.to_vec())
+        };
+        assert_eq!(flags("sparse"), None);
+        assert_eq!(flags("dense"), Some(vec![1, 1]));
+        assert_eq!(flags("text"), Some(vec![1, 0]));
+        assert_eq!(flags("bits"), Some(vec![]));
     }
 
     #[test]

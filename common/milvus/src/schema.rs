@@ -74,6 +74,14 @@ pub fn decode(raw: &Bytes) -> Result<Schema, SchemaError> {
     })
 }
 
+/// The fields whose null flags every insert must bring, one for each row, even where nothing is null: those that are nullable or
+/// have a default value (Milvus 2.5 and later).
+#[must_use]
+pub fn flagged_names(schema: &Schema) -> Vec<String> {
+    let wants_flags = |field: &&Field| field.nullable || field.default_value.is_some();
+    schema.fields.iter().filter(wants_flags).map(|field| field.name.clone()).collect()
+}
+
 fn is_system(name: &str) -> bool {
     SYSTEM_FIELDS.contains(&name)
 }

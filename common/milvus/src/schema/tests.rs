@@ -87,6 +87,7 @@ fn a_schema_is_read_in_full() {
     assert_eq!(text.params["max_length"], "99");
     assert_eq!(schema.field("clips").unwrap().sub_fields[0].name, "label");
     assert!(schema.field("sparse").unwrap().is_function_output);
+    assert_eq!(flagged_names(&schema), ["text"]);
     assert_eq!(schema.stored_names(), ["pk", "text", "clips", "$meta"]);
 }
 
