@@ -15,12 +15,21 @@
 //! Not here: what a batch is made of and when it may be sent (the agents, by [`protocol`]), when to connect again (the agents), a
 //! limit of rate, and any knowledge of Milvus.
 
+pub mod certs;
+pub mod codec;
+mod configured;
 pub mod conversation;
 mod error;
+pub mod grpc;
 mod handshake;
 mod link;
 pub mod memory;
 pub mod tls;
+mod wire;
 
+#[cfg(test)]
+mod fixture;
+
+pub use configured::{hello, transport};
 pub use error::{LaneError, LinkError};
 pub use link::{Lane, LaneRx, LaneTx, Link, Transport};

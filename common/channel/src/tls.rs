@@ -6,9 +6,34 @@
 //! - **The list names the peer, not the address.** The dialled host name plays no part: agents are dialled through NAT, proxies and
 //!   bare addresses, so a name in the certificate would prove nothing that the list does not prove.
 //! - **Every connection is judged anew**, by the certificates and the list of that moment: no session is resumed, no early data.
+//! - **Both sides learn why.** The side that refuses knows all, and tells the other as much as an alert of TLS can hold.
 
+pub(crate) mod certificate;
+mod credentials;
 mod error;
+mod handshake;
 mod identity;
+mod secured;
+mod verify;
 
+pub(crate) use credentials::pem_cause;
+pub use credentials::{CredentialPaths, CredentialsError, Trust};
 pub use error::{TlsError, Verdict};
+pub(crate) use handshake::{accept, connect};
 pub use identity::{Fingerprint, InvalidPeerId, PeerId, PeerIdentity, PeerRule};
+pub(crate) use secured::{Secured, Trouble};
+
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider};
+use std::sync::Arc;
+
+/// The cryptography, named in full: a process may hold several providers, and none is to be taken by chance. AES-128 comes first
+/// since it costs the least on every processor with AES.
+fn provider() -> Arc<CryptoProvider> {
+    let cipher_suites = vec![
+        cipher_suite::TLS13_AES_128_GCM_SHA256,
+        cipher_suite::TLS13_AES_256_GCM_SHA384,
+        cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+    ];
+    Arc::new(CryptoProvider { cipher_suites, ..default_provider() })
+}

@@ -1,0 +1,52 @@
+//! A transport as the configuration asks for it.
+
+use crate::grpc::{GrpcDialer, GrpcListener, GrpcSettings};
+use crate::tls::{CredentialPaths, PeerId, PeerRule, Trust};
+use crate::tls::Fingerprint;
+use crate::Transport;
+use model::{Fault, Incarnation};
+use protocol::handshake::PROTOCOL;
+use protocol::{Hello, Role};
+use runtime::Config;
+use runtime::config::{self, ChannelSection, Reach};
+use std::sync::Arc;
+
+/// How many lanes carry batches.
+const DATA_LANES: u32 = 4;
+
+/// What an agent of this role and configuration says of itself.
+#[must_use]
+pub fn hello(role: Role, config: &Config, incarnation: Incarnation) -> Hello {
+    Hello {
+        version: PROTOCOL,
+        role,
+        agent: config.agent.name.clone(),
+        software: env!("CARGO_PKG_VERSION").to_owned(),
+        incarnation,
+        data_lanes: DATA_LANES,
+    }
+}
+
+/// The transport that this section asks for, its certificates read; a listener is bound when this returns.
+///
+/// # Errors
+/// Certificates that can't be used, or an address that can't be listened on: the operator's.
+pub async fn transport(section: &ChannelSection, hello: Hello) -> Result<Arc<dyn Transport>, Fault> {
+    let tls = &section.tls;
+    let paths = CredentialPaths { cert: tls.cert.clone(), key: tls.key.clone(), peer_ca: tls.peer_ca.clone() };
+    let peers = section.peers.iter().map(|peer| PeerRule { name: peer.name.clone(), id: peer_id(&peer.id) });
+    let trust = Trust::load(paths, peers.collect())?;
+    let settings = GrpcSettings { data_connections: usize::from(section.connections), ..GrpcSettings::default() };
+    Ok(match &section.reach {
+        Reach::Dial(address) => Arc::new(GrpcDialer::new(address.to_string(), hello, trust, settings)),
+        Reach::Listen(address) => Arc::new(GrpcListener::bind(&address.to_string(), hello, trust, settings).await?),
+    })
+}
+
+fn peer_id(id: &config::PeerId) -> PeerId {
+    match id {
+        config::PeerId::Spiffe(uri) => PeerId::Spiffe(uri.clone()),
+        config::PeerId::Dns(name) => PeerId::Dns(name.clone()),
+        config::PeerId::Fingerprint(bytes) => PeerId::Sha256(Fingerprint::from_bytes(*bytes)),
+    }
+}

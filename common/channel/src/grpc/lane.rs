@@ -1,0 +1,56 @@
+//! A lane as a stream of written frames.
+
+use crate::error::LaneError;
+use crate::link::{LaneRx, LaneTx, QUEUE_FRAMES};
+use crate::wire;
+use futures::stream::{Stream, StreamExt};
+use proto::agent as written;
+use protocol::frame::MAX_FRAME_BYTES;
+use std::error::Error;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
+
+/// The way out: what is sent, and the stream that carries it.
+pub(super) fn outgoing() -> (LaneTx, impl Stream<Item = written::Frame> + Send + 'static) {
+    let (tx, frames) = mpsc::channel(QUEUE_FRAMES);
+    (LaneTx::new(tx), ReceiverStream::new(frames).map(wire::write))
+}
+
+/// The way in. `kept` lives as long as the lane.
+pub(super) fn incoming(stream: Streaming<written::Frame>, kept: impl Send + 'static) -> LaneRx {
+    let read = move |arrived: Result<written::Frame, Status>| {
+        let _ = &kept;
+        let violation = |error: wire::Malformed| LaneError::Violation(error.to_string());
+        arrived.map_err(|status| lane_error(&status)).and_then(|frame| wire::read(frame).map_err(violation))
+    };
+    LaneRx::new(stream.map(read).boxed())
+}
+
+/// What a failed read means. tonic tells a message that it can't take from a lost connection only by code and text.
+pub(super) fn lane_error(status: &Status) -> LaneError {
+    let message = status.message();
+    match status.code() {
+        Code::OutOfRange if message.contains("length too large") => {
+            LaneError::Violation(format!("a frame is larger than {MAX_FRAME_BYTES} bytes"))
+        }
+        Code::Internal if message.contains("decode Protobuf") || message.contains("compression flag") => {
+            LaneError::Violation(format!("what came is not a frame: {message}"))
+        }
+        _ => LaneError::Lost(causes(status)),
+    }
+}
+
+/// A status with what led to it, on one line.
+fn causes(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut source = status.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+        source = error.source();
+    }
+    if text.is_empty() { status.code().to_string() } else { text }
+}

@@ -1,0 +1,157 @@
+//! The listening side.
+
+use super::accept::{self, Caller};
+use super::sessions::{LaneAt, Sessions};
+use super::{
+    CONNECTION_WINDOW_BYTES, GrpcSettings, HTTP2_FRAME_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_LIMIT, LANE_KEY,
+    MAX_DATA_LANES, SESSION_KEY, STREAM_WINDOW_BYTES, lane,
+};
+use crate::error::LinkError;
+use crate::link::{Lane, Link, Transport};
+use crate::tls::Trust;
+use futures::future::BoxFuture;
+use futures::stream::StreamExt;
+use model::Fault;
+use proto::agent as written;
+use proto::agent::link_server::{self, LinkServer};
+use protocol::Hello;
+use protocol::frame::MAX_FRAME_BYTES;
+use std::io;
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, broadcast, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::codegen::BoxStream;
+use tonic::metadata::MetadataMap;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
+
+/// How many refusals are kept for those who look at them late.
+const REFUSALS_KEPT: usize = 64;
+
+/// A peer, or a stranger, that was not let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Where it came from.
+    pub address: Option<SocketAddr>,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// Where refusals are told.
+#[derive(Debug, Clone)]
+pub(super) struct Refusals(broadcast::Sender<Refusal>);
+
+impl Refusals {
+    pub(super) fn note(&self, address: impl Into<Option<SocketAddr>>, error: LinkError) {
+        let refusal = Refusal { address: address.into(), fault: error.into() };
+        let Fault { code, message, hint, .. } = &refusal.fault;
+        tracing::warn!(address = ?refusal.address, code, hint, "a peer was refused: {message}");
+        self.0.send(refusal).ok();
+    }
+}
+
+/// Listens for peers over gRPC; serves several at a time. Dropping it ends the listening, and leaves alone the links that it gave.
+#[derive(Debug)]
+pub struct GrpcListener {
+    address: SocketAddr,
+    links: Mutex<mpsc::Receiver<Link>>,
+    refusals: Refusals,
+    _ends: DropGuard,
+}
+
+impl GrpcListener {
+    /// Listens on `address` (an IP address or host name of this machine, and a port), and answers with `hello`; the most data lanes
+    /// that a peer gets are said there.
+    ///
+    /// # Errors
+    /// When the address can't be listened on.
+    pub async fn bind(address: &str, hello: Hello, trust: Trust, settings: GrpcSettings) -> Result<Self, LinkError> {
+        let failed = |error: io::Error| LinkError::Bind { address: address.to_owned(), cause: error.to_string() };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let refusals = Refusals(broadcast::Sender::new(REFUSALS_KEPT));
+        let (complete, links) = mpsc::channel(1);
+        let (known, connections) = mpsc::channel(1);
+        let ends = CancellationToken::new();
+        let hello = Hello { data_lanes: hello.data_lanes.min(MAX_DATA_LANES), ..hello };
+        let sessions = Sessions::new(hello, settings.link_limit, complete, refusals.clone());
+        let accepting = accept::run(listener, trust, settings, refusals.clone(), known);
+        tokio::spawn(ends.clone().run_until_cancelled_owned(accepting));
+        tokio::spawn(serve(Doors { sessions }, connections, ends.clone()));
+        Ok(Self { address: bound, links: Mutex::new(links), refusals, _ends: ends.drop_guard() })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Who is refused from now on. A receiver that is slow misses some; the log has them all.
+    #[must_use]
+    pub fn refusals(&self) -> broadcast::Receiver<Refusal> {
+        self.refusals.0.subscribe()
+    }
+}
+
+impl Transport for GrpcListener {
+    fn next_link(&self) -> BoxFuture<'_, Result<Link, LinkError>> {
+        Box::pin(async { self.links.lock().await.recv().await.ok_or(LinkError::Closed) })
+    }
+}
+
+async fn serve(
+    doors: Doors,
+    connections: mpsc::Receiver<io::Result<crate::tls::Secured>>,
+    ends: CancellationToken,
+) {
+    let service = LinkServer::new(doors).max_decoding_message_size(MAX_FRAME_BYTES);
+    let served = Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(HTTP2_FRAME_BYTES)
+        .max_concurrent_streams(MAX_DATA_LANES)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_LIMIT))
+        .add_service(service)
+        .serve_with_incoming_shutdown(ReceiverStream::new(connections), ends.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the channel listens no more");
+    }
+}
+
+/// Where lanes arrive.
+struct Doors {
+    sessions: Sessions,
+}
+
+#[tonic::async_trait]
+impl link_server::Link for Doors {
+    async fn lane(
+        &self,
+        request: Request<Streaming<written::Frame>>,
+    ) -> Result<Response<BoxStream<written::Frame>>, Status> {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let caller = caller.ok_or_else(|| Status::unauthenticated("nobody vouches for this connection"))?;
+        let at = LaneAt {
+            session: text(request.metadata(), SESSION_KEY)?.to_owned(),
+            number: text(request.metadata(), LANE_KEY)?.parse().map_err(|_| malformed(LANE_KEY))?,
+        };
+        let (tx, frames) = lane::outgoing();
+        let lane = Lane { tx, rx: lane::incoming(request.into_inner(), ()) };
+        self.sessions.handle_lane(at, caller, lane)?;
+        Ok(Response::new(frames.map(Ok).boxed()))
+    }
+}
+
+fn text<'a>(metadata: &'a MetadataMap, key: &'static str) -> Result<&'a str, Status> {
+    let value = metadata.get(key).and_then(|value| value.to_str().ok());
+    value.filter(|text| (1..=32).contains(&text.len())).ok_or_else(|| malformed(key))
+}
+
+fn malformed(key: &'static str) -> Status {
+    Status::invalid_argument(format!("the lane has no valid {key}"))
+}

@@ -1,0 +1,196 @@
+//! What this agent shows of itself, and whom it believes: read from files, checked, and published.
+
+use super::identity::{PeerId, PeerIdentity, PeerRule};
+use super::{certificate, provider};
+use model::{Class, Fault, codes};
+use rustls::RootCertStore;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::CertifiedKey;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::sync::watch;
+
+/// Where the credentials lie. All are PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialPaths {
+    /// This agent's certificate, followed by intermediate ones where there are any.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The certificates of the CAs that sign peers' certificates: one's own or the peer's, one or several.
+    pub peer_ca: PathBuf,
+}
+
+/// Why credentials can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialsError {
+    /// A file can't be read, or holds no such thing.
+    #[error("{what} can't be read from {}: {cause}", path.display())]
+    Unreadable {
+        /// "the certificate", "the private key" or "the peers' CA".
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// The private key is not the certificate's.
+    #[error("the private key in {} does not belong to the certificate in {}", key.display(), cert.display())]
+    KeyMismatch {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// The certificate is out of its time.
+    #[error("the certificate in {} {when}", path.display())]
+    Expired {
+        /// The file.
+        path: PathBuf,
+        /// "expired …" or "is not valid before …".
+        when: String,
+    },
+}
+
+impl CredentialsError {
+    /// Whose turn it is.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        Class::Operator
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => {
+                "check the path under channel.tls, that the agent's user may read it, and that it is PEM"
+            }
+            Self::KeyMismatch { .. } => "set channel.tls.cert and channel.tls.key to files that were made together",
+            Self::Expired { .. } => "make or get a new certificate, and check this machine's clock",
+        }
+    }
+}
+
+impl From<CredentialsError> for Fault {
+    fn from(error: CredentialsError) -> Self {
+        let code = match error {
+            CredentialsError::Expired { .. } => codes::CERTIFICATE_EXPIRED,
+            CredentialsError::Unreadable { .. } | CredentialsError::KeyMismatch { .. } => codes::CERTIFICATE_INVALID,
+        };
+        Self::new(code, error.class(), error.to_string(), error.hint())
+    }
+}
+
+/// Credentials that were read together and fit each other.
+pub(super) struct Loaded {
+    pub(super) certified: Arc<CertifiedKey>,
+    pub(super) roots: Arc<RootCertStore>,
+    pub(super) clients: Arc<dyn ClientCertVerifier>,
+    pub(super) own: PeerIdentity,
+}
+
+/// This agent's credentials and list of peers, as they are now. Clones share them.
+///
+/// Every handshake takes what is published at its beginning; what replaces it is taken by the next.
+#[derive(Clone)]
+pub struct Trust {
+    paths: CredentialPaths,
+    loaded: watch::Sender<Arc<Loaded>>,
+    peers: watch::Sender<Arc<[PeerRule]>>,
+}
+
+impl Trust {
+    /// Reads the credentials, and lets in the peers that these rules name; with no rule, nobody.
+    ///
+    /// # Errors
+    /// When a file can't be read or does not fit: always the operator's to change.
+    pub fn load(paths: CredentialPaths, peers: Vec<PeerRule>) -> Result<Self, CredentialsError> {
+        let loaded = watch::Sender::new(Arc::new(Loaded::read(&paths)?));
+        Ok(Self { paths, loaded, peers: watch::Sender::new(peers.into()) })
+    }
+
+    /// Reads the credentials again, for the handshakes to come.
+    ///
+    /// # Errors
+    /// As [`Trust::load`]; what was published before stays.
+    pub fn reload(&self) -> Result<(), CredentialsError> {
+        self.loaded.send_replace(Arc::new(Loaded::read(&self.paths)?));
+        Ok(())
+    }
+
+    /// Lets in these peers, and no others, from the next handshake on.
+    pub fn replace_peers(&self, peers: Vec<PeerRule>) {
+        self.peers.send_replace(peers.into());
+    }
+
+    /// Every way in which a peer's list can name this agent, and this certificate's end.
+    #[must_use]
+    pub fn own(&self) -> (Vec<PeerId>, SystemTime) {
+        let loaded = self.loaded.borrow();
+        (loaded.own.ids(), loaded.own.not_after)
+    }
+
+    pub(super) fn now(&self) -> (Arc<Loaded>, Arc<[PeerRule]>) {
+        (self.loaded.borrow().clone(), self.peers.borrow().clone())
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trust").field("paths", &self.paths).finish_non_exhaustive()
+    }
+}
+
+impl Loaded {
+    fn read(paths: &CredentialPaths) -> Result<Self, CredentialsError> {
+        let chain = certificates("the certificate", &paths.cert)?;
+        let unreadable = |what, path: &Path, cause| CredentialsError::Unreadable { what, path: path.to_owned(), cause };
+        let own = certificate::identity(&chain[0]).map_err(|cause| unreadable("the certificate", &paths.cert, cause))?;
+        if let Some(when) = certificate::out_of_time(&chain[0], SystemTime::now()) {
+            return Err(CredentialsError::Expired { path: paths.cert.clone(), when });
+        }
+        let key = PrivateKeyDer::from_pem_file(&paths.key)
+            .map_err(|error| unreadable("the private key", &paths.key, pem_cause(&error)))?;
+        let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                CredentialsError::KeyMismatch { cert: paths.cert.clone(), key: paths.key.clone() }
+            }
+            other => unreadable("the private key", &paths.key, other.to_string()),
+        })?;
+        let bad_ca = |cause: String| unreadable("the peers' CA", &paths.peer_ca, cause);
+        let mut roots = RootCertStore::empty();
+        for authority in certificates("the peers' CA", &paths.peer_ca)? {
+            roots.add(authority).map_err(|error| bad_ca(error.to_string()))?;
+        }
+        let roots = Arc::new(roots);
+        let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider())
+            .build()
+            .map_err(|error| bad_ca(error.to_string()))?;
+        Ok(Self { certified: Arc::new(certified), roots, clients, own })
+    }
+}
+
+/// The certificates in a file; at least one.
+fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, CredentialsError> {
+    let unreadable = |cause| CredentialsError::Unreadable { what, path: path.to_owned(), cause };
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    match found {
+        Ok(found) if found.is_empty() => Err(unreadable("there is no certificate in it".into())),
+        Ok(found) => Ok(found),
+        Err(error) => Err(unreadable(pem_cause(&error))),
+    }
+}
+
+pub(crate) fn pem_cause(error: &pem::Error) -> String {
+    match error {
+        pem::Error::NoItemsFound => "there is none in it".into(),
+        pem::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
