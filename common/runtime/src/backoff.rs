@@ -6,22 +6,30 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// A sequence of waits. Where it stands is its only state: no clock, no I/O.
+/// A sequence of waits. It knows how often it was waited and what comes next; only [`Backoff::wait`] knows a clock.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,
     limit: Duration,
     attempt: u32,
+    jitter: Jitter,
 }
 
 impl Backoff {
     /// Waits that begin below `first`, and double up to `limit`.
     #[must_use]
     pub fn new(first: Duration, limit: Duration) -> Self {
+        Self::with_jitter(first, limit, Jitter::random())
+    }
+
+    /// The same, with these random parts.
+    #[must_use]
+    pub fn with_jitter(first: Duration, limit: Duration, jitter: Jitter) -> Self {
         Self {
             first,
             limit,
             attempt: 0,
+            jitter,
         }
     }
 
@@ -38,9 +46,9 @@ impl Backoff {
         self.first.saturating_mul(factor).min(self.limit)
     }
 
-    /// The next wait: this part, from 0 up to 1, of its bound.
-    pub fn next_wait(&mut self, part: f64) -> Duration {
-        let wait = self.bound().mul_f64(part.clamp(0.0, 1.0));
+    /// The next wait: a random part of its bound.
+    pub fn next_wait(&mut self) -> Duration {
+        let wait = self.bound().mul_f64(self.jitter.next_part());
         self.attempt = self.attempt.saturating_add(1);
         wait
     }
@@ -54,8 +62,8 @@ impl Backoff {
     ///
     /// # Cancel safety
     /// Dropping the future ends the wait; the next one has a higher bound all the same.
-    pub async fn wait(&mut self, jitter: &mut Jitter) {
-        let wait = self.next_wait(jitter.next_part());
+    pub async fn wait(&mut self) {
+        let wait = self.next_wait();
         tokio::time::sleep(wait).await;
     }
 }
@@ -94,15 +102,21 @@ impl Jitter {
 mod tests {
     use super::*;
 
-    fn backoff() -> Backoff {
-        Backoff::new(Duration::from_millis(100), Duration::from_secs(1))
+    fn backoff(seed: u64) -> Backoff {
+        Backoff::with_jitter(
+            Duration::from_millis(100),
+            Duration::from_secs(1),
+            Jitter::seeded(seed),
+        )
     }
 
     #[test]
     fn bounds_double_up_to_the_limit() {
-        let mut backoff = backoff();
-        let bounds: Vec<_> = (0..6).map(|_| backoff.next_wait(1.0).as_millis()).collect();
-        assert_eq!(bounds, [100, 200, 400, 800, 1000, 1000]);
+        let mut backoff = backoff(1);
+        for bound in [100, 200, 400, 800, 1000, 1000] {
+            assert_eq!(backoff.bound().as_millis(), bound);
+            assert!(backoff.next_wait().as_millis() < bound);
+        }
         backoff.reset();
         assert_eq!(backoff.bound(), Duration::from_millis(100));
     }
@@ -111,7 +125,7 @@ mod tests {
     fn a_thousand_failures_do_not_overflow() {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
         for _ in 0..1000 {
-            assert!(backoff.next_wait(1.0) <= Duration::from_secs(60));
+            assert!(backoff.next_wait() < Duration::from_secs(60));
         }
         assert_eq!(backoff.attempts(), 1000);
     }
@@ -136,13 +150,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiting_takes_the_part_of_the_bound() {
-        let (mut waiting, mut planned) = (backoff(), backoff());
-        let (mut jitter, mut same) = (Jitter::seeded(3), Jitter::seeded(3));
+        let (mut waiting, mut planned) = (backoff(3), backoff(3));
         for _ in 0..5 {
             let begun = tokio::time::Instant::now();
-            waiting.wait(&mut jitter).await;
-            let expected = planned.next_wait(same.next_part());
-            let waited = begun.elapsed();
+            waiting.wait().await;
+            let (waited, expected) = (begun.elapsed(), planned.next_wait());
             // Tokio's timer counts whole milliseconds.
             assert!(
                 waited >= expected && waited <= expected + Duration::from_millis(2),

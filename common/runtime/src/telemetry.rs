@@ -11,7 +11,7 @@ mod traces;
 
 pub use error::TelemetryError;
 pub use metrics::{Metrics, MetricsServer};
-pub use traces::{adopt_parent, current_traceparent};
+pub use traces::{current_traceparent, remote_span};
 
 use crate::config::TelemetrySection;
 use model::AgentName;

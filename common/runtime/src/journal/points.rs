@@ -9,6 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The environment variable that arms a point: `<point>` or `<point>:<passage>`, the first passage being 1.
 pub const VARIABLE: &str = "PASSAGE_CRASH_AT";
 
+/// Passed by the journal on disk when steps are about to be written.
+pub const BEFORE_COMMIT: &str = "journal.commit.before";
+/// Passed by the journal on disk when steps are durable, and nobody has been told.
+pub const AFTER_COMMIT: &str = "journal.commit.after";
+
 /// The point, if any, at which this process is to die.
 #[derive(Debug, Clone, Default)]
 pub struct CrashPoints {

@@ -5,7 +5,7 @@
 
 use super::disk::Shared;
 use super::writes::Write;
-use super::{Committed, CrashPoints, JournalError, store};
+use super::{Committed, CrashPoints, JournalError, points, store};
 use crate::telemetry::metric_names::{JOURNAL_COMMIT, JOURNAL_STEPS};
 use redb::{Database, DatabaseError};
 use std::path::PathBuf;
@@ -85,13 +85,13 @@ impl Writer {
 
     fn write(&mut self, steps: &[Job]) -> Result<(), JournalError> {
         self.reopen_if_closed()?;
-        self.points.pass("journal.commit.before");
+        self.points.pass(points::BEFORE_COMMIT);
         let written = {
             let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
             let database = database.as_ref().map_err(Clone::clone)?;
             store::apply(database, steps.iter().flat_map(|step| &step.writes))
         };
-        self.points.pass("journal.commit.after");
+        self.points.pass(points::AFTER_COMMIT);
         written.map_err(|error| {
             let error = JournalError::redb(&self.file, error);
             self.close(error.clone());

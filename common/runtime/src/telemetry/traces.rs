@@ -139,12 +139,19 @@ pub fn current_traceparent() -> Option<String> {
     carrier.remove(TRACEPARENT)
 }
 
-/// Puts a span that has not been entered yet under the span that the `traceparent` names. Gives whether it could: a text that is none, as
-/// well as an agent without traces, leaves the span as it is.
-pub fn adopt_parent(span: &Span, traceparent: &str) -> bool {
+/// A span of this name under the one that the peer's `traceparent` names. Without one (empty, or none that can be read) and where
+/// this agent keeps no traces, it is a span like any other.
+#[must_use]
+pub fn remote_span(traceparent: &str, name: &'static str) -> Span {
+    // The field is what names the span in traces; a span's own name belongs to its place in the code.
+    let span = tracing::info_span!("remote", otel.name = name);
     let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
     let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
-    parent.span().span_context().is_valid() && span.set_parent(parent).is_ok()
+    if parent.span().span_context().is_valid() {
+        // Refused only where no traces are kept.
+        let _ = span.set_parent(parent);
+    }
+    span
 }
 
 #[cfg(test)]
@@ -173,19 +180,22 @@ mod tests {
             delivered(|| tracing::info_span!("unit").in_scope(|| carried = current_traceparent()));
         let carried = carried.unwrap();
         let target = delivered(|| {
-            let span = tracing::info_span!("write");
-            assert!(adopt_parent(&span, &carried));
-            span.in_scope(|| ());
+            let inner = || tracing::info_span!("write").in_scope(|| ());
+            remote_span(&carried, "answer").in_scope(inner);
         });
-        assert_eq!(
-            source[0].span_context.trace_id(),
-            target[0].span_context.trace_id()
-        );
-        assert_eq!(source[0].span_context.span_id(), target[0].parent_span_id);
+        let names: Vec<_> = target.iter().map(|span| span.name.as_ref()).collect();
+        assert_eq!(names, ["write", "answer"]);
+        for span in &target {
+            assert_eq!(
+                span.span_context.trace_id(),
+                source[0].span_context.trace_id()
+            );
+        }
+        assert_eq!(target[1].parent_span_id, source[0].span_context.span_id());
     }
 
     #[test]
-    fn a_text_that_names_no_span_is_let_be() {
+    fn a_text_that_names_no_span_begins_a_trace_of_its_own() {
         let spans = delivered(|| {
             for text in [
                 "",
@@ -193,19 +203,25 @@ mod tests {
                 "canary",
                 "00-00000000000000000000000000000000-0000000000000000-01",
             ] {
-                assert!(!adopt_parent(&tracing::info_span!("write"), text), "{text}");
+                remote_span(text, "answer").in_scope(|| ());
             }
         });
         assert_eq!(spans.len(), 4);
+        assert!(
+            spans
+                .iter()
+                .all(|span| span.parent_span_id == opentelemetry::trace::SpanId::INVALID)
+        );
     }
 
     #[test]
     fn without_traces_there_is_no_traceparent() {
         assert_eq!(current_traceparent(), None);
-        assert!(!adopt_parent(
-            &Span::current(),
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-        ));
+        let span = remote_span(
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "answer",
+        );
+        assert_eq!(span.in_scope(current_traceparent), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::super::store;
 use redb::StorageBackend;
 use std::io::{self, ErrorKind};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 /// What was asked of a disk, in order.
 #[derive(Debug, Clone)]
@@ -25,11 +25,13 @@ struct State {
     /// Requests that still succeed.
     room: Option<usize>,
     syncs: usize,
+    /// No sync ends until this is false.
+    held: bool,
 }
 
 /// A disk, shared by those who open it one after the other.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Disk(Arc<Mutex<State>>);
+pub(super) struct Disk(Arc<Mutex<State>>, Arc<Condvar>);
 
 impl Disk {
     pub(super) fn holding(bytes: Vec<u8>) -> Self {
@@ -72,15 +74,25 @@ impl Disk {
         self.0.lock().unwrap().room = requests;
     }
 
+    /// Lets no sync end, or lets them all.
+    pub(super) fn hold_syncs(&self, held: bool) {
+        self.0.lock().unwrap().held = held;
+        self.1.notify_all();
+    }
+
     fn change(&self, asked: Asked) -> io::Result<()> {
-        let mut state = self.0.lock().unwrap();
+        let is_sync = matches!(asked, Asked::Sync);
+        let mut state = self
+            .1
+            .wait_while(self.0.lock().unwrap(), |state| is_sync && state.held)
+            .unwrap();
         match &mut state.room {
             Some(0) => return Err(ErrorKind::StorageFull.into()),
             Some(left) => *left -= 1,
             None => {}
         }
         asked.apply(&mut state.bytes);
-        state.syncs += usize::from(matches!(asked, Asked::Sync));
+        state.syncs += usize::from(is_sync);
         state.asked.push(asked);
         Ok(())
     }
