@@ -67,10 +67,12 @@ def add_endpoint(parser, prefix="", required=True):
 
 
 def seed(flags):
-    """Fill a server by a program: full (every type and attribute it holds)."""
-    from . import full_lite, full_real, seeding
+    """Fill a server by a program: full (every type and attribute it holds) or demo (a realistic sample)."""
+    from . import demo, full_lite, full_real, seeding
     server = connect(flags)
     version = server.version()
+    if flags.program == "demo":
+        return {"version": version, **demo.fill(server)}
     kind = "lite" if server.is_lite() else "2.2.16" if "2.2." in version else "2.3.5"
     databases, plans = full_lite.plans() if kind == "lite" else full_real.plans(kind)
     chosen = [plan for plan in plans if not flags.collection or plan.name in flags.collection]
@@ -81,7 +83,7 @@ def add_seed(commands):
     """Flags of seed."""
     parser = commands.add_parser("seed", help=seed.__doc__)
     parser.set_defaults(run=seed)
-    parser.add_argument("program", choices=("full",))
+    parser.add_argument("program", choices=("full", "demo"))
     add_endpoint(parser)
     parser.add_argument("--collection", action="append", default=[], help="only these of the program's collections")
     parser.add_argument("--seed", default="1")

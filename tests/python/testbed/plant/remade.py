@@ -17,10 +17,10 @@ def all_rows(place):
 
 
 def merge(batches):
-    """Prepared rows of one partition as one batch of columns."""
-    whole = []
-    for parts in zip(*batches):
-        column = schema.FieldData()
+    """Prepared rows of one partition as one batch of columns. (A server answers columns in any order.)"""
+    whole, by_name = [], [{column.field_name: column for column in columns} for columns in batches]
+    for name in by_name[0]:
+        column, parts = schema.FieldData(), [columns[name] for columns in by_name]
         for part in parts:
             column.MergeFrom(part)
         slot = column.vectors.WhichOneof("data") if column.WhichOneof("field") == "vectors" else None
