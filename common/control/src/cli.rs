@@ -1,6 +1,7 @@
 //! The command line of both agents.
 
 mod args;
+mod certs;
 mod config;
 mod exit;
 mod job;
@@ -21,8 +22,8 @@ use terminal::{Failure, Terminal};
 use tokio_util::sync::CancellationToken;
 
 /// The whole program: reads the command line and does what it says. `serve` is the agent itself; it is given the configuration
-/// and a token that is cancelled when the agent is told to stop (SIGTERM, Ctrl-C), and returns once it has stopped. Logs, traces
-/// and metrics run by then, and it runs on a multi-threaded runtime.
+/// and a token that is cancelled when the agent is told to stop (SIGTERM, Ctrl-C), and returns once it has stopped. Logs and traces
+/// run by then, and it runs on a multi-threaded runtime.
 ///
 /// The exit code is one of those that `--help` documents.
 pub fn run<S, F>(program: Program, serve: S) -> ExitCode
@@ -45,7 +46,7 @@ where
     };
     let mut terminal = Terminal::of_process(cli.output);
     let outcome = match cli.command {
-        Sub::Serve { config } => serve::run(&config.config, serve)
+        Sub::Serve { config } => serve::run(program, &config.config, serve)
             .map(|()| Exit::Done)
             .map_err(Failure::Fault),
         command => command_runtime()
@@ -75,14 +76,9 @@ async fn dispatch(
         )
         .into()),
         Sub::Config(command) => config::run(&command, terminal),
-        Sub::Certs(_) => Err(not_yet()),
+        Sub::Certs(command) => certs::run(&command, terminal),
         Sub::Job(command) => job::run(program, command, terminal).await,
     }
-}
-
-fn not_yet() -> Failure {
-    let message = "making certificates is not built yet";
-    Fault::new(codes::CONFIG_INVALID, Class::Permanent, message, "").into()
 }
 
 /// The exit code of a command; its failure is told first.

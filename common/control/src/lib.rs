@@ -16,6 +16,7 @@
 //! Not here: what a job does (the agents), how configuration is read (`runtime`), what a certificate must hold (`channel`).
 
 mod address;
+mod attend;
 mod board;
 mod cli;
 mod client;
@@ -29,6 +30,7 @@ mod server;
 mod wire;
 
 pub use address::{Address, InvalidAddress};
+pub use attend::{attend, invalid_environment};
 pub use board::{Board, not_found};
 pub use cli::run;
 pub use client::Client;

@@ -2,6 +2,10 @@
 //!
 //! Help texts name the program as `{agent}`, its side as `{side}` and the other agent as `{peer}`; [`command`] fills them in.
 
+mod certs;
+
+pub(crate) use certs::{CertsSub, Placing};
+
 use super::exit;
 use super::terminal::Output;
 use crate::Program;
@@ -35,7 +39,7 @@ pub(crate) struct Cli {
 
 const FIRST_STEPS: &str = "\
 First steps, on either side:
-  {agent} certs pair --out ./certs          certificates for both agents, if you have none
+  {agent} certs pair --dir ./certs          certificates for both agents, if you have none
   {agent} config check --config agent.yaml  is the configuration right?
   {agent} serve --config agent.yaml         run the agent
   {agent} job create -f job.yaml --dry-run  what would be carried, and what can't be
@@ -91,74 +95,6 @@ pub(crate) enum ConfigSub {
         #[arg(long)]
         origin: bool,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CertsSub {
-    /// Make a private CA: a certificate that both sides may know, and a key that stays where it is
-    Ca {
-        /// The directory to put ca.pem and ca.key into; made if it is missing
-        #[arg(long, value_name = "DIR", default_value = ".")]
-        out: PathBuf,
-        /// The name in the certificate
-        #[arg(long, default_value = "passage")]
-        name: String,
-        #[command(flatten)]
-        validity: Validity,
-    },
-    /// Make an agent's certificate, signed by a CA that `certs ca` made
-    #[command(after_long_help = LEAF_EXAMPLES)]
-    Leaf {
-        /// The directory that holds ca.pem and ca.key
-        #[arg(long, value_name = "DIR", default_value = ".")]
-        ca: PathBuf,
-        /// The directory to put NAME.pem and NAME.key into
-        #[arg(long, value_name = "DIR", default_value = ".")]
-        out: PathBuf,
-        /// The agent's identity, which the other side's configuration names: a spiffe:// URI or a DNS name
-        #[arg(long, value_name = "ID")]
-        id: String,
-        /// The name of the files
-        #[arg(long, default_value = "{agent}")]
-        name: String,
-        /// A host name or address under which the agent is dialled; may be given several times
-        #[arg(long = "host", value_name = "HOST")]
-        hosts: Vec<String>,
-        #[command(flatten)]
-        validity: Validity,
-    },
-    /// Make everything that two agents need to trust each other: a CA for each side, and a certificate for each agent
-    Pair {
-        /// The directory to put both sides' files into
-        #[arg(long, value_name = "DIR", default_value = "./certs")]
-        out: PathBuf,
-        /// A host name or address under which the source's agent is dialled; may be given several times
-        #[arg(long = "source-host", value_name = "HOST")]
-        source_hosts: Vec<String>,
-        /// A host name or address under which the target's agent is dialled; may be given several times
-        #[arg(long = "target-host", value_name = "HOST")]
-        target_hosts: Vec<String>,
-        #[command(flatten)]
-        validity: Validity,
-    },
-    /// Show a certificate: its names, its fingerprint, and how long it is valid
-    Show {
-        /// A PEM file
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
-}
-
-const LEAF_EXAMPLES: &str = "\
-Examples:
-  {agent} certs leaf --ca ./ca --id spiffe://acme.example/passage/{side}
-  {agent} certs leaf --ca ./ca --id spiffe://acme.example/passage/{side} --host passage.acme.example --host 10.0.0.5";
-
-#[derive(Debug, Args)]
-pub(crate) struct Validity {
-    /// How many days the certificate is valid
-    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub(crate) days: u32,
 }
 
 /// How to reach the agent.

@@ -1,7 +1,8 @@
 //! The daemon's frame: configuration, telemetry, signals. What the agent does is the agent's.
 
+use crate::Program;
 use model::{Class, Fault, codes};
-use runtime::Config;
+use runtime::{Config, Telemetry};
 use std::future::Future;
 use std::io;
 use std::path::Path;
@@ -12,25 +13,32 @@ use tokio_util::sync::CancellationToken;
 const INTERRUPTED: i32 = 130;
 
 /// Runs the agent until it has stopped.
-pub(super) fn run<S, F>(file: &Path, serve: S) -> Result<(), Fault>
+pub(super) fn run<S, F>(program: Program, file: &Path, serve: S) -> Result<(), Fault>
 where
     S: FnOnce(Config, CancellationToken) -> F,
     F: Future<Output = Result<(), Fault>>,
 {
     let config = super::config::load(file)?;
+    let telemetry = Telemetry::start(&config.telemetry, program.name(), &config.agent.name)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| no_runtime(&error))?;
-    runtime.block_on(async {
-        let shutdown = CancellationToken::new();
-        watch_signals(shutdown.clone()).map_err(|error| no_runtime(&error))?;
-        let outcome = serve(config, shutdown).await;
-        if let Err(fault) = &outcome {
-            tracing::error!(error = %fault, "agent stopped");
-        }
-        outcome
-    })
+    let outcome = runtime.block_on(until_stopped(config, serve));
+    // Tasks that outlive their agent end here, so that what they had to say is in the traces.
+    drop(runtime);
+    telemetry.finish();
+    outcome
+}
+
+async fn until_stopped<S, F>(config: Config, serve: S) -> Result<(), Fault>
+where
+    S: FnOnce(Config, CancellationToken) -> F,
+    F: Future<Output = Result<(), Fault>>,
+{
+    let shutdown = CancellationToken::new();
+    watch_signals(shutdown.clone()).map_err(|error| no_runtime(&error))?;
+    serve(config, shutdown).await
 }
 
 /// The operating system gave no thread or no signal handler.

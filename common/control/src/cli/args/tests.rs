@@ -100,11 +100,11 @@ fn a_job_name_with_a_slash_and_a_relative_socket_are_refused_with_their_cause() 
 
 #[test]
 fn a_leaf_is_named_after_the_program_unless_told_otherwise() {
-    let cli = parse("agent-target certs leaf --id spiffe://a/b").unwrap();
+    let cli = parse("agent-target certs leaf --spiffe spiffe://a/b").unwrap();
     let Sub::Certs(CertsSub::Leaf { name, .. }) = cli.command else {
         panic!("{cli:?}")
     };
-    assert_eq!(name, "agent-target");
+    assert_eq!(name.as_str(), "agent-target");
 }
 
 #[test]

@@ -1,0 +1,70 @@
+//! A job's status as text, to the letter.
+
+use super::*;
+use crate::sample;
+
+#[test]
+fn a_list_without_jobs_says_so() {
+    assert_eq!(jobs(&[]), ["no jobs"]);
+}
+
+#[test]
+fn the_list_shows_what_a_job_waits_for_only_while_it_waits() {
+    let waiting = JobStatus {
+        cause: Some(sample::fault()),
+        ..sample::status(Phase::Copying)
+    };
+    let failed = JobStatus {
+        cause: Some(sample::fault()),
+        ..sample::status(Phase::Failed)
+    };
+    let shown = jobs(&[waiting, failed]);
+    assert_eq!(
+        shown[0],
+        "NAME   PHASE    COLLECTIONS   ROWS  VERIFIED  CREATED               WAITS FOR"
+    );
+    assert_eq!(
+        shown[1],
+        "sales  copying            2  3,000  -         2026-11-20 09:30:00Z  peer_unreachable"
+    );
+    assert_eq!(
+        shown[2],
+        "sales  failed             2  3,000  -         2026-11-20 09:30:00Z"
+    );
+}
+
+#[test]
+fn a_job_in_full_names_cause_hint_findings_and_both_names_of_a_collection() {
+    let mut status = sample::status(Phase::Copying);
+    status.cause = Some(sample::fault());
+    status.findings = vec![sample::finding(Severity::Blocked)];
+    status.collections[1].rows_total = None;
+    assert_eq!(
+        job(&status),
+        [
+            "job sales: copying",
+            "created 2026-11-20 09:30:00Z",
+            "waits for: globex.example:7443 refused the connection [peer_unreachable]",
+            "hint: start agent-target, and open its port",
+            "",
+            "BLOCKED  docs.embedding: IVF_PQ becomes AUTOINDEX [index_mapped]",
+            "",
+            "SOURCE        TARGET        PHASE    COPIED  OF ROWS    BYTES  COMPARED  VERIFICATION",
+            "sales.orders  acme.orders   copying   1,500    6,000  3.0 MiB         0  -",
+            "default.docs  default.docs  copying   1,500        ?  3.0 MiB         0  -",
+        ]
+    );
+}
+
+#[test]
+fn one_collection_with_differences_spoils_the_whole() {
+    let mut status = sample::status(Phase::Completed);
+    status.collections[0].verification = Verification::Clean;
+    status.collections[1].verification = Verification::Mismatched { differences: 1 };
+    let shown = outcome(&status);
+    assert_eq!(shown[0], "job sales completed after 3m 12s");
+    assert_eq!(
+        shown[1],
+        "2 collections, 3,000 rows, 6.0 MiB; verification: 1 difference"
+    );
+}
