@@ -12,6 +12,7 @@ Needs only the standard library, and pip's usual way to a package index. The rea
 Linux on x86-64 alone; elsewhere the script says so, prepares Milvus Lite, and ends with exit code 4
 (with --lite-only: 0).
 """
+
 import argparse
 import contextlib
 import fcntl
@@ -72,7 +73,9 @@ def suitable_python():
         if python and (version_of(python) or (0, 0)) >= OLDEST:
             return python
     needed = ".".join(map(str, OLDEST))
-    sys.exit(f"provision: Python {needed} or newer is needed (this is {platform.python_version()}); put python{needed} on the PATH")
+    sys.exit(
+        f"provision: Python {needed} or newer is needed (this is {platform.python_version()}); put python{needed} on the PATH"
+    )
 
 
 def make_venv(python, folder):
@@ -134,8 +137,20 @@ def provide_server(home, version, python):
     say(f"fetching milvus {version}")
     wheels = home / f"wheel-{version}"
     shutil.rmtree(wheels, ignore_errors=True)
-    run(python, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:",
-        "-d", wheels, "-r", HERE / f"requirements-milvus-{version}.txt")
+    run(
+        python,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary=:all:",
+        "-d",
+        wheels,
+        "-r",
+        HERE / f"requirements-milvus-{version}.txt",
+    )
     say(f"unpacking milvus {version}")
     unpack_server(next(wheels.glob("milvus-*.whl")), folder)
     shutil.rmtree(wheels)

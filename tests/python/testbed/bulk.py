@@ -1,4 +1,5 @@
 """One large collection, fast: columns are packed from numpy arrays and sent as prepared requests."""
+
 import json
 import random
 import time
@@ -16,8 +17,10 @@ KEY_LENGTH = 64
 def fields(dim, keys, text, payload):
     """The schema's fields."""
     limits = {"max_length": KEY_LENGTH} if keys == "VarChar" else {}
-    made = [schemas.field(KEY, keys, is_primary_key=True, params=limits),
-            schemas.field(VECTOR, "FloatVector", params={"dim": dim})]
+    made = [
+        schemas.field(KEY, keys, is_primary_key=True, params=limits),
+        schemas.field(VECTOR, "FloatVector", params={"dim": dim}),
+    ]
     if text:
         made.append(schemas.field("body", "VarChar", params={"max_length": 2048}))
     if payload:
@@ -34,8 +37,17 @@ def keys_of(kind, first, count):
 
 def payloads(first, count):
     """A small JSON object per row."""
-    return [json.dumps({"row": number, "topic": english.TOPICS[number % len(english.TOPICS)], "score": number % 1000 / 8,
-                        "tags": [number % 7, number % 11]}).encode() for number in range(first, first + count)]
+    return [
+        json.dumps(
+            {
+                "row": number,
+                "topic": english.TOPICS[number % len(english.TOPICS)],
+                "score": number % 1000 / 8,
+                "tags": [number % 7, number % 11],
+            }
+        ).encode()
+        for number in range(first, first + count)
+    ]
 
 
 def batch_rows(dim, text, payload):
@@ -53,17 +65,23 @@ def insert_all(server, db, name, made, rows, keys, partitions, seed):
     sent = 0
     for turn, first in enumerate(range(0, rows, step)):
         count = min(step, rows - first)
-        values = {KEY: keys_of(keys, first, count),
-                  VECTOR: numbers.standard_normal((count, schemas.dim_of(by_name[VECTOR])), dtype=np.float32),
-                  "body": [f"{texts[number % TEXTS]} ({number})" for number in range(first, first + count)] if texts else None,
-                  "payload": payloads(first, count) if "payload" in by_name else None}
+        values = {
+            KEY: keys_of(keys, first, count),
+            VECTOR: numbers.standard_normal((count, schemas.dim_of(by_name[VECTOR])), dtype=np.float32),
+            "body": (
+                [f"{texts[number % TEXTS]} ({number})" for number in range(first, first + count)] if texts else None
+            ),
+            "payload": payloads(first, count) if "payload" in by_name else None,
+        }
         data = [columns.column(one, values[one.name]) for one in made]
         server.insert(db, name, data, count, partitions[turn % len(partitions)])
         sent += sum(one.ByteSize() for one in data)
     return sent
 
 
-def seed(server, db, name, rows, dim, text=False, payload=False, keys="Int64", partitions=0, shards=1, index="FLAT", seed=1):
+def seed(
+    server, db, name, rows, dim, text=False, payload=False, keys="Int64", partitions=0, shards=1, index="FLAT", seed=1
+):
     """Create, fill, flush, index and load; returns what was done."""
     started = time.monotonic()
     made = fields(dim, keys, text, payload)
@@ -74,8 +92,19 @@ def seed(server, db, name, rows, dim, text=False, payload=False, keys="Int64", p
     sent = insert_all(server, db, name, made, rows, keys, names, seed)
     inserted = time.monotonic() - started
     server.flush(db, name)
-    params = {"index_type": index, "metric_type": "L2", "params": json.dumps({"nlist": 128} if index.startswith("IVF") else {})}
+    params = {
+        "index_type": index,
+        "metric_type": "L2",
+        "params": json.dumps({"nlist": 128} if index.startswith("IVF") else {}),
+    }
     server.create_index(db, name, VECTOR, params)
     server.load(db, name)
-    return {"db": db, "collection": name, "rows": rows, "bytes": sent, "insert_seconds": round(inserted, 2),
-            "rows_per_second": round(rows / inserted), "seconds": round(time.monotonic() - started, 2)}
+    return {
+        "db": db,
+        "collection": name,
+        "rows": rows,
+        "bytes": sent,
+        "insert_seconds": round(inserted, 2),
+        "rows_per_second": round(rows / inserted),
+        "seconds": round(time.monotonic() - started, 2),
+    }

@@ -1,4 +1,5 @@
 """Commands and their flags. Each command is a function of the parsed flags and answers with something for JSON."""
+
 import argparse
 import json
 
@@ -9,8 +10,15 @@ def serve(flags):
     """Start a server in the background and wait until it is ready."""
     tls = None
     if flags.tls_mode:
-        tls = {"mode": flags.tls_mode, "cert": flags.tls_cert, "key": flags.tls_key, "ca": flags.tls_ca,
-               "client_cert": flags.tls_client_cert, "client_key": flags.tls_client_key, "server_name": flags.tls_server_name}
+        tls = {
+            "mode": flags.tls_mode,
+            "cert": flags.tls_cert,
+            "key": flags.tls_key,
+            "ca": flags.tls_ca,
+            "client_cert": flags.tls_client_cert,
+            "client_key": flags.tls_client_key,
+            "server_name": flags.tls_server_name,
+        }
     extra = dict(entry.split("=", 1) for entry in flags.set)
     record = servers.serve(flags.kind, flags.dir, flags.port, flags.auth, tls, extra, flags.die_with)
     return {key: record[key] for key in ("pid", "uri", "dir", "kind")}
@@ -37,7 +45,9 @@ def add_serve(commands):
     parser.add_argument("--tls-mode", type=int, choices=(1, 2), help="1: server certificate, 2: client certificate too")
     for name in ("cert", "key", "ca", "client-cert", "client-key", "server-name"):
         parser.add_argument(f"--tls-{name}")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any key of milvus.yaml, with dots")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any key of milvus.yaml, with dots"
+    )
     parser.add_argument("--die-with", type=int, metavar="PID", help="end the server when that process is gone")
 
 
@@ -52,9 +62,14 @@ def add_folder_commands(commands):
 def connect(flags, prefix=""):
     """The endpoint that --uri, --token and --tls-… name (with a prefix: --source-uri …)."""
     from . import raw
+
     value = lambda name: getattr(flags, prefix + name)
-    tls = {"ca": value("tls_ca"), "client_cert": value("tls_client_cert"), "client_key": value("tls_client_key"),
-           "server_name": value("tls_server_name")}
+    tls = {
+        "ca": value("tls_ca"),
+        "client_cert": value("tls_client_cert"),
+        "client_key": value("tls_client_key"),
+        "server_name": value("tls_server_name"),
+    }
     return raw.Server(value("uri"), value("token"), tls)
 
 
@@ -69,6 +84,7 @@ def add_endpoint(parser, prefix="", required=True):
 def seed(flags):
     """Fill a server by a program: full (every type and attribute it holds) or demo (a realistic sample)."""
     from . import demo, full_lite, full_real, seeding
+
     server = connect(flags)
     version = server.version()
     if flags.program == "demo":
@@ -92,9 +108,22 @@ def add_seed(commands):
 def bulk(flags):
     """Make one large collection, indexed and loaded."""
     from . import bulk as program
+
     keys = {"int64": "Int64", "varchar": "VarChar"}[flags.keys]
-    return program.seed(connect(flags), flags.db, flags.collection, flags.rows, flags.dim, flags.text, flags.json, keys,
-                        flags.partitions, flags.shards, flags.index, flags.seed)
+    return program.seed(
+        connect(flags),
+        flags.db,
+        flags.collection,
+        flags.rows,
+        flags.dim,
+        flags.text,
+        flags.json,
+        keys,
+        flags.partitions,
+        flags.shards,
+        flags.index,
+        flags.seed,
+    )
 
 
 def add_bulk(commands):
@@ -118,9 +147,17 @@ def add_bulk(commands):
 def oracle(flags):
     """Compare a target with a source, by content; exit code 0 if equal, 3 if not."""
     from .oracle import compare
+
     renames = dict(entry.split("=", 1) for entry in flags.rename)
-    return compare.compare(connect(flags, "source_"), connect(flags, "target_"), flags.collection, renames,
-                           flags.ignore, flags.keyless, flags.limit)
+    return compare.compare(
+        connect(flags, "source_"),
+        connect(flags, "target_"),
+        flags.collection,
+        renames,
+        flags.ignore,
+        flags.keyless,
+        flags.limit,
+    )
 
 
 def add_oracle(commands):
@@ -129,10 +166,18 @@ def add_oracle(commands):
     parser.set_defaults(run=oracle)
     add_endpoint(parser, "source-")
     add_endpoint(parser, "target-")
-    parser.add_argument("--collection", action="append", default=[], help="pattern of source names, db.collection; default: all")
-    parser.add_argument("--rename", action="append", default=[], metavar="SOURCE=TARGET", help="db.name=db.name or db.*=db.*")
-    parser.add_argument("--ignore", action="append", default=[], help="kind, kind:aspect (wildcards), or the preset lite")
-    parser.add_argument("--keyless", action="append", default=[], help="pattern: rows are compared without their (regenerated) keys")
+    parser.add_argument(
+        "--collection", action="append", default=[], help="pattern of source names, db.collection; default: all"
+    )
+    parser.add_argument(
+        "--rename", action="append", default=[], metavar="SOURCE=TARGET", help="db.name=db.name or db.*=db.*"
+    )
+    parser.add_argument(
+        "--ignore", action="append", default=[], help="kind, kind:aspect (wildcards), or the preset lite"
+    )
+    parser.add_argument(
+        "--keyless", action="append", default=[], help="pattern: rows are compared without their (regenerated) keys"
+    )
     parser.add_argument("--limit", type=int, default=1000, help="differences to list; all are counted")
 
 
@@ -140,6 +185,7 @@ def plant(flags):
     """Plant a difference and tell what must be found; exit code 4 where it does not fit. Or list the kinds."""
     from .oracle.compare import split_name
     from .plant import catalogue
+
     if flags.list:
         return catalogue.listing()
     if not (flags.uri and flags.collection and flags.kind):
@@ -161,6 +207,7 @@ def add_plant(commands):
 def selfcheck(flags):
     """Test the oracle itself: equal servers are equal, and each planted difference is found."""
     from . import selfcheck as program
+
     return program.run(flags.kind, flags.port, flags.dir)
 
 

@@ -2,16 +2,31 @@
 
 A nullable column is given as a list with None in it, and is sent compact: the values that are there, and a flag per row.
 """
+
 import numpy as np
 
 from .raw import schema
 from .schemas import DataType, dim_of, kind_of
 
-SLOTS = {"Bool": "bool_data", "Int8": "int_data", "Int16": "int_data", "Int32": "int_data", "Int64": "long_data",
-         "Float": "float_data", "Double": "double_data", "VarChar": "string_data", "JSON": "json_data",
-         "Geometry": "geometry_wkt_data", "Timestamptz": "string_data"}
-BYTE_VECTORS = {"BinaryVector": "binary_vector", "Float16Vector": "float16_vector", "BFloat16Vector": "bfloat16_vector",
-                "Int8Vector": "int8_vector"}
+SLOTS = {
+    "Bool": "bool_data",
+    "Int8": "int_data",
+    "Int16": "int_data",
+    "Int32": "int_data",
+    "Int64": "long_data",
+    "Float": "float_data",
+    "Double": "double_data",
+    "VarChar": "string_data",
+    "JSON": "json_data",
+    "Geometry": "geometry_wkt_data",
+    "Timestamptz": "string_data",
+}
+BYTE_VECTORS = {
+    "BinaryVector": "binary_vector",
+    "Float16Vector": "float16_vector",
+    "BFloat16Vector": "bfloat16_vector",
+    "Int8Vector": "int8_vector",
+}
 PACKED = {"float_data": (schema.FloatArray, "<f4"), "double_data": (schema.DoubleArray, "<f8")}
 
 

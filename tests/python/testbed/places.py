@@ -1,4 +1,5 @@
 """Where things lie: the folder that provision.py filled, and a server's own folder."""
+
 import os
 from pathlib import Path
 

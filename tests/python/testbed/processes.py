@@ -4,6 +4,7 @@ A pid alone is not an identity: it may be used again. A record also holds the pr
 clock ticks since boot, so nothing is ever signalled that we did not start. Linux only where it matters;
 elsewhere the start time is unknown and only the pid is compared.
 """
+
 import json
 import os
 import select
@@ -72,8 +73,15 @@ def end(pid, ticks, patience_seconds):
 def spawn(command, folder, environment, log):
     """Start in its own session, output appended to a log file; returns the Popen."""
     with open(log, "ab") as out:
-        return subprocess.Popen([str(part) for part in command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                                stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        return subprocess.Popen(
+            [str(part) for part in command],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def end_with(owner, pid):

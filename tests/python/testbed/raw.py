@@ -4,6 +4,7 @@ The SDK's client caches schemas, rewrites errors, guesses limits and escapes bad
 Every method is one call of the service, checked for both kinds of status (numeric `code` since 2.3,
 `error_code` before), with the database in the request and in the metadata, as the SDKs send it.
 """
+
 import base64
 import time
 
@@ -11,7 +12,7 @@ import grpc
 from pymilvus.grpc_gen import common_pb2 as common
 from pymilvus.grpc_gen import milvus_pb2 as milvus
 from pymilvus.grpc_gen import milvus_pb2_grpc
-from pymilvus.grpc_gen import schema_pb2 as schema
+from pymilvus.grpc_gen import schema_pb2 as schema  # noqa: F401  (others take it from here)
 
 LOWEST = -(1 << 63)
 STRONG = common.ConsistencyLevel.Value("Strong")
@@ -112,9 +113,16 @@ class Server:
     def indexes(self, db, name):
         """Index descriptions; none where there are none."""
         try:
-            return list(self.call("DescribeIndex", milvus.DescribeIndexRequest(collection_name=name), db).index_descriptions)
+            return list(
+                self.call("DescribeIndex", milvus.DescribeIndexRequest(collection_name=name), db).index_descriptions
+            )
         except Refused as error:
-            if error.code in NO_INDEX or error.legacy in NO_INDEX or "not exist" in error.reason or "not found" in error.reason:
+            if (
+                error.code in NO_INDEX
+                or error.legacy in NO_INDEX
+                or "not exist" in error.reason
+                or "not found" in error.reason
+            ):
                 return []
             raise
 
@@ -140,7 +148,11 @@ class Server:
         """How many replicas are loaded; None where the server cannot tell."""
         identity = self.describe(db, name).collectionID
         try:
-            return len(self.call("GetReplicas", milvus.GetReplicasRequest(collection_name=name, collectionID=identity), db).replicas)
+            return len(
+                self.call(
+                    "GetReplicas", milvus.GetReplicasRequest(collection_name=name, collectionID=identity), db
+                ).replicas
+            )
         except (Refused, grpc.RpcError):
             return None
 
@@ -155,8 +167,14 @@ class Server:
         if limit is not None:
             parameters["limit"] = limit
         request = milvus.QueryRequest(
-            collection_name=name, expr=expression, output_fields=fields, partition_names=partitions, guarantee_timestamp=0,
-            consistency_level=STRONG, query_params=pairs(parameters))
+            collection_name=name,
+            expr=expression,
+            output_fields=fields,
+            partition_names=partitions,
+            guarantee_timestamp=0,
+            consistency_level=STRONG,
+            query_params=pairs(parameters),
+        )
         reply = self.call("Query", request, db)
         return {column.field_name or "$meta": column for column in reply.fields_data}
 
@@ -173,18 +191,24 @@ class Server:
 
     def delete(self, db, name, expression, partition=""):
         """Delete by expression."""
-        return self.call("Delete", milvus.DeleteRequest(collection_name=name, partition_name=partition, expr=expression), db)
+        return self.call(
+            "Delete", milvus.DeleteRequest(collection_name=name, partition_name=partition, expr=expression), db
+        )
 
     def flush(self, db, name, seconds=120):
         """Flush and wait until every segment of this moment is flushed."""
         reply = self.call("Flush", milvus.FlushRequest(collection_names=[name]), db)
         segments = reply.coll_segIDs[name].data
-        request = milvus.GetFlushStateRequest(segmentIDs=segments, flush_ts=reply.coll_flush_ts.get(name, 0), collection_name=name)
+        request = milvus.GetFlushStateRequest(
+            segmentIDs=segments, flush_ts=reply.coll_flush_ts.get(name, 0), collection_name=name
+        )
         wait_for(lambda: self.call("GetFlushState", request, db).flushed, f"flush of {name}", seconds)
 
     def create_index(self, db, name, field, parameters, index_name="", wait=True, seconds=300):
         """Create an index, and by default wait until it is built."""
-        request = milvus.CreateIndexRequest(collection_name=name, field_name=field, index_name=index_name, extra_params=pairs(parameters))
+        request = milvus.CreateIndexRequest(
+            collection_name=name, field_name=field, index_name=index_name, extra_params=pairs(parameters)
+        )
         self.call("CreateIndex", request, db)
         built = lambda: all(index.state == FINISHED for index in self.indexes(db, name) if index.field_name == field)
         if wait:

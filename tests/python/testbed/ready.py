@@ -1,4 +1,5 @@
 """When a server may be used: it answers a real call, not only its health page."""
+
 import base64
 import time
 import urllib.request
@@ -25,8 +26,12 @@ def open_channel(port, tls=None):
     if not tls:
         return grpc.insecure_channel(address)
     read = lambda path: open(path, "rb").read() if path else None
-    credentials = grpc.ssl_channel_credentials(read(tls["ca"]), read(tls.get("client_key")), read(tls.get("client_cert")))
-    return grpc.secure_channel(address, credentials, [("grpc.ssl_target_name_override", tls.get("server_name") or AUTHORITY)])
+    credentials = grpc.ssl_channel_credentials(
+        read(tls["ca"]), read(tls.get("client_key")), read(tls.get("client_cert"))
+    )
+    return grpc.secure_channel(
+        address, credentials, [("grpc.ssl_target_name_override", tls.get("server_name") or AUTHORITY)]
+    )
 
 
 def answers(channel):
@@ -42,7 +47,7 @@ def answers(channel):
 
 def refuses(reply):
     """The reply's first field is a Status (1: length-delimited) whose error_code (1: varint) is not zero."""
-    status = reply[2:2 + reply[1]] if reply[:1] == b"\x0a" else b""
+    status = reply[2 : 2 + reply[1]] if reply[:1] == b"\x0a" else b""
     return status[:1] == b"\x08" and status[1:2] != b"\x00"
 
 

@@ -1,11 +1,22 @@
 """Collection schemas in few words: a field is one line, and the rest of a CreateCollection follows."""
-from .raw import milvus, mapping, pairs, schema
+
+from .raw import mapping, milvus, pairs, schema
 
 DataType = schema.DataType
 VECTORS = {"BinaryVector", "FloatVector", "Float16Vector", "BFloat16Vector", "SparseFloatVector", "Int8Vector"}
-DEFAULT_SLOTS = {"Bool": "bool_data", "Int8": "int_data", "Int16": "int_data", "Int32": "int_data", "Int64": "long_data",
-                 "Float": "float_data", "Double": "double_data", "VarChar": "string_data", "JSON": "bytes_data",
-                 "Geometry": "string_data", "Timestamptz": "timestamptz_data"}
+DEFAULT_SLOTS = {
+    "Bool": "bool_data",
+    "Int8": "int_data",
+    "Int16": "int_data",
+    "Int32": "int_data",
+    "Int64": "long_data",
+    "Float": "float_data",
+    "Double": "double_data",
+    "VarChar": "string_data",
+    "JSON": "bytes_data",
+    "Geometry": "string_data",
+    "Timestamptz": "timestamptz_data",
+}
 
 
 def field(name, kind, element=None, default=None, params=None, **attributes):
@@ -26,9 +37,18 @@ def collection(name, fields, **attributes):
 
 def create(server, db, made, shards=1, consistency="Bounded", properties=None, num_partitions=0):
     """CreateCollection."""
-    server.call("CreateCollection", milvus.CreateCollectionRequest(
-        collection_name=made.name, schema=made.SerializeToString(), shards_num=shards, num_partitions=num_partitions,
-        consistency_level=consistency, properties=pairs(properties or {})), db)
+    server.call(
+        "CreateCollection",
+        milvus.CreateCollectionRequest(
+            collection_name=made.name,
+            schema=made.SerializeToString(),
+            shards_num=shards,
+            num_partitions=num_partitions,
+            consistency_level=consistency,
+            properties=pairs(properties or {}),
+        ),
+        db,
+    )
 
 
 def kind_of(made):

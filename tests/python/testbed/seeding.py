@@ -1,4 +1,5 @@
 """A collection as a plan, and the making of it: create, partitions, rows, flush, indexes, load, aliases."""
+
 import random
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ import grpc
 from . import columns, samples, schemas
 from .raw import Refused, milvus
 
-AT_ONCE = 12                    # a real server mostly waits: for flushes, index builds, loads
+AT_ONCE = 12  # a real server mostly waits: for flushes, index builds, loads
 
 
 @dataclass
@@ -43,14 +44,28 @@ def say(text):
 
 def schema_of(plan):
     """The plan's schema."""
-    return schemas.collection(plan.name, plan.fields, description=plan.description, enable_dynamic_field=plan.dynamic, functions=plan.functions)
+    return schemas.collection(
+        plan.name,
+        plan.fields,
+        description=plan.description,
+        enable_dynamic_field=plan.dynamic,
+        functions=plan.functions,
+    )
 
 
 def dynamic_objects(count, chance):
     """Dynamic fields: rows without any, rows with some of every type."""
-    edges = [b"{}", b'{"colour": "red"}', b'{"colour": "blue", "weight": 1.5, "sizes": [1, 2], "inner": {"deep": true}, "none": null}',
-             '{"clé": "valeur 😀", "spaced key": ""}'.encode()]
-    return samples.mixed(edges, lambda: b'{"colour": "%s", "count": %d}' % (chance.choice([b"green", b"grey"]), chance.randrange(10**6)), count)
+    edges = [
+        b"{}",
+        b'{"colour": "red"}',
+        b'{"colour": "blue", "weight": 1.5, "sizes": [1, 2], "inner": {"deep": true}, "none": null}',
+        '{"clé": "valeur 😀", "spaced key": ""}'.encode(),
+    ]
+    return samples.mixed(
+        edges,
+        lambda: b'{"colour": "%s", "count": %d}' % (chance.choice([b"green", b"grey"]), chance.randrange(10**6)),
+        count,
+    )
 
 
 def row_columns(plan, chance):
@@ -88,7 +103,9 @@ def insert_rows(server, plan, chance):
 def make(server, plan, seed):
     """Make one collection of a plan."""
     chance = random.Random(f"{seed} {plan.db} {plan.name}")
-    schemas.create(server, plan.db, schema_of(plan), plan.shards, plan.consistency, plan.properties, plan.num_partitions)
+    schemas.create(
+        server, plan.db, schema_of(plan), plan.shards, plan.consistency, plan.properties, plan.num_partitions
+    )
     for partition in plan.partitions:
         if partition != "_default":
             server.create_partition(plan.db, plan.name, partition)
@@ -99,7 +116,7 @@ def make(server, plan, seed):
         server.create_index(plan.db, plan.name, name, parameters, plan.index_names.get(name, ""), wait=False)
     if plan.load and plan.indexes:
         server.load(plan.db, plan.name, plan.replicas)
-    elif plan.indexes and server.load_state(plan.db, plan.name) == "loaded":     # Milvus Lite loads by itself
+    elif plan.indexes and server.load_state(plan.db, plan.name) == "loaded":  # Milvus Lite loads by itself
         server.call("ReleaseCollection", milvus.ReleaseCollectionRequest(collection_name=plan.name), plan.db)
     for alias in plan.aliases:
         server.call("CreateAlias", milvus.CreateAliasRequest(collection_name=plan.name, alias=alias), plan.db)
@@ -124,8 +141,11 @@ def make_all(server, databases, plans, seed):
     with ThreadPoolExecutor(AT_ONCE) as pool:
         notes = list(pool.map(lambda plan: try_plan(server, plan, seed), plans))
     done = [plan for plan, note in zip(plans, notes) if note is None]
-    return {"collections": [f"{plan.db}.{plan.name}" for plan in done], "rows": sum(plan.rows for plan in done),
-            "notes": [note for note in notes if note]}
+    return {
+        "collections": [f"{plan.db}.{plan.name}" for plan in done],
+        "rows": sum(plan.rows for plan in done),
+        "notes": [note for note in notes if note],
+    }
 
 
 def drop(server, plan):

@@ -1,4 +1,5 @@
 """Is the oracle any good? Two servers of a kind, filled alike, must be equal; each planted difference must be found, and no other."""
+
 import sys
 import tempfile
 from pathlib import Path
@@ -55,7 +56,9 @@ def plant_somewhere(server, kind, places, taken, used):
 def plant_everywhere(server, kind):
     """Plant each kind once, where it fits."""
     planted, skipped, used, taken = [], [], {}, set()
-    places = [(db, name) for db in server.databases() for name in server.collections(db) if not name.startswith("auto_")]
+    places = [
+        (db, name) for db in server.databases() for name in server.collections(db) if not name.startswith("auto_")
+    ]
     for one in sorted(catalogue.KINDS.values(), key=order_of):
         if kind in one.servers:
             done = plant_somewhere(server, one, places, taken, used)
@@ -72,7 +75,9 @@ def judge(planted, report):
     """Which planted differences were not found, and which found ones were not planted."""
     wanted = [entry for one in planted for entry in one["expected"]]
     lost = [entry for entry in wanted if not any(matches(entry, difference) for difference in report["differences"])]
-    surplus = [difference for difference in report["differences"] if not any(matches(entry, difference) for entry in wanted)]
+    surplus = [
+        difference for difference in report["differences"] if not any(matches(entry, difference) for entry in wanted)
+    ]
     return lost, surplus
 
 
@@ -93,6 +98,15 @@ def run(kind, port, folder=None):
                 servers.stop(side)
     lost, surplus = judge(planted, after)
     good = before["equal"] and not lost and not surplus
-    return {"kind": kind, "good": good, "rows": before["rows"], "before": before["differences"][:20], "unread": before["unread"],
-            "planted": [one["planted"] for one in planted], "skipped": skipped, "not_found": lost, "not_planted": surplus[:50],
-            "exit_code": 0 if good else 3}
+    return {
+        "kind": kind,
+        "good": good,
+        "rows": before["rows"],
+        "before": before["differences"][:20],
+        "unread": before["unread"],
+        "planted": [one["planted"] for one in planted],
+        "skipped": skipped,
+        "not_found": lost,
+        "not_planted": surplus[:50],
+        "exit_code": 0 if good else 3,
+    }

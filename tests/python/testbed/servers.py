@@ -1,4 +1,5 @@
 """Start, find and stop one server of any kind. Data survive in its folder; kill -9 and start again is fine."""
+
 import os
 from pathlib import Path
 
@@ -13,12 +14,25 @@ def command_for(kind, root, port, auth, tls, extra):
     if kind == "lite":
         if auth or tls or extra:
             raise SystemExit("testbed: Milvus Lite has no users, no TLS and no settings")
-        command = [places.python(), "-m", "milvus_lite", "server", "--data-dir", root / "data", "--host", "127.0.0.1", "--port", port]
+        command = [
+            places.python(),
+            "-m",
+            "milvus_lite",
+            "server",
+            "--data-dir",
+            root / "data",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            port,
+        ]
         return command, {"PATH": os.defpath, "HOME": str(root)}
     settings.write_files(kind, root, port)
     values = settings.keys(root, port, auth, tls)
     values.update(extra)
-    return [places.distribution(kind) / "bin" / "milvus", "run", "standalone"], settings.environment(kind, root, port, values)
+    return [places.distribution(kind) / "bin" / "milvus", "run", "standalone"], settings.environment(
+        kind, root, port, values
+    )
 
 
 def serve(kind, folder, port, auth=False, tls=None, extra=None, die_with=None):
@@ -31,7 +45,7 @@ def serve(kind, folder, port, auth=False, tls=None, extra=None, die_with=None):
     command, environment = command_for(kind, root, port, auth, tls, extra or {})
     health_port = None if kind == "lite" else port + settings.HEALTH
     uri = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
-    for _ in range(ATTEMPTS):                       # a first start can fail: the embedded etcd changes its leader
+    for _ in range(ATTEMPTS):  # a first start can fail: the embedded etcd changes its leader
         process = processes.spawn(command, root, environment, root / "out.log")
         record = processes.write_record(root, process.pid, kind=kind, uri=uri, port=port, dir=str(root))
         if die_with:
@@ -41,7 +55,9 @@ def serve(kind, folder, port, auth=False, tls=None, extra=None, die_with=None):
         processes.end(record["pid"], record["ticks"], patience_seconds=3)
         process.wait()
     tail = (root / "out.log").read_bytes()[-2000:].decode(errors="replace")
-    raise SystemExit(f"testbed: {kind} on port {port} did not become ready in {ATTEMPTS} attempts; end of {root}/out.log:\n{tail}")
+    raise SystemExit(
+        f"testbed: {kind} on port {port} did not become ready in {ATTEMPTS} attempts; end of {root}/out.log:\n{tail}"
+    )
 
 
 def stop(folder):

@@ -1,4 +1,5 @@
 """Rows of a collection that is not loaded: load it for the reading, and leave it as it was."""
+
 import contextlib
 
 from ..raw import Refused, milvus
@@ -10,7 +11,11 @@ PLAIN_INDEX = {"BinaryVector": ("BIN_FLAT", "HAMMING"), "SparseFloatVector": ("S
 def add_missing_indexes(server, db, name):
     """Give each vector field that has no index a plain one; answers the fields."""
     indexed = {index.field_name for index in server.indexes(db, name)}
-    bare = [made for made in server.describe(db, name).schema.fields if kind_of(made) in VECTORS and made.name not in indexed]
+    bare = [
+        made
+        for made in server.describe(db, name).schema.fields
+        if kind_of(made) in VECTORS and made.name not in indexed
+    ]
     for made in bare:
         index, metric = PLAIN_INDEX.get(kind_of(made), ("FLAT", "L2"))
         server.create_index(db, name, made.name, {"index_type": index, "metric_type": metric}, f"borrowed_{made.name}")
@@ -21,7 +26,11 @@ def drop_indexes(server, db, name, fields):
     """Take the borrowed indexes away (by name; Milvus Lite knows them by field only)."""
     for index in server.indexes(db, name):
         if index.field_name in fields:
-            server.call("DropIndex", milvus.DropIndexRequest(collection_name=name, field_name=index.field_name, index_name=index.index_name), db)
+            server.call(
+                "DropIndex",
+                milvus.DropIndexRequest(collection_name=name, field_name=index.field_name, index_name=index.index_name),
+                db,
+            )
 
 
 @contextlib.contextmanager

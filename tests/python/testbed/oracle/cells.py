@@ -1,4 +1,5 @@
 """FieldData into comparable cells: numbers and dense vectors as arrays of bits, all else as canonical bytes."""
+
 import json
 from dataclasses import dataclass
 
@@ -7,10 +8,20 @@ import numpy as np
 from ..raw import schema
 
 DataType = schema.DataType
-BITS = {"bool_data": (schema.BoolArray, np.uint8), "int_data": (None, np.int32), "long_data": (None, np.int64),
-        "float_data": (schema.FloatArray, np.uint32), "double_data": (schema.DoubleArray, np.uint64)}
-DENSE = {"float_vector": np.uint32, "binary_vector": np.uint8, "float16_vector": np.uint16, "bfloat16_vector": np.uint16,
-         "int8_vector": np.uint8}
+BITS = {
+    "bool_data": (schema.BoolArray, np.uint8),
+    "int_data": (None, np.int32),
+    "long_data": (None, np.int64),
+    "float_data": (schema.FloatArray, np.uint32),
+    "double_data": (schema.DoubleArray, np.uint64),
+}
+DENSE = {
+    "float_vector": np.uint32,
+    "binary_vector": np.uint8,
+    "float16_vector": np.uint16,
+    "bfloat16_vector": np.uint16,
+    "int8_vector": np.uint8,
+}
 
 
 @dataclass
@@ -44,7 +55,7 @@ def packed_payload(message):
     at = 1
     while at < len(raw) and raw[at] & 0x80:
         at += 1
-    return raw[at + 1:]
+    return raw[at + 1 :]
 
 
 def scalar_cells(scalars, slot):
@@ -77,8 +88,8 @@ def sparse_cells(vector):
     return rows
 
 
-def vector_cells(vectors, width):
-    """The cells of a vector column; `width` rows are expected."""
+def vector_cells(vectors):
+    """The cells of a vector column."""
     slot = vectors.WhichOneof("data")
     if slot == "sparse_float_vector":
         return sparse_cells(vectors.sparse_float_vector)
@@ -112,14 +123,18 @@ def decode(column, rows):
     valid = np.fromiter(column.valid_data, bool, len(column.valid_data)) if column.valid_data else np.ones(rows, bool)
     half = column.WhichOneof("field")
     if half == "vectors":
-        kind, cells = "vector", vector_cells(column.vectors, rows)
+        kind, cells = "vector", vector_cells(column.vectors)
     elif half == "scalars" and column.scalars.WhichOneof("data") == "array_data":
         kind, cells = "array", array_cells(column.scalars.array_data)
     elif half == "scalars" and column.scalars.WhichOneof("data"):
         slot = column.scalars.WhichOneof("data")
         kind, cells = "json" if slot == "json_data" else slot, scalar_cells(column.scalars, slot)
+    elif half == "struct_arrays":
+        inner = sorted(column.struct_arrays.fields, key=lambda one: one.field_name)
+        parts = [decode(one, rows) for one in inner]
+        kind, cells = "struct", [repr([part.show(row) for part in parts]) for row in range(rows)]
     else:
-        kind, cells = "empty", []
+        kind, cells = "empty", [None] * rows
     return Column(kind, spread(cells, valid), valid)
 
 
@@ -133,14 +148,20 @@ def canonical_json(text):
 
 def same(kind, one, other):
     """Whether two cells of a list column are equal."""
-    return one == other or (kind == "json" and one is not None and other is not None and canonical_json(one) == canonical_json(other))
+    return one == other or (
+        kind == "json" and one is not None and other is not None and canonical_json(one) == canonical_json(other)
+    )
 
 
 def differing(one, other):
     """Row numbers in which two columns differ."""
     both = one.valid & other.valid
     bad = one.valid != other.valid
-    if isinstance(one.cells, np.ndarray) and isinstance(other.cells, np.ndarray) and one.cells.shape == other.cells.shape:
+    if (
+        isinstance(one.cells, np.ndarray)
+        and isinstance(other.cells, np.ndarray)
+        and one.cells.shape == other.cells.shape
+    ):
         unlike = one.cells != other.cells
         bad |= both & (unlike.any(axis=1) if unlike.ndim == 2 else unlike)
     else:

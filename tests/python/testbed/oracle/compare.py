@@ -1,4 +1,5 @@
 """The oracle's own order of work: which collections, then shape, then rows."""
+
 import contextlib
 import fnmatch
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +27,11 @@ def split_name(name):
 def selected(server, patterns):
     """(db, collection) of every collection whose full name matches a pattern; without patterns, all."""
     every = [(db, name) for db in server.databases() for name in server.collections(db)]
-    return [(db, name) for db, name in every
-            if not patterns or any(fnmatch.fnmatchcase(full_name(db, name), pattern) for pattern in patterns)]
+    return [
+        (db, name)
+        for db, name in every
+        if not patterns or any(fnmatch.fnmatchcase(full_name(db, name), pattern) for pattern in patterns)
+    ]
 
 
 def renamed(db, name, renames):
@@ -69,7 +73,9 @@ def compare_collection(report, source, target, keyless):
 def compare_databases(report, source, target, names):
     """Properties of the databases, where both servers tell them."""
     for left, right in sorted(names):
-        sides = source.database_properties(left), target.database_properties(right) if right in target.databases() else {}
+        sides = source.database_properties(left), (
+            target.database_properties(right) if right in target.databases() else {}
+        )
         if None not in sides:
             shape.compare_maps(report, left, "database_property", *sides)
 
@@ -77,7 +83,9 @@ def compare_databases(report, source, target, names):
 def compare(source, target, patterns=(), renames=None, ignore=(), keyless=(), limit=1000):
     """The whole comparison; returns plain data. Rows of collections that match `keyless` are compared without their keys."""
     whole = Report(ignore, limit)
-    pairs = [((source, db, name), (target, *renamed(db, name, renames or {}))) for db, name in selected(source, patterns)]
+    pairs = [
+        ((source, db, name), (target, *renamed(db, name, renames or {}))) for db, name in selected(source, patterns)
+    ]
     compare_databases(whole, source, target, {(left[1], right[1]) for left, right in pairs})
 
     def one(pair):

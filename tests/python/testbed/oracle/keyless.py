@@ -1,4 +1,5 @@
 """Rows whose keys were made anew by the target: compared as a bag of contents, one hash per row."""
+
 import hashlib
 from collections import Counter
 

@@ -1,4 +1,5 @@
 """All primary keys of a partition, sorted here, and the expressions that cut pages out of them."""
+
 import grpc
 import numpy as np
 
@@ -70,4 +71,4 @@ class Keys:
 def pages(keys, size):
     """Runs of at most `size` neighbouring keys."""
     for first in range(0, len(keys), size):
-        yield keys[first:first + size]
+        yield keys[first : first + size]

@@ -1,8 +1,18 @@
 """What the oracle found: differences, each with a kind, and what it could not look at."""
+
 import fnmatch
 
-LITE = ["consistency", "shards", "description", "index_name", "load_replicas", "database_property", "schema:clustering_key",
-        "schema:description", "schema:element_max_length"]
+LITE = [
+    "description",
+    "consistency",
+    "shards",
+    "index_name",
+    "load_replicas",
+    "partition_count",
+    "schema:description",
+    "schema:is_clustering_key",
+    "schema:type_params.element_max_length",
+]
 PRESETS = {"lite": LITE}
 
 
@@ -33,7 +43,7 @@ class Report:
 
     def merge(self, other):
         """Take another report's findings in."""
-        self.differences = (self.differences + other.differences)[:self._limit]
+        self.differences = (self.differences + other.differences)[: self._limit]
         self.found += other.found
         self.ignored += other.ignored
         self.unread += other.unread
@@ -42,8 +52,10 @@ class Report:
 
     def is_ignored(self, kind, aspect):
         """Whether a pattern takes this kind of difference out."""
-        return any(fnmatch.fnmatchcase(kind, pattern) or fnmatch.fnmatchcase(f"{kind}:{aspect}", pattern)
-                   for pattern in self._ignore)
+        return any(
+            fnmatch.fnmatchcase(kind, pattern) or fnmatch.fnmatchcase(f"{kind}:{aspect}", pattern)
+            for pattern in self._ignore
+        )
 
     def cannot_read(self, collection, why):
         """Something that was not compared."""
@@ -52,9 +64,16 @@ class Report:
     def answer(self):
         """The report as plain data; equal means: no difference, and nothing left unread."""
         equal = self.found == 0 and not self.unread
-        return {"equal": equal, "collections": self.collections, "rows": self.rows, "found": self.found,
-                "differences": self.differences, "ignored": self.ignored[:self._limit], "unread": self.unread,
-                "exit_code": 0 if equal else 3}
+        return {
+            "equal": equal,
+            "collections": self.collections,
+            "rows": self.rows,
+            "found": self.found,
+            "differences": self.differences,
+            "ignored": self.ignored[: self._limit],
+            "unread": self.unread,
+            "exit_code": 0 if equal else 3,
+        }
 
 
 def shown(value, width=120):

@@ -1,4 +1,5 @@
 """Planted differences: each has a name, says where it fits, changes one thing on a target, and tells what must be found."""
+
 from dataclasses import dataclass
 from typing import Callable
 

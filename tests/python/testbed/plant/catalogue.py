@@ -1,4 +1,5 @@
 """All kinds by name, and the planting of one."""
+
 from . import DoesNotApply, remade, rows, shapes, values
 from .place import Place
 
@@ -7,7 +8,9 @@ KINDS = {kind.name: kind for kind in rows.KINDS + values.KINDS + shapes.KINDS + 
 
 def listing():
     """What there is, for programs."""
-    return [{"kind": kind.name, "what": kind.what, "needs": kind.needs, "servers": kind.servers} for kind in KINDS.values()]
+    return [
+        {"kind": kind.name, "what": kind.what, "needs": kind.needs, "servers": kind.servers} for kind in KINDS.values()
+    ]
 
 
 def plant(server, db, name, kind, seed=1, used=None):

@@ -1,4 +1,5 @@
 """The collection in which something is planted, and its rows one at a time."""
+
 import random
 import struct
 
@@ -59,8 +60,14 @@ class Place:
     def fields(self, kind=None):
         """Fields that may be changed: neither keys nor function outputs."""
         outputs = {name for function in self.schema.functions for name in function.output_field_names}
-        return [made for made in self.schema.fields if not made.is_primary_key and not made.is_partition_key
-                and made.name not in outputs and (kind is None or kind_of(made) == kind)]
+        return [
+            made
+            for made in self.schema.fields
+            if not made.is_primary_key
+            and not made.is_partition_key
+            and made.name not in outputs
+            and (kind is None or kind_of(made) == kind)
+        ]
 
     def readable_names(self):
         """Names for a Query of whole rows."""
@@ -78,14 +85,18 @@ class Place:
         for partition in self.partitions():
             data = self.server.query(self.db, self.name, every, [self.key_field.name], [partition] if partition else [])
             scalars = data[self.key_field.name].scalars
-            rows += [(key, partition) for key in sorted(scalars.string_data.data if self.text else scalars.long_data.data)]
+            rows += [
+                (key, partition) for key in sorted(scalars.string_data.data if self.text else scalars.long_data.data)
+            ]
         free = [row for row in rows if row[0] not in self.used]
         return self.random.sample(free, len(free))
 
     def read(self, key, partition):
         """One whole row."""
         expression = f"{self.key_field.name} == {literal(key)}"
-        columns = self.server.query(self.db, self.name, expression, self.readable_names(), [partition] if partition else [])
+        columns = self.server.query(
+            self.db, self.name, expression, self.readable_names(), [partition] if partition else []
+        )
         for name, column in columns.items():
             column.field_name = name
             column.is_dynamic = name == "$meta"

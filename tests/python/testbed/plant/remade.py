@@ -1,4 +1,5 @@
 """What cannot be altered: the collection is made again, with one thing of its schema changed and all its rows."""
+
 from ..raw import mapping, milvus, schema
 from ..schemas import create, params_of
 from . import DoesNotApply, Kind, found
@@ -24,7 +25,7 @@ def merge(batches):
         for part in parts:
             column.MergeFrom(part)
         slot = column.vectors.WhichOneof("data") if column.WhichOneof("field") == "vectors" else None
-        if slot and slot not in ("float_vector", "sparse_float_vector"):      # merging replaces a byte string
+        if slot and slot not in ("float_vector", "sparse_float_vector"):  # merging replaces a byte string
             setattr(column.vectors, slot, b"".join(getattr(part.vectors, slot) for part in parts))
         whole.append(column)
     return whole
@@ -36,8 +37,12 @@ def remake(place, edit, **request):
     aliases, partitions = place.server.aliases(place.db, place.name), place.partitions()
     changed = schema.CollectionSchema.FromString(place.schema.SerializeToString())
     edit(changed)
-    settings = dict(shards=place.described.shards_num, consistency=place.described.consistency_level, properties=mapping(place.described.properties),
-                    num_partitions=place.described.num_partitions if place.keyed else 0)
+    settings = dict(
+        shards=place.described.shards_num,
+        consistency=place.described.consistency_level,
+        properties=mapping(place.described.properties),
+        num_partitions=place.described.num_partitions if place.keyed else 0,
+    )
     for alias in aliases:
         place.alter("DropAlias", milvus.DropAliasRequest(alias=alias))
     place.release()
@@ -56,7 +61,9 @@ def put_back(place, rows, indexes, aliases):
         place.server.insert(place.db, place.name, merge([place.prepared(row) for row in part]), len(part), partition)
     place.server.flush(place.db, place.name)
     for index in indexes:
-        place.server.create_index(place.db, place.name, index.field_name, mapping(index.params), index.index_name, wait=False)
+        place.server.create_index(
+            place.db, place.name, index.field_name, mapping(index.params), index.index_name, wait=False
+        )
     place.server.load(place.db, place.name)
     for alias in aliases:
         place.alter("CreateAlias", milvus.CreateAliasRequest(alias=alias, collection_name=place.name))
@@ -71,7 +78,10 @@ def description(place):
 def field_description(place):
     """Another description of a field."""
     name = place.fields()[0].name
-    remake(place, lambda changed: setattr(next(made for made in changed.fields if made.name == name), "description", "planted"))
+    remake(
+        place,
+        lambda changed: setattr(next(made for made in changed.fields if made.name == name), "description", "planted"),
+    )
     return [found("schema", field=name, aspect="description")]
 
 
@@ -83,7 +93,9 @@ def max_length(place):
 
     def edit(changed):
         made = next(made for made in changed.fields if made.name == chosen.name)
-        next(pair for pair in made.type_params if pair.key == "max_length").value = str(int(params_of(chosen)["max_length"]) + 1)
+        next(pair for pair in made.type_params if pair.key == "max_length").value = str(
+            int(params_of(chosen)["max_length"]) + 1
+        )
 
     remake(place, edit)
     return [found("schema", field=chosen.name, aspect="type_params.max_length")]
@@ -106,7 +118,12 @@ def default_value(place):
     chosen = next((made for made in place.fields("Int64") if made.HasField("default_value")), None)
     if chosen is None:
         raise DoesNotApply("no Int64 field with a default")
-    remake(place, lambda changed: setattr(next(made for made in changed.fields if made.name == chosen.name).default_value, "long_data", 4242))
+    remake(
+        place,
+        lambda changed: setattr(
+            next(made for made in changed.fields if made.name == chosen.name).default_value, "long_data", 4242
+        ),
+    )
     return [found("schema", field=chosen.name, aspect="default_value.long_data")]
 
 
@@ -114,6 +131,8 @@ REAL_ONLY = ("2.3.5", "2.2.16")
 KINDS = [
     Kind("description", "the collection's description", description, servers=REAL_ONLY),
     Kind("field_description", "a field's description", field_description, servers=REAL_ONLY),
-    Kind("max_length", "a VarChar's limit", max_length, "a VarChar field"), Kind("shards", "the number of shards", shards, servers=REAL_ONLY),
+    Kind("max_length", "a VarChar's limit", max_length, "a VarChar field"),
+    Kind("shards", "the number of shards", shards, servers=REAL_ONLY),
     Kind("consistency", "the consistency level", consistency, servers=REAL_ONLY),
-    Kind("default_value", "a field's default", default_value, "an Int64 field with a default", ("2.3.5", "lite"))]
+    Kind("default_value", "a field's default", default_value, "an Int64 field with a default", ("2.3.5", "lite")),
+]

@@ -1,10 +1,11 @@
 """Whole rows, and single bits of vectors."""
+
 import numpy as np
 
 from ..columns import packed
 from ..raw import schema
 from ..schemas import dim_of
-from . import DoesNotApply, Kind, REAL, found
+from . import REAL, DoesNotApply, Kind, found
 
 
 def missing(place):
@@ -47,7 +48,7 @@ def moved(place):
         raise DoesNotApply("a row needs another partition to go to")
     row = place.pick()
     place.delete(row)
-    place.server.flush(place.db, place.name)        # else Milvus Lite shows a flushed row in both partitions
+    place.server.flush(place.db, place.name)  # else Milvus Lite shows a flushed row in both partitions
     row.partition = place.random.choice([name for name in others if name != row.partition])
     place.insert(row)
     return [found("row_partition", row.key)]
@@ -139,15 +140,41 @@ def vector_kind(name, what, kind, flip, servers):
 
 
 KINDS = [
-    Kind("row_missing", "a row is gone", missing), Kind("row_extra", "a row too many", extra),
+    Kind("row_missing", "a row is gone", missing),
+    Kind("row_extra", "a row too many", extra),
     Kind("row_duplicated", "a row inserted twice under one key (2.2 cannot count it)", duplicated, servers=("2.3.5",)),
     Kind("row_partition", "a row in another partition", moved, "several partitions"),
     Kind("rows_swapped", "two rows exchanged their values", swapped),
     vector_kind("float_vector_bit", "one bit of a float vector", "FloatVector", flip_float, REAL + ("lite",)),
-    vector_kind("float_vector_zero_sign", "0.0 against -0.0 in a float vector", "FloatVector", flip_zero, REAL + ("lite",)),
-    vector_kind("binary_vector_bit", "one bit of a binary vector", "BinaryVector", flip_bytes("binary_vector", 1), REAL),
-    vector_kind("float16_vector_bit", "one bit of a Float16 vector", "Float16Vector", flip_bytes("float16_vector", 2), ("2.3.5",)),
-    vector_kind("bfloat16_vector_bit", "one bit of a BFloat16 vector", "BFloat16Vector", flip_bytes("bfloat16_vector", 2), ()),
+    vector_kind(
+        "float_vector_zero_sign", "0.0 against -0.0 in a float vector", "FloatVector", flip_zero, REAL + ("lite",)
+    ),
+    vector_kind(
+        "binary_vector_bit", "one bit of a binary vector", "BinaryVector", flip_bytes("binary_vector", 1), REAL
+    ),
+    vector_kind(
+        "float16_vector_bit",
+        "one bit of a Float16 vector",
+        "Float16Vector",
+        flip_bytes("float16_vector", 2),
+        ("2.3.5",),
+    ),
+    vector_kind(
+        "bfloat16_vector_bit", "one bit of a BFloat16 vector", "BFloat16Vector", flip_bytes("bfloat16_vector", 2), ()
+    ),
     vector_kind("int8_vector_bit", "one bit of an Int8 vector", "Int8Vector", flip_bytes("int8_vector", 1), ()),
-    vector_kind("sparse_vector_bit", "one bit of a sparse vector's value", "SparseFloatVector", edit_sparse(sparse_bit), ("lite",)),
-    vector_kind("sparse_vector_index", "a sparse vector's value at another index", "SparseFloatVector", edit_sparse(sparse_index), ("lite",))]
+    vector_kind(
+        "sparse_vector_bit",
+        "one bit of a sparse vector's value",
+        "SparseFloatVector",
+        edit_sparse(sparse_bit),
+        ("lite",),
+    ),
+    vector_kind(
+        "sparse_vector_index",
+        "a sparse vector's value at another index",
+        "SparseFloatVector",
+        edit_sparse(sparse_index),
+        ("lite",),
+    ),
+]

@@ -1,4 +1,5 @@
 """Indexes, aliases, partitions, properties, load state: what surrounds the rows."""
+
 import json
 
 from ..raw import mapping, milvus, pairs
@@ -10,7 +11,10 @@ BUILD_PARAMS = {"nlist": 2, "M": 4, "efConstruction": 17, "n_trees": 3, "bm25_k1
 
 def drop_index(place, index):
     """Drop an index by field and name."""
-    place.alter("DropIndex", milvus.DropIndexRequest(collection_name=place.name, field_name=index.field_name, index_name=index.index_name))
+    place.alter(
+        "DropIndex",
+        milvus.DropIndexRequest(collection_name=place.name, field_name=index.field_name, index_name=index.index_name),
+    )
 
 
 def rebuild(place, index, change):
@@ -40,14 +44,18 @@ def index_param(place):
         inner = json.loads(mapping(index.params).get("params") or "{}")
         name = next((name for name in BUILD_PARAMS if name in inner and inner[name] != BUILD_PARAMS[name]), None)
         if name:
-            return rebuild(place, index, lambda params, inner: inner.update({name: BUILD_PARAMS[name]}) or f"params.{name}")
+            return rebuild(
+                place, index, lambda params, inner: inner.update({name: BUILD_PARAMS[name]}) or f"params.{name}"
+            )
     raise DoesNotApply("no index has a parameter that may be changed")
 
 
 def index_metric(place):
     """Another metric."""
     for index in vector_indexes(place):
-        other = {"L2": "IP", "IP": "L2", "COSINE": "L2", "HAMMING": "JACCARD", "JACCARD": "HAMMING"}.get(mapping(index.params).get("metric_type"))
+        other = {"L2": "IP", "IP": "L2", "COSINE": "L2", "HAMMING": "JACCARD", "JACCARD": "HAMMING"}.get(
+            mapping(index.params).get("metric_type")
+        )
         sparse = mapping(index.params).get("index_type", "").startswith("SPARSE")
         if other and not sparse:
             return rebuild(place, index, lambda params, inner: params.update(metric_type=other) or "metric_type")
@@ -66,7 +74,9 @@ def index_dropped(place):
     if loaded and chosen.field_name not in vectors:
         place.server.load(place.db, place.name)
     changed = loaded != (place.server.load_state(place.db, place.name) == "loaded")
-    return [found("index_missing", field=chosen.field_name)] + ([found("load_state", aspect="collection")] if changed else [])
+    return [found("index_missing", field=chosen.field_name)] + (
+        [found("load_state", aspect="collection")] if changed else []
+    )
 
 
 def index_extra(place):
@@ -75,7 +85,13 @@ def index_extra(place):
     for made in place.fields():
         if made.name not in indexed and kind_of(made) in ("Int32", "Int64", "VarChar"):
             loaded = place.release()
-            place.server.create_index(place.db, place.name, made.name, {"index_type": "INVERTED"} if place.server.is_lite() else {}, wait=False)
+            place.server.create_index(
+                place.db,
+                place.name,
+                made.name,
+                {"index_type": "INVERTED"} if place.server.is_lite() else {},
+                wait=False,
+            )
             if loaded:
                 place.server.load(place.db, place.name)
             return [found("index_extra", field=made.name)]
@@ -123,7 +139,11 @@ def partition_extra(place):
 
 def partition_missing(place):
     """An empty partition is gone."""
-    filled = set() if place.server.load_state(place.db, place.name) != "loaded" else {partition for _, partition in place.keys()}
+    filled = (
+        set()
+        if place.server.load_state(place.db, place.name) != "loaded"
+        else {partition for _, partition in place.keys()}
+    )
     empty = [name for name in place.partitions() if name and name != "_default" and name not in filled]
     if place.keyed or not empty:
         raise DoesNotApply("no empty partition")
@@ -138,7 +158,12 @@ def property_changed(place):
     """Another value of a property."""
     if "collection.ttl.seconds" not in mapping(place.described.properties):
         raise DoesNotApply("no time to live to change")
-    place.alter("AlterCollection", milvus.AlterCollectionRequest(collection_name=place.name, properties=pairs({"collection.ttl.seconds": 777_600_000})))
+    place.alter(
+        "AlterCollection",
+        milvus.AlterCollectionRequest(
+            collection_name=place.name, properties=pairs({"collection.ttl.seconds": 777_600_000})
+        ),
+    )
     return [found("property", aspect="collection.ttl.seconds")]
 
 
@@ -146,7 +171,12 @@ def property_extra(place):
     """A property too many."""
     if "collection.ttl.seconds" in mapping(place.described.properties):
         raise DoesNotApply("has that property")
-    place.alter("AlterCollection", milvus.AlterCollectionRequest(collection_name=place.name, properties=pairs({"collection.ttl.seconds": 777_600_000})))
+    place.alter(
+        "AlterCollection",
+        milvus.AlterCollectionRequest(
+            collection_name=place.name, properties=pairs({"collection.ttl.seconds": 777_600_000})
+        ),
+    )
     return [found("property", aspect="collection.ttl.seconds")]
 
 
@@ -173,16 +203,26 @@ def renamed(place):
     return [found("collection_missing")]
 
 
-GROUPS = {"index": ("index_param", "index_metric", "index_dropped", "index_extra"), "alias": ("alias_lost", "alias_moved", "alias_extra"),
-          "partition": ("partition_extra", "partition_missing"), "property": ("property_changed", "property_extra"),
-          "load": ("released", "loaded")}
+GROUPS = {
+    "index": ("index_param", "index_metric", "index_dropped", "index_extra"),
+    "alias": ("alias_lost", "alias_moved", "alias_extra"),
+    "partition": ("partition_extra", "partition_missing"),
+    "property": ("property_changed", "property_extra"),
+    "load": ("released", "loaded"),
+}
 KINDS = [
     Kind("index_param", "an index with another parameter", index_param, "an index with build parameters"),
     Kind("index_metric", "an index with another metric", index_metric, "a vector index"),
-    Kind("index_dropped", "an index is gone", index_dropped, "an index"), Kind("index_extra", "an index too many", index_extra, "a field without index"),
-    Kind("alias_lost", "an alias is gone", alias_lost, "an alias"), Kind("alias_moved", "an alias points elsewhere", alias_moved, "an alias"),
-    Kind("alias_extra", "an alias too many", alias_extra), Kind("partition_extra", "a partition too many", partition_extra, "no partition key"),
+    Kind("index_dropped", "an index is gone", index_dropped, "an index"),
+    Kind("index_extra", "an index too many", index_extra, "a field without index"),
+    Kind("alias_lost", "an alias is gone", alias_lost, "an alias"),
+    Kind("alias_moved", "an alias points elsewhere", alias_moved, "an alias"),
+    Kind("alias_extra", "an alias too many", alias_extra),
+    Kind("partition_extra", "a partition too many", partition_extra, "no partition key"),
     Kind("partition_missing", "an empty partition is gone", partition_missing, "an empty partition"),
-    Kind("property_changed", "a property's value", property_changed, "a time to live"), Kind("property_extra", "a property too many", property_extra),
-    Kind("released", "a collection is not loaded", released, "a loaded collection"), Kind("loaded", "a collection is loaded", loaded, "a released collection"),
-    Kind("renamed", "a collection is not there", renamed)]
+    Kind("property_changed", "a property's value", property_changed, "a time to live"),
+    Kind("property_extra", "a property too many", property_extra),
+    Kind("released", "a collection is not loaded", released, "a loaded collection"),
+    Kind("loaded", "a collection is loaded", loaded, "a released collection"),
+    Kind("renamed", "a collection is not there", renamed),
+]
