@@ -10,6 +10,7 @@ use control::Board;
 use model::{Incarnation, Scope};
 use runtime::budget::Budget;
 use runtime::journal::Journal;
+use runtime::rate::RateLimit;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -30,6 +31,10 @@ pub(crate) struct Agent {
     pub(crate) limits: Limits,
     /// Memory for rows between reading and sending.
     pub(crate) budget: Budget,
+    /// Bytes that may be read in a second.
+    pub(crate) bytes_rate: RateLimit,
+    /// Rows that may be read in a second.
+    pub(crate) rows_rate: RateLimit,
     /// The collections that await confirmations.
     pub(crate) confirmations: Confirmations,
     /// The session with the target, while there is one.
@@ -43,4 +48,12 @@ pub(crate) struct Limits {
     pub(crate) readers: usize,
     /// Bytes of values that a batch should have.
     pub(crate) batch_bytes: usize,
+}
+
+impl Agent {
+    /// Waits as long as reading so much must not be faster.
+    pub(crate) async fn throttle(&self, rows: u64, bytes: u64) {
+        self.rows_rate.take(rows).await;
+        self.bytes_rate.take(bytes).await;
+    }
 }

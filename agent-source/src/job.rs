@@ -16,9 +16,9 @@ pub(crate) use steps::StepError;
 use crate::agent::Agent;
 use crate::records::JobRecord;
 use crate::session::Session;
-use futures::{StreamExt, TryStreamExt};
-use model::{Class, Fault, JobName, Phase, Verification, codes};
-use protocol::{Answer, Call};
+use futures::{FutureExt, TryStreamExt};
+use model::{Class, Fault, JobName, Phase, codes};
+use protocol::Call;
 use runtime::backoff::Backoff;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,7 +109,7 @@ impl Job {
             }
         };
         let opening = Call::OpenJob { spec: record.spec.clone(), epoch, incarnation: self.agent.incarnation };
-        session.caller.call(opening).await?;
+        session.ask(opening).await?;
         self.agent.show_cause(&self.name, None);
         if record.phase < Phase::Copying {
             self.prepare(session, &mut record).await?;
@@ -118,17 +118,18 @@ impl Job {
             self.carry_out_collections(session, &record).await?;
             self.complete(&mut record).await?;
         }
-        session.caller.call(Call::CloseJob { job: self.name.clone(), phase: record.phase }).await?;
+        session.ask(Call::CloseJob { job: self.name.clone(), phase: record.phase }).await?;
         Ok(())
     }
 
     async fn carry_out_collections(&self, session: &Session, record: &JobRecord) -> Result<(), StepError> {
         let collections = self.agent.collections(&self.name)?;
         futures::stream::iter(collections.into_iter().map(Ok))
-            .try_for_each_concurrent(COLLECTIONS_AT_ONCE, |collection| async {
+            .try_for_each_concurrent(COLLECTIONS_AT_ONCE, |collection| {
                 let mut at = collection::CollectionRun { agent: &self.agent, session, job: record, record: collection };
-                at.run().await
+                async move { at.run().await }.boxed()
             })
+            .boxed()
             .await
     }
 
@@ -162,7 +163,7 @@ impl Job {
         self.agent.post(&self.name)?;
         if let Some(session) = self.agent.current_session() {
             // The target learns of it with the next status at the latest.
-            let _ = session.caller.call(Call::CloseJob { job: self.name.clone(), phase: record.phase }).await;
+            let _ = session.ask(Call::CloseJob { job: self.name.clone(), phase: record.phase }).await;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use model::{Class, CollectionPhase, Epoch, Fault, JobName, JobSpec, JobStatus, P
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// The jobs of this agent.
@@ -16,14 +17,15 @@ pub(crate) struct Registry {
     agent: Arc<Agent>,
     running: Mutex<HashMap<JobName, Stop>>,
     tasks: TaskTracker,
+    shutdown: CancellationToken,
     /// Held while a job is taken, so that two of one name are not.
     taking: tokio::sync::Mutex<()>,
 }
 
 impl Registry {
     /// The jobs of this agent, none running.
-    pub(crate) fn new(agent: Arc<Agent>, tasks: TaskTracker) -> Self {
-        Self { agent, running: Mutex::default(), tasks, taking: tokio::sync::Mutex::default() }
+    pub(crate) fn new(agent: Arc<Agent>, tasks: TaskTracker, shutdown: CancellationToken) -> Self {
+        Self { agent, running: Mutex::default(), tasks, shutdown, taking: tokio::sync::Mutex::default() }
     }
 
     /// Goes on with every job that has not ended.
@@ -60,7 +62,7 @@ impl Registry {
         let registry = self.clone();
         self.tasks.spawn(async move {
             let name = job.name.clone();
-            job.run().await;
+            registry.shutdown.run_until_cancelled(job.run()).await;
             registry.running().remove(&name);
         });
     }

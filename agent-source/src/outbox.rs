@@ -107,7 +107,7 @@ async fn receive(mut lane: LaneRx, credit: &Credit, confirmed: impl Fn(Confirm))
     }
 }
 
-async fn send(mut lane: LaneTx, credit: &Credit, mut queue: mpsc::Receiver<Parcel>) -> Result<(), OutboxError> {
+async fn send(lane: LaneTx, credit: &Credit, mut queue: mpsc::Receiver<Parcel>) -> Result<(), OutboxError> {
     loop {
         credit.wait_open().await;
         let Some(Parcel { frames, raw_bytes, permit }) = queue.recv().await else { return Ok(()) };

@@ -4,8 +4,9 @@ use crate::agent::Agent;
 use crate::jobs::Operator;
 use crate::outbox::{self, Outbox};
 use crate::witness;
-use channel::conversation::{self, Caller, Incoming, Pace, Request};
+use channel::conversation::{self, CallError, Caller, Incoming, Pace, Request};
 use channel::{Link, Transport};
+use control::Jobs;
 use model::{Class, Fault, JobName, codes};
 use protocol::{Answer, Call, Note};
 use runtime::backoff::Backoff;
@@ -62,7 +63,7 @@ pub(crate) async fn keep(agent: Arc<Agent>, operator: Operator, transport: Arc<d
 
 /// Uses a link until it ends or `over` is cancelled.
 async fn hold(agent: &Arc<Agent>, operator: &Operator, link: Link, over: CancellationToken) {
-    tracing::info!(peer = %link.peer, agent = %link.agreed.peer.agent, "session begins");
+    tracing::info!(peer = link.peer.name, agent = %link.agreed.peer.agent, "session begins");
     metrics::gauge!("passage_channel_sessions").set(1);
     let (caller, incoming) = conversation::start(link.control, Pace::default());
     let (outbox, queues) = Outbox::new(link.data.len());
@@ -123,11 +124,10 @@ async fn answer_call(agent: &Agent, operator: &Operator, call: Call) -> Result<A
         Call::RequestJob(spec) => operator.create(spec).await.map(|_| Answer::Done),
         Call::RequestCancel(job) => operator.cancel(&job).await.map(|_| Answer::Done),
         Call::RequestVerify(job) => operator.verify(&job).await.map(|_| Answer::Done),
-        Call::DigestUnit { job, unit } => witness::digest_unit(agent, &job, unit).await.map(Answer::Digests),
-        Call::HashRows { job, unit, batch } => witness::hash_rows(agent, &job, unit, batch).await.map(Answer::RowHashes),
-        Call::HashFields { job, unit, batch, keys } => {
-            witness::hash_fields(agent, &job, unit, batch, &keys).await.map(Answer::FieldHashes)
-        }
+        Call::CountRows { job, index } => witness::count_rows(agent, &job, index).await,
+        Call::DigestUnit { job, unit } => witness::digest_unit(agent, &job, unit).await,
+        Call::HashRows { job, unit, batch, after } => witness::hash_rows(agent, &job, unit, batch, after).await,
+        Call::HashFields { job, unit, batch, keys } => witness::hash_fields(agent, &job, unit, batch, keys).await,
         _ => Err(Fault::new(codes::PROTOCOL_VIOLATION, Class::Bug, "this question is not for the source", "report this as a defect of Passage")),
     }
 }
@@ -152,7 +152,7 @@ async fn tell_statuses(agent: Arc<Agent>, caller: Caller, over: CancellationToke
         loop {
             let statuses = agent.board.list();
             for status in statuses.iter().filter(|status| !told.contains(*status)) {
-                if caller.note(Note::Status(Box::new(status.clone()))).await.is_err() {
+                if caller.note(&Note::Status(Box::new(status.clone()))).await.is_err() {
                     return;
                 }
             }
@@ -163,6 +163,16 @@ async fn tell_statuses(agent: Arc<Agent>, caller: Caller, over: CancellationToke
     tokio::select! {
         () = over.cancelled() => {}
         () = telling => {}
+    }
+}
+
+impl Session {
+    /// Asks the target, in the trace of the current span.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives up the answer, not the call; every call may be made again.
+    pub(crate) async fn ask(&self, call: Call) -> Result<Answer, CallError> {
+        self.caller.call(&call, runtime::telemetry::current_traceparent().unwrap_or_default()).await
     }
 }
 

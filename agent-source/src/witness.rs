@@ -68,7 +68,7 @@ pub(crate) async fn hash_fields(agent: &Agent, job: &JobName, id: UnitId, batch:
     let wanted: BTreeSet<Key> = keys.into_iter().collect();
     let mut rows = Vec::new();
     for part in read.parts(&unit, batch).await? {
-        rows.extend(proof::field_hashes(&part, &read.primary, &wanted).map_err(milvus::MilvusError::from)?);
+        rows.extend(proof::field_hashes(&part, &read.primary, &wanted).map_err(|error| malformed(&error))?);
     }
     Ok(Answer::FieldHashes(rows))
 }
@@ -108,7 +108,7 @@ impl Reading<'_> {
     async fn hashes(&self, unit: &Unit, batch: BatchIndex) -> Result<Vec<(Key, RowHash)>, Fault> {
         let mut rows = Vec::new();
         for part in self.parts(unit, batch).await? {
-            rows.extend(proof::row_hashes(&part, &self.primary, self.is_key_hashed).map_err(milvus::MilvusError::from)?);
+            rows.extend(proof::row_hashes(&part, &self.primary, self.is_key_hashed).map_err(|error| malformed(&error))?);
         }
         Ok(rows)
     }
@@ -119,4 +119,8 @@ impl Reading<'_> {
         let found = proof::duplicate_keys(unit.range(), keys, NAMED_DUPLICATES, count).await?;
         Ok(found.into_iter().map(|(key, _)| key).collect())
     }
+}
+
+fn malformed(error: &milvus::ColumnError) -> Fault {
+    Fault::new(codes::MILVUS_ANSWER, Class::Permanent, error.to_string(), "report this as a defect of Passage, with Milvus's version")
 }

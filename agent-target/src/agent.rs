@@ -7,7 +7,7 @@ use crate::owners::Owners;
 
 use crate::writer::pace::Pace;
 use control::Board;
-use model::{Incarnation, Scope};
+use model::Scope;
 use runtime::journal::Journal;
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use crate::agent::Agent;
 use crate::records::{CollectionRecord, JobRecord, Step};
 use crate::verifier;
-use crate::writer::schema;
+use crate::writer::{mapping, schema};
 use channel::conversation::Caller;
 use model::{Class, CollectionIndex, Fault, Incarnation, JobName, JobSpec, Phase, codes};
 use protocol::call::{CollectionPlan, Durable};
@@ -100,10 +100,10 @@ impl Session {
     }
 
     async fn finish(&self, job: &JobName, index: CollectionIndex) -> Result<Answer, Fault> {
-        let spec = self.owned(job)?;
+        self.owned(job)?;
         let mut record = self.agent.begun_collection(job, index)?;
         if record.step == Step::Created {
-            record.loaded_to_verify = schema::finish(&self.agent.milvus, &spec, &record).await?;
+            schema::finish(&self.agent.milvus, &record).await?;
             self.step(&mut record, Step::Finished).await?;
         }
         Ok(Answer::Done)
@@ -119,11 +119,10 @@ impl Session {
     async fn seal(&self, plan: CollectionPlan) -> Result<Answer, Fault> {
         let spec = self.owned(&plan.job)?;
         let mut record = self.agent.begun_collection(&plan.job, plan.index)?;
-        record.expected = schema::expected(&self.agent.milvus, &spec, &plan)?;
+        record.expected = mapping::map(self.agent.milvus.capabilities(), &spec, &plan).expected;
         record.plan = plan;
         if record.step < Step::Sealed {
             schema::seal(&self.agent.milvus, &record).await?;
-            record.loaded_to_verify = false;
             self.step(&mut record, Step::Sealed).await?;
         }
         let report = verifier::compare_definitions(self, &mut record).await?;

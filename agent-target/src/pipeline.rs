@@ -135,7 +135,7 @@ impl Pipeline {
 
     async fn tell(&self, note: Note) {
         // A note that does not arrive is of a session that is over.
-        let _ = self.caller.note(note).await;
+        let _ = self.caller.note(&note).await;
     }
 
     fn writer(&self, name: &BatchName) -> Result<Arc<RowWriter>, Fault> {

@@ -56,7 +56,7 @@ async fn next(places: &Arc<Semaphore>, transport: &dyn Transport) -> (Result<Lin
 
 /// Uses a link until it ends or `over` is cancelled.
 async fn hold(agent: Arc<Agent>, link: Link, over: CancellationToken) {
-    tracing::info!(peer = %link.peer, agent = %link.agreed.peer.agent, "session begins");
+    tracing::info!(peer = link.peer.name, agent = %link.agreed.peer.agent, "session begins");
     metrics::gauge!("passage_channel_sessions").increment(1);
     let (caller, incoming) = conversation::start(link.control, Pace::default());
     let pipeline = Pipeline::new(agent.clone(), caller.clone(), over.clone());

@@ -14,7 +14,7 @@ use crate::answers::Session;
 use crate::records::{CollectionRecord, VERDICTS, Verdict, collection_key};
 use crate::writer::schema;
 use found::Found;
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use milvus_rows::MilvusTarget;
 use model::job::Verify;
 use model::report::CollectionReport;
@@ -41,7 +41,7 @@ pub(crate) async fn verify(
     let report = match spec.verify {
         Verify::None => blank(&plan, Verification::NotRun),
         how => {
-            let target = MilvusTarget::open(session, &mut record, &plan).await?;
+            let target = MilvusTarget::open(session, spec, &mut record, &plan).await?;
             let report = match how {
                 _ if crate::writer::mapping::regenerates_keys(spec, &plan) => whole::compare(&source, &target, &plan, units).await?,
                 Verify::Counts => counts(&source, &target, &plan).await?,
@@ -60,7 +60,7 @@ pub(crate) async fn verify(
 /// Compares the definition, and adds what differs to the rows' report.
 pub(crate) async fn compare_definitions(session: &Session, record: &mut CollectionRecord) -> Result<CollectionReport, Fault> {
     let milvus = &session.agent.milvus;
-    let actual = milvus.describe_collection(&record.plan.target).await?;
+    let actual = milvus.in_database(&record.plan.target.database).describe_collection(&record.plan.target.collection).await?;
     let mut found = Found::default();
     let (wanted, actual) = (schema::comparable(milvus, record.expected.clone()), schema::comparable(milvus, actual));
     definition::compare(&wanted, &actual).into_iter().for_each(|difference| found.add(difference));
@@ -96,7 +96,7 @@ async fn content(
                 let rows = compared.fetch_add(verdict.rows, Ordering::Relaxed) + verdict.rows;
                 metrics::counter!("passage_verifier_rows_total").increment(verdict.rows);
                 // A note that does not arrive is of a session that is over.
-                let _ = session.caller.note(Note::Verified { job: plan.job.clone(), index: plan.index, rows }).await;
+                let _ = session.caller.note(&Note::Verified { job: plan.job.clone(), index: plan.index, rows }).await;
                 Ok::<_, Fault>(())
             }
         })

@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::records::{COLLECTIONS, CollectionRecord, JOBS, JobRecord, UNITS, collection_key, job_key, unit_key};
-use model::{CollectionIndex, Fault, JobName, Unit, UnitId};
+use model::{Class, CollectionIndex, Fault, JobName, Unit, UnitId, codes};
 use runtime::journal::{JournalError, Span, Writes};
 
 impl Agent {
@@ -22,6 +22,18 @@ impl Agent {
     /// The records of a job's collections, in order.
     pub(crate) fn collections(&self, job: &JobName) -> Result<Vec<CollectionRecord>, JournalError> {
         self.journal.view()?.scan(COLLECTIONS, &Span::under(&job_key(job)))?.map(|entry| Ok(entry?.1)).collect()
+    }
+
+    /// The record of one of a job's collections.
+    ///
+    /// # Errors
+    /// `job_differs` when the job has no such collection, and the journal's.
+    pub(crate) fn collection(&self, job: &JobName, index: CollectionIndex) -> Result<CollectionRecord, Fault> {
+        self.journal.view()?.find(COLLECTIONS, &collection_key(job, index))?.ok_or_else(|| {
+            let message = format!("job {job} has no collection {index} in the source's journal");
+            let hint = "the state directory of one agent was lost or exchanged: create a new job";
+            Fault::new(codes::JOB_DIFFERS, Class::Permanent, message, hint)
+        })
     }
 
     /// A unit, if it was found already.

@@ -9,6 +9,10 @@ use model::report::CollectionReport;
 use model::{Class, CollectionPhase, Fault, JobName, LoadState, Verification, codes};
 use protocol::call::Durable;
 use protocol::{Answer, Call};
+use std::time::Duration;
+
+/// How long loading a source collection for the job may take.
+const LOAD_LIMIT: Duration = Duration::from_secs(3600);
 
 /// A collection under way in a session.
 #[derive(Debug)]
@@ -31,7 +35,7 @@ impl CollectionRun<'_> {
         }
         if self.record.phase == CollectionPhase::Finishing {
             let plan = &self.record.plan;
-            self.session.caller.call(Call::FinishCollection { job: plan.job.clone(), index: plan.index }).await?;
+            self.session.ask(Call::FinishCollection { job: plan.job.clone(), index: plan.index }).await?;
             self.enter(CollectionPhase::Verifying).await?;
         }
         if self.record.phase == CollectionPhase::Verifying {
@@ -55,7 +59,7 @@ impl CollectionRun<'_> {
         if self.record.phase == CollectionPhase::Waiting {
             self.enter(CollectionPhase::Copying).await?;
         }
-        match self.session.caller.call(Call::CreateCollection(self.record.plan.clone())).await? {
+        match self.session.ask(Call::CreateCollection(self.record.plan.clone())).await? {
             Answer::Created(durable) => Ok(durable),
             other => Err(unexpected(&other)),
         }
@@ -73,14 +77,16 @@ impl CollectionRun<'_> {
             self.record.loaded_for_job = true;
             self.agent.put_collection(&self.record).await?;
         }
-        self.agent.milvus.load(&name, 1).await.map_err(Fault::from)?;
-        self.agent.milvus.wait_loaded(&name, |_| ()).await.map_err(Fault::from)?;
+        let milvus = self.agent.milvus.in_database(&name.database);
+        milvus.load(&name.collection, 1).await.map_err(Fault::from)?;
+        milvus.wait_for_load(&name.collection, LOAD_LIMIT, |_| ()).await.map_err(Fault::from)?;
         Ok(())
     }
 
     async fn release_source(&mut self) -> Result<(), StepError> {
         if self.record.loaded_for_job {
-            self.agent.milvus.release(&self.record.plan.source.name).await.map_err(Fault::from)?;
+            let name = &self.record.plan.source.name;
+            self.agent.milvus.in_database(&name.database).release(&name.collection).await.map_err(Fault::from)?;
             self.record.loaded_for_job = false;
             self.agent.put_collection(&self.record).await?;
         }
@@ -93,9 +99,9 @@ impl CollectionRun<'_> {
         let plan = self.record.plan.clone();
         let units = self.agent.units_of(&plan.job, plan.index)?;
         let call = Call::VerifyCollection { plan: plan.clone(), units };
-        let mut report = self.agent.showing_verification(&plan, report_of(self.session.caller.call(call))).await?;
+        let mut report = self.agent.showing_verification(&plan, report_of(self.session.ask(call))).await?;
         if report.outcome == Verification::Clean || self.job.spec.verify == Verify::None {
-            report = report_of(self.session.caller.call(Call::SealCollection(plan))).await?;
+            report = report_of(self.session.ask(Call::SealCollection(plan))).await?;
         }
         self.record.report = Some(report);
         Ok(())
@@ -104,7 +110,7 @@ impl CollectionRun<'_> {
     /// Takes the source's definition as it is now, and makes sure that it is still the collection that was copied.
     async fn describe_again(&mut self) -> Result<(), StepError> {
         let copied = &self.record.plan.source;
-        let mut now = self.agent.milvus.describe_collection(&copied.name).await.map_err(Fault::from)?;
+        let mut now = self.agent.milvus.in_database(&copied.name.database).describe_collection(&copied.name.collection).await.map_err(Fault::from)?;
         if now.id != copied.id {
             let message = format!("collection {} was dropped and created again while job {} ran", copied.name, self.job.spec.name);
             let hint = "create a new job for it, with on_conflict: replace";
@@ -117,7 +123,7 @@ impl CollectionRun<'_> {
     }
 }
 
-async fn report_of(call: impl Future<Output = Result<Answer, channel::CallError>>) -> Result<CollectionReport, StepError> {
+async fn report_of(call: impl Future<Output = Result<Answer, channel::conversation::CallError>>) -> Result<CollectionReport, StepError> {
     match call.await? {
         Answer::Report(report) => Ok(report),
         other => Err(unexpected(&other)),
@@ -129,7 +135,7 @@ pub(super) async fn release_loaded(agent: &Agent, job: &JobName) {
     let loaded = agent.collections(job).unwrap_or_default().into_iter().filter(|collection| collection.loaded_for_job);
     for mut collection in loaded {
         let name = collection.plan.source.name.clone();
-        match agent.milvus.release(&name).await {
+        match agent.milvus.in_database(&name.database).release(&name.collection).await {
             Ok(()) => {
                 collection.loaded_for_job = false;
                 if let Err(error) = agent.put_collection(&collection).await {

@@ -9,8 +9,8 @@ use crate::outbox::Parcel;
 use crate::reader::RowReader;
 use crate::reader::divide::{Divider, UnitSink};
 use crate::reader::rows::MilvusRows;
-use crate::records::{COLLECTIONS, UNITS, collection_key, unit_key};
-use futures::{StreamExt, TryStreamExt};
+use crate::records::{UNITS, unit_key};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use model::{Batch, BatchIndex, Fault, Unit, UnitProgress};
 use protocol::BatchName;
 use protocol::call::Durable;
@@ -37,23 +37,22 @@ impl CollectionRun<'_> {
         outcome?;
         let arrived = *copying.watch().borrow();
         self.record.copied = (arrived.rows, arrived.bytes);
+        // In the journal with the next phase: until then, dividing finds at most its own last unit again.
+        self.record.is_divided = true;
         Ok(())
     }
 
-    async fn copy_units(&mut self, durable: &Durable, copying: &Copying) -> Result<(), StepError> {
+    async fn copy_units(&self, durable: &Durable, copying: &Copying) -> Result<(), StepError> {
         let plan = &self.record.plan;
         let rows = MilvusRows::new(self.agent, &plan.source, self.record.is_empty).await?;
         let (found, units) = mpsc::channel(UNITS_AHEAD);
-        let finding = self.find_units(&rows, found);
+        let finding = self.find_units(&rows, found).boxed();
         let sending = tokio_stream::wrappers::ReceiverStream::new(units)
             .map(Ok)
-            .try_for_each_concurrent(self.agent.limits.readers, |unit| self.send_unit(&rows, unit, durable, copying));
+            .try_for_each_concurrent(self.agent.limits.readers, |unit| self.send_unit(&rows, unit, durable, copying).boxed())
+            .boxed();
         let ((), ()) = futures::try_join!(finding, sending)?;
         copying.wait_all_arrived().await;
-        if !self.record.is_divided {
-            self.record.is_divided = true;
-            self.agent.put_collection(&self.record).await?;
-        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Preflight: which collections, may they be given, can the target take them. Changes nothing on either side.
 
 use super::{Job, StepError};
+use crate::reader::rows::MilvusRows;
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
 use model::job::Unloaded;
@@ -10,6 +11,10 @@ use model::{
 use protocol::call::CollectionPlan;
 use protocol::{Answer, Call};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long one flush of the source may take.
+const FLUSH_LIMIT: Duration = Duration::from_secs(300);
 
 impl Job {
     /// Finds and checks the job's collections. A job with a finding that blocks it does not start; a dry run ends here.
@@ -46,10 +51,10 @@ impl Job {
     /// The collections that the job means, in the order of their names.
     async fn plans(&self, record: &JobRecord) -> Result<Vec<CollectionPlan>, StepError> {
         let milvus = &self.agent.milvus;
-        let databases = milvus.list_databases().await.map_err(Fault::from)?;
+        let databases = milvus.databases().await.map_err(Fault::from)?;
         let mut names = Vec::new();
         for database in &databases {
-            let found = milvus.list_collections(&database.name).await.map_err(Fault::from)?;
+            let found = milvus.in_database(&database.name).list_collections().await.map_err(Fault::from)?;
             names.extend(found.into_iter().map(|name| CollectionName::new(&database.name, name)));
         }
         names.sort();
@@ -62,7 +67,7 @@ impl Job {
         let mut plans = Vec::new();
         for name in names.into_iter().filter(|name| selection.means(name)) {
             self.agent.scope.admit(&name)?;
-            let source = milvus.describe_collection(&name).await.map_err(Fault::from)?;
+            let source = milvus.in_database(&name.database).describe_collection(&name.collection).await.map_err(Fault::from)?;
             let index = CollectionIndex::new(plans.len() as u32);
             let Some(database) = databases.iter().find(|database| database.name == name.database).cloned() else { continue };
             plans.push(CollectionPlan { job: self.name.clone(), index, database, source, target: selection.target_name(&name) });
@@ -81,13 +86,15 @@ impl Job {
     ) -> Result<CollectionRecord, StepError> {
         let (is_empty, found) = self.readable(record, &plan.source).await?;
         findings.extend(found);
-        let Answer::Checked { findings: theirs, skip } = session.caller.call(Call::CheckCollection(plan.clone())).await? else {
+        let Answer::Checked { findings: theirs, skip } = session.ask(Call::CheckCollection(plan.clone())).await? else {
             return Err(Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, "the target did not answer a check", "").into());
         };
         findings.extend(theirs);
         let rows_total = match (is_empty, plan.source.load) {
             (true, _) => Some(0),
-            (false, LoadState::Loaded { .. }) => self.agent.milvus.count(&plan.source.name, None, &KeyRange::all()).await.map_err(Fault::from)?,
+            (false, LoadState::Loaded { .. }) => {
+                MilvusRows::new(&self.agent, &plan.source, false).await?.count(None, &KeyRange::all()).await?
+            }
             (false, _) => None,
         };
         let phase = if skip { CollectionPhase::Skipped } else { CollectionPhase::Waiting };
@@ -119,11 +126,21 @@ impl Job {
             return Ok((false, vec![finding(Severity::Note, "it is loaded on the source for this job, and released afterwards")]));
         }
         // Without an index it can't be loaded. That matters only if it has rows; a flush makes the server count them all.
-        if self.agent.milvus.count_flushed(&source.name).await.map_err(Fault::from)? == 0 {
+        if self.count_flushed(&source.name).await? == 0 {
             return Ok((true, vec![]));
         }
         let text = "it has rows but lacks an index on a vector field, so that it can't be loaded and read: create the index, or exclude it";
         Ok((false, vec![finding(Severity::Blocked, text)]))
+    }
+}
+
+impl Job {
+    /// The rows of a collection that can't be asked for them, after a flush. Deleted ones may be among them.
+    async fn count_flushed(&self, name: &CollectionName) -> Result<u64, Fault> {
+        let milvus = self.agent.milvus.in_database(&name.database);
+        let flush = milvus.flush(&name.collection).await?;
+        milvus.wait_for_flush(&name.collection, &flush, FLUSH_LIMIT).await?;
+        Ok(milvus.count_flushed(&name.collection).await?)
     }
 }
 

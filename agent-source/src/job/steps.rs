@@ -1,6 +1,6 @@
 //! How a step of a job can fail.
 
-use channel::CallError;
+use channel::conversation::CallError;
 use model::{Class, Fault};
 use runtime::journal::JournalError;
 

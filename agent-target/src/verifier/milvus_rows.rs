@@ -3,9 +3,9 @@
 use super::rows::{FieldHashes, TargetRows};
 use crate::answers::Session;
 use crate::records::CollectionRecord;
-use crate::writer::schema;
+use crate::writer::{mapping, schema};
 use milvus::{RangeRead, ReadPoint, proof};
-use model::{Class, Digest, Fault, Field, Key, KeyRange, LoadState, RowHash, codes};
+use model::{Class, Digest, Fault, Field, Key, JobSpec, KeyRange, LoadState, RowHash, codes};
 use protocol::call::CollectionPlan;
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ pub(super) struct MilvusTarget {
 
 impl MilvusTarget {
     /// Opens a collection; loads it if it is not loaded, and remembers to release it.
-    pub(super) async fn open(session: &Session, record: &mut CollectionRecord, plan: &CollectionPlan) -> Result<Self, Fault> {
+    pub(super) async fn open(session: &Session, spec: &JobSpec, record: &mut CollectionRecord, plan: &CollectionPlan) -> Result<Self, Fault> {
         let milvus = session.agent.milvus.in_database(&plan.target.database);
         let actual = milvus.describe_collection(&plan.target.collection).await?;
         let schema = &plan.source.schema;
@@ -50,7 +50,7 @@ impl MilvusTarget {
         let partitions = if schema.has_partition_key() { vec![] } else { actual.partitions };
         let seen = milvus.read_point().await?;
         let fields = schema.stored_names();
-        let is_key_hashed = !schema::has_other_keys(record);
+        let is_key_hashed = !mapping::regenerates_keys(spec, plan);
         let collection = plan.target.collection.clone();
         Ok(Self { milvus, collection, primary, fields, partitions, is_key_hashed, seen, is_empty })
     }
@@ -94,7 +94,7 @@ impl TargetRows for MilvusTarget {
             return Ok(rows);
         }
         for part in self.milvus.query_parts(&self.read_of(partition, range)).await? {
-            rows.extend(proof::row_hashes(&part, &self.primary.name, self.is_key_hashed).map_err(schema::malformed)?);
+            rows.extend(proof::row_hashes(&part, &self.primary.name, self.is_key_hashed).map_err(|error| malformed(&self.collection, &error))?);
         }
         Ok(rows)
     }
@@ -103,7 +103,7 @@ impl TargetRows for MilvusTarget {
         let wanted: BTreeSet<Key> = keys.iter().cloned().collect();
         let mut rows = Vec::new();
         for part in self.milvus.query_parts(&self.read_of(partition, range)).await? {
-            rows.extend(proof::field_hashes(&part, &self.primary.name, &wanted).map_err(schema::malformed)?);
+            rows.extend(proof::field_hashes(&part, &self.primary.name, &wanted).map_err(|error| malformed(&self.collection, &error))?);
         }
         Ok(rows)
     }
@@ -130,4 +130,9 @@ impl MilvusTarget {
     fn has(&self, partition: Option<&str>) -> bool {
         partition.is_none_or(|partition| self.partitions.iter().any(|there| there == partition))
     }
+}
+
+fn malformed(collection: &str, error: &milvus::ColumnError) -> Fault {
+    let message = format!("collection {collection}: {error}");
+    Fault::new(codes::MILVUS_ANSWER, Class::Permanent, message, "report this as a defect of Passage, with Milvus's version")
 }

@@ -165,3 +165,6 @@ async fn name_duplicates(target: &impl TargetRows, unit: &Unit, keys: Vec<Key>, 
 fn row(kind: DifferenceKind, unit: &Unit, key: &Key, detail: &str) -> Difference {
     Difference { kind, partition: unit.partition.clone(), key: Some(key.clone()), field: None, detail: detail.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

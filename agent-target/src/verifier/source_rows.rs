@@ -14,9 +14,14 @@ pub(super) struct SourceAgent<'a> {
 }
 
 impl SourceAgent<'_> {
+    async fn ask(&self, call: Call) -> Result<Answer, Fault> {
+        let traceparent = runtime::telemetry::current_traceparent().unwrap_or_default();
+        Ok(self.caller.call(&call, traceparent).await?)
+    }
+
     /// A unit and the digests of its batches.
     pub(super) async fn digests(&self, unit: UnitId) -> Result<UnitDigests, Fault> {
-        match self.caller.call(Call::DigestUnit { job: self.job.clone(), unit }).await? {
+        match self.ask(Call::DigestUnit { job: self.job.clone(), unit }).await? {
             Answer::Digests(digests) => Ok(digests),
             _ => Err(unexpected()),
         }
@@ -24,7 +29,7 @@ impl SourceAgent<'_> {
 
     /// How many rows a collection has.
     pub(super) async fn count(&self, index: CollectionIndex) -> Result<Option<u64>, Fault> {
-        match self.caller.call(Call::CountRows { job: self.job.clone(), index }).await? {
+        match self.ask(Call::CountRows { job: self.job.clone(), index }).await? {
             Answer::Count(rows) => Ok(rows),
             _ => Err(unexpected()),
         }
@@ -36,7 +41,7 @@ impl SourceRows for SourceAgent<'_> {
         let mut all: Vec<(Key, RowHash)> = Vec::new();
         loop {
             let after = all.last().map(|(key, _)| key.clone());
-            match self.caller.call(Call::HashRows { job: self.job.clone(), unit: unit.id, batch, after }).await? {
+            match self.ask(Call::HashRows { job: self.job.clone(), unit: unit.id, batch, after }).await? {
                 Answer::RowHashes { rows, more } => {
                     let done = rows.is_empty() || !more;
                     all.extend(rows);
@@ -50,7 +55,7 @@ impl SourceRows for SourceAgent<'_> {
     }
 
     async fn fields(&self, unit: &Unit, batch: BatchIndex, keys: Vec<Key>) -> Result<Vec<(Key, FieldHashes)>, Fault> {
-        match self.caller.call(Call::HashFields { job: self.job.clone(), unit: unit.id, batch, keys }).await? {
+        match self.ask(Call::HashFields { job: self.job.clone(), unit: unit.id, batch, keys }).await? {
             Answer::FieldHashes(rows) => Ok(rows),
             _ => Err(unexpected()),
         }

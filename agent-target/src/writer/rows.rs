@@ -13,6 +13,8 @@ pub(crate) struct RowWriter {
     target: CollectionName,
     primary: Option<Field>,
     omit: Vec<String>,
+    /// Columns whose null flags are sent even where nothing is null.
+    flagged: Vec<String>,
     /// Rows are added to a collection that was there before: its keys may be among ours.
     is_appended: bool,
     /// The target makes the keys itself.
@@ -37,6 +39,7 @@ impl RowWriter {
             target,
             primary: record.expected.schema.primary().cloned(),
             omit: mapping::omitted_columns(&spec, &record.plan),
+            flagged: milvus::schema::flagged_names(&record.expected.schema),
             is_appended: record.appended,
             has_new_keys: mapping::regenerates_keys(&spec, &record.plan),
         }
@@ -47,7 +50,7 @@ impl RowWriter {
     /// # Cancel safety
     /// When dropped, the outcome is unknown.
     pub(crate) async fn write(&self, partition: Option<&str>, batch: &Batch, write: Write) -> Result<(), Outcome> {
-        let rows = Rows { collection: &self.target.collection, partition, batch, omit: &self.omit };
+        let rows = Rows { collection: &self.target.collection, partition, batch, omit: &self.omit, flagged: &self.flagged };
         let is_new = write == Write::Insert && !self.is_appended;
         let written = match &self.primary {
             _ if batch.rows == 0 => return Ok(()),

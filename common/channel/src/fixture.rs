@@ -104,8 +104,9 @@ impl Target {
     /// Both ends of a link with a good source.
     pub(crate) async fn link(&self) -> (Link, Link) {
         let dialer = self.good_dialer();
-        let (source, target) = tokio::join!(dialer.next_link(), self.listener.next_link());
-        (source.unwrap(), target.unwrap())
+        let dialled = async { dialer.next_link().await.unwrap() };
+        let listened = async { self.listener.next_link().await.unwrap() };
+        tokio::join!(dialled, listened)
     }
 
     /// The next refusal; and a good source is served all the same.

@@ -24,12 +24,13 @@ pub mod grpc;
 mod handshake;
 mod link;
 pub mod memory;
+pub mod secure;
 pub mod tls;
 mod wire;
 
 #[cfg(test)]
 mod fixture;
 
-pub use configured::{hello, transport};
+pub use configured::{hello, transport, trust};
 pub use error::{LaneError, LinkError};
 pub use link::{Lane, LaneRx, LaneTx, Link, Transport};

@@ -143,6 +143,20 @@ impl Client {
         answer::count(query_call(read), answer).map(Some)
     }
 
+    /// Whether there is a row with this key; the read's own range does not matter.
+    ///
+    /// Cancel safe: nothing is changed.
+    ///
+    /// # Errors
+    /// [`MilvusError`] when the server refuses or can't be asked.
+    pub async fn has_key(&self, read: &RangeRead<'_>, key: &Key) -> Result<bool, MilvusError> {
+        let names = vec![read.primary.name.clone()];
+        let this_key = expression::one_of(self.dialect(), &read.primary.name, [key]);
+        let answer = self.query_where(read, this_key, names.clone(), Vec::new()).await?;
+        let asked = RangeRead { fields: &names, ..*read };
+        Ok(answer::batch(query_call(read), &asked, answer)?.rows > 0)
+    }
+
     /// Roughly how many rows a collection has: those in flushed segments, deleted ones perhaps included.
     ///
     /// # Errors
@@ -169,6 +183,16 @@ impl Client {
         output_fields: Vec<String>,
         params: Vec<(&str, String)>,
     ) -> Result<wire::QueryResults, MilvusError> {
+        self.query_where(read, self.expression(read), output_fields, params).await
+    }
+
+    async fn query_where(
+        &self,
+        read: &RangeRead<'_>,
+        expr: String,
+        output_fields: Vec<String>,
+        params: Vec<(&str, String)>,
+    ) -> Result<wire::QueryResults, MilvusError> {
         let (consistency_level, guarantee_timestamp) = match read.seen {
             ReadPoint::Latest => (CONSISTENCY_STRONG, 0),
             ReadPoint::AtLeast(timestamp) => (CONSISTENCY_CUSTOMIZED, timestamp),
@@ -181,7 +205,7 @@ impl Client {
         let message = wire::QueryRequest {
             db_name: self.db_name(),
             collection_name: read.collection.to_owned(),
-            expr: self.expression(read),
+            expr,
             output_fields,
             partition_names: read.partition.map(str::to_owned).into_iter().collect(),
             guarantee_timestamp,

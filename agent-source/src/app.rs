@@ -1,0 +1,63 @@
+//! Puts the agent together, and takes it apart in order.
+
+use crate::agent::{Agent, Limits};
+use crate::copying::Confirmations;
+use crate::jobs::{Operator, Registry};
+use crate::session;
+use control::{Board, Listener};
+use model::{Fault, Incarnation, Scope};
+use protocol::Role;
+use runtime::Config;
+use runtime::budget::Budget;
+use runtime::journal::{CrashPoints, DiskJournal};
+use runtime::rate::RateLimit;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Bytes of values that a batch should have: large enough that a call's own cost does not count, small enough that several fit into
+/// the memory.
+const BATCH_BYTES: u64 = 4 << 20;
+
+/// The part of the configured memory that rows may take; the rest is for buffers of connections and the program itself.
+const ROWS_SHARE: u64 = 4;
+
+/// Runs the agent until `shutdown`: no new work is begun then, the session ends, and jobs go on from their journal the next time.
+///
+/// # Errors
+/// What keeps the agent from starting.
+pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Fault> {
+    let incarnation = Incarnation::new(uuid::Uuid::now_v7().as_u128());
+    let points = CrashPoints::from_environment().map_err(control::invalid_environment)?;
+    let journal = Arc::new(DiskJournal::open(&config.agent.state_dir, points)?);
+    let admin = Listener::bind(&config.admin).await?;
+    let hello = channel::hello(Role::Source, &config, incarnation);
+    let transport = channel::transport(&config.channel, hello).await?;
+    let Some(milvus) = milvus::connect_patiently(&config.milvus, &shutdown).await? else { return Ok(()) };
+    let rows_bytes = config.limits.memory_bytes / ROWS_SHARE;
+    let agent = Arc::new(Agent {
+        incarnation,
+        milvus,
+        journal,
+        board: Board::default(),
+        scope: Scope { allow: config.scope.include.clone(), deny: config.scope.exclude.clone() },
+        limits: Limits { readers: usize::from(config.limits.readers), batch_bytes: BATCH_BYTES.min(rows_bytes / 8) as usize },
+        budget: Budget::new("source", rows_bytes),
+        bytes_rate: RateLimit::per_second(config.limits.bytes_per_second),
+        rows_rate: RateLimit::per_second(config.limits.rows_per_second),
+        confirmations: Confirmations::default(),
+        sessions: watch::Sender::new(None),
+    });
+    let jobs = TaskTracker::new();
+    let operator = Operator(Arc::new(Registry::new(agent.clone(), jobs.clone(), shutdown.clone())));
+    operator.0.resume_all()?;
+    let linked = tokio::spawn(session::keep(agent, operator.clone(), transport, shutdown.clone()));
+    let outcome = control::attend(admin, Arc::new(operator), &config, shutdown.clone()).await;
+    shutdown.cancel();
+    // A session ends with its tasks; a task that panicked has said so.
+    let _ = linked.await;
+    jobs.close();
+    jobs.wait().await;
+    outcome
+}

@@ -1,0 +1,235 @@
+//! Definitions: databases, collections, partitions, indexes, load state, aliases, in the order that makes loading cheap.
+//!
+//! ```text
+//!  check ─► begin ─► create: database, collection, partitions ─► (rows) ─► finish: flush, indexes, load ─► seal: aliases
+//! ```
+//! Each step may be taken again: what is there already is found, and left as it is.
+
+use super::mapping::{self, Mapping};
+use crate::records::{CollectionRecord, Step};
+use milvus::{Client, Kind, MilvusError, NewCollection, SchemaChanges};
+use model::job::OnConflict;
+use model::{Class, CollectionName, CollectionSpec, Fault, Finding, JobSpec, LoadState, Severity, codes};
+use protocol::call::CollectionPlan;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long one flush, one index build or one load may take before the job tells that it waits. It goes on waiting all the same.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// The partition that every collection has.
+const DEFAULT_PARTITION: &str = "_default";
+
+/// Looks at what would become of a collection; whether the job leaves it out. `is_ours` says that the job has begun it already.
+pub(crate) async fn check(milvus: &Client, spec: &JobSpec, plan: &CollectionPlan, is_ours: bool) -> Result<(Vec<Finding>, bool), Fault> {
+    let Mapping { mut findings, .. } = mapping::map(milvus.capabilities(), spec, plan);
+    let mut skip = false;
+    if !is_ours && let Some(taken) = taken(milvus, &plan.target).await? {
+        let subject = &plan.target;
+        let find = |severity, text: &str| Finding::new(severity, codes::NAME_TAKEN, subject, format!("the target has {taken} of this name already: {text}"));
+        let is_alias = taken != "a collection";
+        findings.push(match spec.on_conflict {
+            OnConflict::Skip => {
+                skip = true;
+                find(Severity::Note, "this collection is left out")
+            }
+            OnConflict::Replace if !is_alias => find(Severity::Changed, "it is dropped with all its rows, and made anew"),
+            OnConflict::Append if !is_alias => find(Severity::Changed, "rows are added to it; rows of the same keys are replaced"),
+            _ => find(Severity::Blocked, "rename the collection under `rename` in the job file, or set `on_conflict` to skip, replace or append"),
+        });
+    }
+    if skip {
+        findings.retain(|finding| finding.code == codes::NAME_TAKEN);
+    }
+    Ok((findings, skip))
+}
+
+/// What stands under a name on the target.
+async fn taken(milvus: &Client, name: &CollectionName) -> Result<Option<&'static str>, Fault> {
+    if !milvus.databases().await?.iter().any(|database| database.name == name.database) {
+        return Ok(None);
+    }
+    match milvus.in_database(&name.database).describe_collection(&name.collection).await {
+        Ok(there) if there.name == *name => Ok(Some("a collection")),
+        Ok(_) => Ok(Some("an alias")),
+        Err(error) if error.kind() == Kind::CollectionNotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Decides on a collection, and makes room for it. From its record on, what is under its name is ours.
+pub(crate) async fn begin(milvus: &Client, spec: &JobSpec, plan: CollectionPlan) -> Result<CollectionRecord, Fault> {
+    let expected = mapping::map(milvus.capabilities(), spec, &plan).expected;
+    let is_taken = taken(milvus, &plan.target).await?.is_some();
+    match (is_taken, spec.on_conflict) {
+        (false, _) | (true, OnConflict::Append) => {}
+        (true, OnConflict::Replace) => drop_collection(milvus, &plan.target).await?,
+        (true, OnConflict::Fail | OnConflict::Skip) => return Err(taken_meanwhile(&plan.target)),
+    }
+    let appended = is_taken && spec.on_conflict == OnConflict::Append;
+    Ok(CollectionRecord { plan, expected, step: Step::Begun, appended, loaded_to_verify: false, report: None })
+}
+
+/// A collection can't be dropped while it has aliases.
+async fn drop_collection(milvus: &Client, name: &CollectionName) -> Result<(), Fault> {
+    let inside = milvus.in_database(&name.database);
+    for alias in inside.describe_collection(&name.collection).await?.aliases {
+        inside.drop_alias(&alias).await?;
+    }
+    Ok(inside.drop_collection(&name.collection).await?)
+}
+
+fn taken_meanwhile(name: &CollectionName) -> Fault {
+    let message = format!("the target got a collection {name} after this job was checked");
+    Fault::new(codes::NAME_TAKEN, Class::Permanent, message, "find out who made it; drop or rename it, and create the job anew")
+}
+
+/// Creates the database, the collection and its partitions, as far as they are not there.
+pub(crate) async fn create(milvus: &Client, record: &CollectionRecord) -> Result<(), Fault> {
+    let (wanted, plan) = (&record.expected, &record.plan);
+    if !milvus.databases().await?.iter().any(|database| database.name == wanted.name.database) {
+        found(milvus.create_database(&wanted.name.database, &plan.database.properties).await)?;
+    }
+    let inside = milvus.in_database(&wanted.name.database);
+    if !record.appended {
+        let is_there = taken(milvus, &wanted.name).await?.is_some();
+        if !is_there {
+            found(inside.create_collection(&new_collection(milvus, record)?).await)?;
+        }
+    }
+    if !wanted.schema.has_partition_key() {
+        let there = inside.list_partitions(&wanted.name.collection).await?;
+        for partition in wanted.partitions.iter().filter(|name| *name != DEFAULT_PARTITION && !there.contains(name)) {
+            found(inside.create_partition(&wanted.name.collection, partition).await)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is there already is as good as made.
+fn found(made: Result<(), MilvusError>) -> Result<(), Fault> {
+    match made {
+        Err(error) if error.kind() == Kind::AlreadyExists => Ok(()),
+        made => Ok(made?),
+    }
+}
+
+fn new_collection(milvus: &Client, record: &CollectionRecord) -> Result<NewCollection, Fault> {
+    let (wanted, source) = (&record.expected, &record.plan.source);
+    let keeps_attributes = milvus.capabilities().keeps_attributes;
+    let changes = SchemaChanges {
+        name: wanted.name.collection.clone(),
+        without_auto_id: source.schema.has_auto_id() && !wanted.schema.has_auto_id(),
+        without_clustering_key: false,
+        without_descriptions: !keeps_attributes,
+        without_properties: vec![],
+        without_params: if keeps_attributes { vec![] } else { vec!["mmap.enabled".to_owned()] },
+        without_functions: vec![],
+    };
+    let schema = milvus::schema::rewrite(&source.schema.raw, &changes).map_err(|error| {
+        let message = format!("the schema of collection {} can't be rewritten: {error}", source.name);
+        Fault::new(codes::MILVUS_ANSWER, Class::Permanent, message, "report this as a defect of Passage")
+    })?;
+    let key_partitions = if wanted.schema.has_partition_key() { wanted.partitions.len() as u32 } else { 0 };
+    Ok(NewCollection {
+        name: wanted.name.collection.clone(),
+        schema,
+        shards: wanted.shards,
+        consistency_level: wanted.consistency_level,
+        properties: wanted.properties.clone(),
+        key_partitions,
+    })
+}
+
+/// Flushes the rows, builds the indexes, loads.
+pub(crate) async fn finish(milvus: &Client, record: &CollectionRecord) -> Result<(), Fault> {
+    let wanted = &record.expected;
+    let name = wanted.name.collection.as_str();
+    let inside = milvus.in_database(&wanted.name.database);
+    let flush = inside.flush(name).await?;
+    inside.wait_for_flush(name, &flush, PATIENCE).await?;
+    let there = inside.list_indexes(name).await?;
+    for index in wanted.indexes.iter().filter(|index| !there.iter().any(|there| there.name == index.name)) {
+        found(inside.create_index(name, index).await)?;
+    }
+    if !wanted.indexes.is_empty() {
+        inside.wait_for_indexes(name, PATIENCE, |_| ()).await?;
+    }
+    match wanted.load {
+        LoadState::NotLoaded => Ok(()),
+        LoadState::Loading => load(milvus, &wanted.name, 1).await,
+        LoadState::Loaded { replicas } => load(milvus, &wanted.name, replicas).await,
+    }
+}
+
+/// Loads a collection, and waits until it is.
+pub(crate) async fn load(milvus: &Client, name: &CollectionName, replicas: u32) -> Result<(), Fault> {
+    let inside = milvus.in_database(&name.database);
+    inside.load(&name.collection, replicas).await?;
+    Ok(inside.wait_for_load(&name.collection, PATIENCE, |_| ()).await?)
+}
+
+/// Sets the aliases.
+pub(crate) async fn seal(milvus: &Client, record: &CollectionRecord) -> Result<(), Fault> {
+    let wanted = &record.expected;
+    let inside = milvus.in_database(&wanted.name.database);
+    let there = inside.describe_collection(&wanted.name.collection).await?.aliases;
+    for alias in wanted.aliases.iter().filter(|alias| !there.contains(alias)) {
+        inside.create_alias(&wanted.name.collection, alias).await?;
+    }
+    Ok(())
+}
+
+/// A definition without what this target does not keep, or tells in its own words: what of it can be compared.
+pub(crate) fn comparable(milvus: &Client, mut spec: CollectionSpec) -> CollectionSpec {
+    if !milvus.capabilities().keeps_attributes {
+        spec.schema.description.clear();
+        spec.shards = 0;
+        spec.consistency_level = 0;
+        for field in &mut spec.schema.fields {
+            field.description.clear();
+            field.params.remove("mmap.enabled");
+        }
+    }
+    if let LoadState::Loading = spec.load {
+        spec.load = LoadState::Loaded { replicas: 0 };
+    }
+    spec.indexes.iter_mut().for_each(|index| index.params = flat(&index.params));
+    spec
+}
+
+/// Index parameters as one map: servers nest some of them as JSON under `params`, and differ in which.
+fn flat(params: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut flat = BTreeMap::new();
+    for (name, value) in params {
+        match serde_json::from_str::<BTreeMap<String, serde_json::Value>>(value) {
+            Ok(nested) if name == "params" => flat.extend(nested.into_iter().map(|(name, value)| (name, plain(&value)))),
+            _ => {
+                flat.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    flat
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Whether a collection has every index that loading it needs.
+pub(crate) fn is_loadable(spec: &CollectionSpec) -> bool {
+    let vectors = || spec.schema.fields.iter().filter(|field| field.data_type.is_vector());
+    vectors().all(|field| spec.indexes.iter().any(|index| index.field == field.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_and_flat_index_parameters_are_the_same() {
+        let nested = BTreeMap::from([("index_type".to_owned(), "HNSW".to_owned()), ("params".to_owned(), r#"{"M":16,"efConstruction":"200"}"#.to_owned())]);
+        let level = BTreeMap::from([("index_type", "HNSW"), ("M", "16"), ("efConstruction", "200")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+        assert_eq!(flat(&nested), level);
+    }
+}
