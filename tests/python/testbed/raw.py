@@ -232,6 +232,11 @@ def literal(key):
     return str(int(key)) if key > LOWEST else f"{LOWEST + 1} - 1"
 
 
+def reason_of(error):
+    """Why a call failed, in one line, whichever way it failed."""
+    return error.details() if isinstance(error, grpc.RpcError) else str(error)
+
+
 def is_unimplemented(error):
     """Whether the server does not know this call."""
     if isinstance(error, grpc.RpcError):

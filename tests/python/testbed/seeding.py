@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import grpc
 
 from . import columns, samples, schemas
-from .raw import Refused, milvus
+from .raw import Refused, milvus, reason_of
 
 AT_ONCE = 12  # a real server mostly waits: for flushes, index builds, loads
 
@@ -128,7 +128,7 @@ def try_plan(server, plan, seed):
         make(server, plan, seed)
     except (Refused, grpc.RpcError) as error:
         drop(server, plan)
-        note = f"{plan.db}.{plan.name} left out: {getattr(error, 'reason', error)}"
+        note = f"{plan.db}.{plan.name} left out: {reason_of(error)}"
         say(note)
         return note
     return None

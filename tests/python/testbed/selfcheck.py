@@ -46,7 +46,7 @@ def plant_somewhere(server, kind, places, taken, used):
         except DoesNotApply:
             continue
         except (raw.Refused, grpc.RpcError) as error:
-            say(f"{kind.name} in {place}: {error}")
+            say(f"{kind.name} in {place}: {raw.reason_of(error)}")
             continue
         taken.add((place, group))
         return done

@@ -3,8 +3,9 @@
 import random
 import struct
 
+from ..columns import SLOTS
 from ..raw import literal, milvus, schema
-from ..schemas import kind_of, primary_key
+from ..schemas import DataType, kind_of, primary_key
 from . import DoesNotApply
 
 TRIES = 400
@@ -101,6 +102,7 @@ class Place:
             column.field_name = name
             column.is_dynamic = name == "$meta"
             column.field_id = 0
+            complete_lists(column, next((made for made in self.schema.fields if made.name == name), None))
         return Row(key, partition, columns)
 
     def pick(self, suits=lambda row: True):
@@ -153,6 +155,16 @@ class Place:
         if loaded:
             self.alter("ReleaseCollection", milvus.ReleaseCollectionRequest(collection_name=self.name))
         return loaded
+
+
+def complete_lists(column, made):
+    """Give every empty list its slot: Milvus 2.3.5 answers it without one, and dies when it is inserted so."""
+    if made is None or kind_of(made) != "Array":
+        return
+    column.scalars.array_data.element_type = made.element_type
+    for row in column.scalars.array_data.data:
+        if row.WhichOneof("data") is None:
+            getattr(row, SLOTS[DataType.Name(made.element_type)]).SetInParent()
 
 
 def empty(column):
