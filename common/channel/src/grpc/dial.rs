@@ -155,8 +155,9 @@ impl GrpcDialer {
             let taken = once.take().ok_or_else(|| io::Error::other("the connection is over"));
             std::future::ready(taken)
         });
-        let lost = |error: tonic::transport::Error| LinkError::from(LaneError::Lost(error.to_string()));
-        Endpoint::from_static("https://passage")
+        let lost = |error: tonic::transport::Error| LinkError::from(LaneError::Lost(lane::causes(&error)));
+        // TLS is below, where tonic does not see it; it refuses https without its own.
+        Endpoint::from_static("http://passage")
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_frame_size(HTTP2_FRAME_BYTES)

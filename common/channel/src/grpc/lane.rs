@@ -37,20 +37,33 @@ pub(super) fn lane_error(status: &Status) -> LaneError {
         Code::Internal if message.contains("decode Protobuf") || message.contains("compression flag") => {
             LaneError::Violation(format!("what came is not a frame: {message}"))
         }
-        _ => LaneError::Lost(causes(status)),
+        _ => LaneError::Lost(lost(status)),
     }
 }
 
-/// A status with what led to it, on one line.
-fn causes(status: &Status) -> String {
-    let mut text = status.message().to_owned();
-    let mut source = status.source();
+/// A status without the words that tonic puts around it.
+fn lost(status: &Status) -> String {
+    let cause = status.source().map(causes).unwrap_or_default();
+    match (status.message(), cause.as_str()) {
+        ("", "") => status.code().to_string(),
+        ("", cause) => cause.to_owned(),
+        (message, cause) if cause.is_empty() || cause.contains(message) || message.contains(cause) => {
+            if cause.len() > message.len() { cause.to_owned() } else { message.to_owned() }
+        }
+        (message, cause) => format!("{message}: {cause}"),
+    }
+}
+
+/// An error with what led to it, on one line.
+pub(super) fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
     while let Some(error) = source {
         let cause = error.to_string();
         if !text.contains(&cause) {
-            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+            text = format!("{text}: {cause}");
         }
         source = error.source();
     }
-    if text.is_empty() { status.code().to_string() } else { text }
+    text
 }
