@@ -2,6 +2,8 @@
 
 use crate::address::Address;
 use crate::wire::{self, Malformed, Wire, fault_of, unreachable_agent};
+use channel::tls::Trust;
+use channel::{LinkError, secure};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use hyper_util::rt::TokioIo;
@@ -9,9 +11,11 @@ use model::report::CollectionReport;
 use model::{Class, Fault, JobName, JobSpec, JobStatus, VerifyReport, codes};
 use proto::admin;
 use proto::admin::admin_client::AdminClient;
+use runtime::config::{Peer, PeerId, TlsFiles};
 use std::error::Error;
 use std::time::Duration;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tonic::Response;
 use tonic::transport::{Channel, Endpoint};
 
@@ -26,38 +30,72 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Client(AdminClient<Channel>);
 
+/// How an operator is known at an agent's TCP port, and the agent to the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// The operator's certificate and key, and the CA of the agent's certificate.
+    pub tls: TlsFiles,
+    /// Who must be at the other end.
+    pub agent: PeerId,
+}
+
 impl Client {
-    /// Connects to an agent.
+    /// Connects to an agent at its unix socket.
     ///
     /// # Errors
-    /// `agent_unreachable` when nobody listens there, or the socket may not be opened.
+    /// `agent_unreachable` when nobody listens there, or the socket may not be opened; `config_invalid` for a TCP address, which
+    /// is for [`Client::connect_as`].
     pub async fn connect(address: &Address) -> Result<Self, Fault> {
-        let channel = match address {
-            Address::Unix(path) => {
-                let path = path.clone();
-                // The URI is required by HTTP and looked up by nobody: the connector knows the way.
-                Endpoint::from_static("http://agent")
-                    .connect_timeout(CONNECT_LIMIT)
-                    .connect_with_connector(tower::service_fn(move |_| {
-                        let path = path.clone();
-                        async move { UnixStream::connect(path).await.map(TokioIo::new) }
-                    }))
-                    .await
-            }
-            Address::Tcp(_) => {
-                let hint = "name the agent's unix socket: --admin unix:/path";
-                let message =
-                    format!("the admin API at {address} can't be called without certificates");
-                return Err(Fault::new(
-                    codes::CONFIG_INVALID,
-                    Class::Permanent,
-                    message,
-                    hint,
-                ));
-            }
+        let Address::Unix(path) = address else {
+            let message =
+                format!("the admin API at {address} can't be called without certificates");
+            let hint = "give --admin-cert, --admin-key, --admin-ca and --admin-agent, or the agent's unix socket";
+            return Err(Fault::new(
+                codes::CONFIG_INVALID,
+                Class::Permanent,
+                message,
+                hint,
+            ));
         };
-        let channel = channel
-            .map_err(|error| unreachable_agent(&format!("{address}: {}", innermost(&error))))?;
+        let path = path.clone();
+        let connector = tower::service_fn(move |_| {
+            let path = path.clone();
+            async move { UnixStream::connect(path).await.map(TokioIo::new) }
+        });
+        Self::over(endpoint().connect_with_connector(connector).await, address)
+    }
+
+    /// Connects to an agent at its TCP port.
+    ///
+    /// # Errors
+    /// `agent_unreachable`; `certificate_invalid` or `certificate_expired` for the operator's own certificate; `peer_untrusted`
+    /// or `peer_not_allowed` when somebody else is at the other end. An agent that does not know the operator ends the
+    /// connection, which reads as `agent_unreachable`.
+    pub async fn connect_as(operator: &Operator, address: &Address) -> Result<Self, Fault> {
+        let Address::Tcp(place) = address else {
+            return Self::connect(address).await;
+        };
+        let agent = Peer {
+            name: "agent".to_owned(),
+            id: operator.agent.clone(),
+        };
+        let trust = channel::trust(&operator.tls, &[agent])?;
+        let place = place.clone();
+        let connector = tower::service_fn(move |_| {
+            let (trust, place) = (trust.clone(), place.clone());
+            async move { secured(&trust, place).await.map(TokioIo::new) }
+        });
+        Self::over(endpoint().connect_with_connector(connector).await, address)
+    }
+
+    fn over(
+        channel: Result<Channel, tonic::transport::Error>,
+        address: &Address,
+    ) -> Result<Self, Fault> {
+        let channel = channel.map_err(|error| {
+            told_by(&error)
+                .unwrap_or_else(|| unreachable_agent(&format!("{address}: {}", innermost(&error))))
+        })?;
         Ok(Self(
             AdminClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES),
         ))
@@ -175,6 +213,33 @@ impl Client {
             .await?;
         Ok(VerifyReport { collections })
     }
+}
+
+/// The URI is required by HTTP and looked up by nobody: the connectors know the way.
+fn endpoint() -> Endpoint {
+    Endpoint::from_static("http://agent").connect_timeout(CONNECT_LIMIT)
+}
+
+async fn secured(
+    trust: &Trust,
+    place: String,
+) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>, Fault> {
+    let socket = TcpStream::connect(&place)
+        .await
+        .map_err(|error| unreachable_agent(&format!("{place}: {error}")))?;
+    let host = place
+        .rsplit_once(':')
+        .map_or(place.as_str(), |(host, _)| host.trim_matches(['[', ']']));
+    match secure::connect(trust, host, socket).await {
+        Ok((stream, _)) => Ok(stream),
+        Err(error) => Err(LinkError::Tls { peer: place, error }.into()),
+    }
+}
+
+/// The fault that a connector ended with, out of what stands around it.
+fn told_by(error: &(dyn Error + 'static)) -> Option<Fault> {
+    std::iter::successors(Some(error), |&error| error.source())
+        .find_map(|error| error.downcast_ref().cloned())
 }
 
 fn told<A, T>(

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct FakeJobs {
     board: Board,
     /// Counts the watches.

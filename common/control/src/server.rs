@@ -1,5 +1,6 @@
 //! The admin API over an agent's jobs.
 
+mod door;
 mod listener;
 mod watching;
 

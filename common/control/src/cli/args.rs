@@ -13,6 +13,7 @@ use crate::address::Address;
 use clap::builder::StyledStr;
 use clap::{Arg, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use model::JobName;
+use runtime::config::PeerId;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -100,12 +101,31 @@ pub(crate) enum ConfigSub {
 /// How to reach the agent.
 #[derive(Debug, Args)]
 pub(crate) struct Reach {
-    /// The agent's admin address: unix:/path of the socket
+    /// The agent's admin address: unix:/path of its socket, or host:port
     #[arg(long, env = "PASSAGE_ADMIN_LISTEN", value_name = "ADDRESS")]
     pub(crate) admin: Option<Address>,
     /// The agent's configuration file, to take the admin address from
     #[arg(short, long, env = "PASSAGE_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) operator: Option<OperatorFiles>,
+}
+
+/// Who calls, at an agent's TCP port.
+#[derive(Debug, Args)]
+pub(crate) struct OperatorFiles {
+    /// At host:port: the operator's certificate, which the agent's admin.peers names
+    #[arg(long, value_name = "FILE", required = false, requires_all = ["admin_key", "admin_ca", "admin_agent"])]
+    pub(crate) admin_cert: PathBuf,
+    /// At host:port: the file of the certificate's key
+    #[arg(long, value_name = "FILE", required = false, requires = "admin_cert")]
+    pub(crate) admin_key: PathBuf,
+    /// At host:port: the CA of the agent's certificate
+    #[arg(long, value_name = "FILE", required = false, requires = "admin_cert")]
+    pub(crate) admin_ca: PathBuf,
+    /// At host:port: what the agent's certificate must prove, such as spiffe://acme.example/passage/{side}
+    #[arg(long, value_name = "ID", required = false, requires = "admin_cert")]
+    pub(crate) admin_agent: PeerId,
 }
 
 #[derive(Debug, Subcommand)]
@@ -203,6 +223,12 @@ fn filled(command: Command, program: Program) -> Command {
     let long_about = command.get_long_about().map(fill);
     let after = command.get_after_long_help().map(fill);
     let fill_arg = |arg: Arg| {
+        let help = arg.get_help().map(fill);
+        let arg = if let Some(help) = help {
+            arg.help(help)
+        } else {
+            arg
+        };
         let is_named = arg
             .get_default_values()
             .iter()

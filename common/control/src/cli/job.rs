@@ -1,14 +1,14 @@
 //! Commands to a running agent.
 
-use super::args::{JobSub, Named, Reach};
+use super::args::{JobSub, Named, OperatorFiles, Reach};
 use super::exit::Exit;
 use super::terminal::{Failure, Output, Terminal};
 use super::{config, render, watch};
 use crate::Program;
 use crate::address::Address;
-use crate::client::Client;
+use crate::client::{Client, Operator};
 use model::{Class, Fault, JobName, JobSpec, JobStatus, codes};
-use runtime::config::job_file;
+use runtime::config::{TlsFiles, job_file};
 use std::io::Read;
 use std::path::Path;
 
@@ -126,7 +126,22 @@ async fn connect(reach: &Reach) -> Result<Client, Fault> {
             ));
         }
     };
-    Client::connect(&address).await
+    match &reach.operator {
+        Some(files) => Client::connect_as(&operator(files), &address).await,
+        None => Client::connect(&address).await,
+    }
+}
+
+fn operator(files: &OperatorFiles) -> Operator {
+    let tls = TlsFiles {
+        cert: files.admin_cert.clone(),
+        key: files.admin_key.clone(),
+        peer_ca: files.admin_ca.clone(),
+    };
+    Operator {
+        tls,
+        agent: files.admin_agent.clone(),
+    }
 }
 
 fn read_spec(file: &Path) -> Result<JobSpec, Fault> {

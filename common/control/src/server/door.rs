@@ -30,7 +30,10 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// Connections with operators, as they come, until the receiver is dropped.
-pub(super) fn admitted(listener: TcpListener, trust: Trust) -> ReceiverStream<io::Result<Admitted>> {
+pub(super) fn admitted(
+    listener: TcpListener,
+    trust: Trust,
+) -> ReceiverStream<io::Result<Admitted>> {
     let (known, operators) = mpsc::channel(1);
     tokio::spawn(async move {
         tokio::select! {
@@ -45,7 +48,9 @@ async fn accept(listener: TcpListener, trust: Trust, known: &mpsc::Sender<io::Re
     let places = Arc::new(Semaphore::new(MAX_STRANGERS));
     loop {
         // Waiting for a place before accepting leaves a crowd in the kernel's queue; each place is free again within a limit.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((socket, address)) => {
                 tokio::spawn(meet(socket, address, trust.clone(), known.clone(), place));
@@ -71,7 +76,10 @@ async fn meet(
             known.send(Ok(Known(Box::new(stream)))).await.ok();
         }
         Ok(Err(error)) => {
-            let fault = Fault::from(LinkError::Tls { peer: address.to_string(), error });
+            let fault = Fault::from(LinkError::Tls {
+                peer: address.to_string(),
+                error,
+            });
             tracing::warn!(error = %fault, "a connection to the admin api was refused");
         }
         Err(_) => tracing::warn!(%address, "a handshake with the admin api took too long"),
@@ -88,13 +96,21 @@ impl<S> Connected for Known<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Known<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Known<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, bytes)
     }
 
@@ -106,3 +122,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Known<S> {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,44 +3,58 @@
 //! A unix socket appears under its path only when its rights are set: it is made in a directory that nobody else can enter, and
 //! moved. So there is no moment at which another user could open it.
 
+use super::door;
+use channel::tls::Trust;
 use model::{Class, Fault, codes};
 use runtime::config::AdminSection;
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Router;
 
-/// A bound socket, ready to serve the admin API; its file goes with it.
+/// A bound socket, ready to serve the admin API.
 #[derive(Debug)]
-pub struct Listener {
-    socket: UnixListener,
-    path: PathBuf,
+pub struct Listener(Socket);
+
+#[derive(Debug)]
+enum Socket {
+    /// With the file that goes when it is served no more.
+    Unix(UnixListener, SocketFile),
+    Tcp(TcpListener, Trust),
 }
 
 impl Listener {
-    /// Binds the admin API's address. A socket that an agent left behind when it was killed is replaced.
+    /// Binds the admin API's address. A unix socket that an agent left behind when it was killed is replaced.
     ///
     /// # Errors
-    /// `config_invalid` for TCP without certificates; `admin_unavailable` when another agent listens there, when something else
-    /// than a socket is in the way, or when the directory can't be made or written.
+    /// `admin_unavailable` when another agent listens there, when something else than a socket is in the way, or when the
+    /// directory can't be made or written; `certificate_invalid` or `certificate_expired` for a TCP port's certificate.
     pub async fn bind(section: &AdminSection) -> Result<Self, Fault> {
         match section {
-            AdminSection::Unix(path) => bind_unix(path).await.map_err(|error| error.fault(path)),
-            AdminSection::Tcp { listen, .. } => {
-                let message =
-                    format!("the admin API can't be served at {listen} without certificates");
-                let hint = "set admin.tls, or serve at a unix socket: admin.listen: unix:/path";
-                Err(Fault::new(
-                    codes::CONFIG_INVALID,
-                    Class::Permanent,
-                    message,
-                    hint,
-                ))
+            AdminSection::Unix(path) => bind_unix(path)
+                .await
+                .map_err(|error| error.fault(&format!("unix:{}", path.display()))),
+            AdminSection::Tcp { listen, tls, peers } => {
+                let trust = channel::trust(tls, peers)?;
+                let socket = TcpListener::bind(listen).await;
+                let socket =
+                    socket.map_err(|error| BindError::Io(error).fault(&listen.to_string()))?;
+                Ok(Self(Socket::Tcp(socket, trust)))
             }
+        }
+    }
+
+    /// The port that it listens on; `None` for a unix socket.
+    #[must_use]
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Socket::Unix(..) => None,
+            Socket::Tcp(socket, _) => socket.local_addr().ok(),
         }
     }
 
@@ -49,19 +63,27 @@ impl Listener {
         routes: Router,
         shutdown: CancellationToken,
     ) -> Result<(), tonic::transport::Error> {
-        let removal = RemoveOnDrop(self.path);
-        let connections = UnixListenerStream::new(self.socket);
-        let served = routes
-            .serve_with_incoming_shutdown(connections, shutdown.cancelled_owned())
-            .await;
-        drop(removal);
-        served
+        let stop = shutdown.cancelled_owned();
+        match self.0 {
+            Socket::Unix(socket, _file) => {
+                routes
+                    .serve_with_incoming_shutdown(UnixListenerStream::new(socket), stop)
+                    .await
+            }
+            Socket::Tcp(socket, trust) => {
+                routes
+                    .serve_with_incoming_shutdown(door::admitted(socket, trust), stop)
+                    .await
+            }
+        }
     }
 }
 
-struct RemoveOnDrop(PathBuf);
+/// Removes the file when it is dropped.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
 
-impl Drop for RemoveOnDrop {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.0) {
             tracing::debug!(path = %self.0.display(), %error, "admin socket was not removed");
@@ -80,18 +102,15 @@ enum BindError {
 }
 
 impl BindError {
-    fn fault(&self, path: &Path) -> Fault {
-        let message = format!(
-            "the admin API can't be served at unix:{}: {self}",
-            path.display()
-        );
+    fn fault(&self, place: &str) -> Fault {
+        let message = format!("the admin API can't be served at {place}: {self}");
         let hint = match self {
             Self::InUse => {
                 "stop the other agent, or give this one its own admin.listen and agent.state_dir"
             }
             Self::NotASocket => "remove the file, or choose another path as admin.listen",
             Self::Io(_) => {
-                "make the directory writable for the agent, or choose another path as admin.listen"
+                "choose another admin.listen, or, for a unix socket, let the agent write its directory"
             }
         };
         Fault::new(codes::ADMIN_UNAVAILABLE, Class::Operator, message, hint)
@@ -123,10 +142,7 @@ async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
     fs::set_permissions(&newborn, fs::Permissions::from_mode(0o600))?;
     fs::rename(&newborn, path)?;
     fs::remove_dir(&nursery)?;
-    Ok(Listener {
-        socket,
-        path: path.to_owned(),
-    })
+    Ok(Listener(Socket::Unix(socket, SocketFile(path.to_owned()))))
 }
 
 /// Removes a socket at which nobody listens.
