@@ -1,4 +1,4 @@
-"""The one place that touches pymilvus: its generated messages, over a channel of our own.
+"""The one place (with wire) that touches pymilvus: its generated messages, over a channel of our own.
 
 The SDK's client caches schemas, rewrites errors, guesses limits and escapes badly; the messages do not.
 Every method is one call of the service, checked for both kinds of status (numeric `code` since 2.3,
@@ -6,49 +6,28 @@ Every method is one call of the service, checked for both kinds of status (numer
 """
 
 import base64
-import time
 
 import grpc
-from pymilvus.grpc_gen import common_pb2 as common
-from pymilvus.grpc_gen import milvus_pb2 as milvus
 from pymilvus.grpc_gen import milvus_pb2_grpc
-from pymilvus.grpc_gen import schema_pb2 as schema  # noqa: F401  (others take it from here)
 
-LOWEST = -(1 << 63)
+from .wire import (
+    Refused,
+    common,
+    is_unimplemented,
+    literal,
+    mapping,
+    milvus,
+    open_channel,
+    pairs,
+    reason_of,
+    schema,
+    wait_for,
+)
+
 STRONG = common.ConsistencyLevel.Value("Strong")
-UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 NO_INDEX = (700, 25)
 FINISHED = common.IndexState.Value("Finished")
-
-
-class Refused(Exception):
-    """A call that the server answered with a failure. `code` is 0 before 2.3, `legacy` is the old number."""
-
-    def __init__(self, method, status):
-        super().__init__(f"{method}: code {status.code}, error_code {status.error_code}: {status.reason}")
-        self.code, self.legacy, self.reason = status.code, status.error_code, status.reason
-
-
-def pairs(mapping):
-    """Key-value pairs of a request."""
-    return [common.KeyValuePair(key=key, value=str(value)) for key, value in mapping.items()]
-
-
-def mapping(key_values):
-    """Key-value pairs of an answer."""
-    return {pair.key: pair.value for pair in key_values}
-
-
-def open_channel(uri, tls=None):
-    """A channel to http://… or https://…; `tls` may name ca, client_cert, client_key, server_name."""
-    scheme, _, address = uri.rstrip("/").partition("://")
-    if scheme != "https":
-        return grpc.insecure_channel(address, UNLIMITED)
-    tls = tls or {}
-    read = lambda key: open(tls[key], "rb").read() if tls.get(key) else None
-    credentials = grpc.ssl_channel_credentials(read("ca"), read("client_key"), read("client_cert"))
-    named = [("grpc.ssl_target_name_override", tls["server_name"])] if tls.get("server_name") else []
-    return grpc.secure_channel(address, credentials, UNLIMITED + named)
+__all__ = ["Refused", "Server", "common", "literal", "mapping", "milvus", "pairs", "reason_of", "schema"]
 
 
 class Server:
@@ -183,11 +162,12 @@ class Server:
         column = self.query(db, name, expression, ["count(*)"], partitions)["count(*)"]
         return column.scalars.long_data.data[0]
 
-    def insert(self, db, name, columns, rows, partition="", upsert=False):
-        """Insert or upsert prepared columns; returns the MutationResult."""
-        kind = milvus.UpsertRequest if upsert else milvus.InsertRequest
-        request = kind(collection_name=name, partition_name=partition, fields_data=columns, num_rows=rows)
-        return self.call("Upsert" if upsert else "Insert", request, db)
+    def insert(self, db, name, columns, rows, partition=""):
+        """Insert prepared columns; returns the MutationResult."""
+        request = milvus.InsertRequest(
+            collection_name=name, partition_name=partition, fields_data=columns, num_rows=rows
+        )
+        return self.call("Insert", request, db)
 
     def delete(self, db, name, expression, partition=""):
         """Delete by expression."""
@@ -218,36 +198,3 @@ class Server:
         """Load and wait until it may be queried."""
         self.call("LoadCollection", milvus.LoadCollectionRequest(collection_name=name, replica_number=replicas), db)
         wait_for(lambda: self.load_state(db, name) == "loaded", f"load of {name}", seconds)
-
-
-def literal(key):
-    """A key as an expression's literal. These four escapes are understood by every server; all else stays as it is.
-
-    The lowest Int64 has no literal before 2.4, but it can be reckoned.
-    """
-    if isinstance(key, str):
-        for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r")):
-            key = key.replace(plain, escaped)
-        return f'"{key}"'
-    return str(int(key)) if key > LOWEST else f"{LOWEST + 1} - 1"
-
-
-def reason_of(error):
-    """Why a call failed, in one line, whichever way it failed."""
-    return error.details() if isinstance(error, grpc.RpcError) else str(error)
-
-
-def is_unimplemented(error):
-    """Whether the server does not know this call."""
-    if isinstance(error, grpc.RpcError):
-        return error.code() == grpc.StatusCode.UNIMPLEMENTED
-    return error.code == 10 or "not implemented" in error.reason.lower() or "unimplemented" in error.reason.lower()
-
-
-def wait_for(condition, what, seconds, pause=0.1):
-    """Poll until the condition holds; a TimeoutError names what did not come."""
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            raise TimeoutError(f"{what}: not within {seconds} s")
-        time.sleep(pause)
