@@ -9,6 +9,7 @@ use channel::certs::{
 };
 use model::Fault;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 pub(super) fn run(command: &CertsSub, terminal: &mut Terminal) -> Result<Exit, Failure> {
@@ -92,10 +93,23 @@ fn json_of(made: &Made) -> Value {
 fn json_of_description(description: &CertDescription) -> Value {
     json!({
         "subject": description.subject,
-        "names": description.sans,
-        "fingerprint": description.fingerprint.to_string(),
+        "names": names(description),
+        "fingerprint": fingerprint(description),
         "not_after": end(description),
     })
+}
+
+/// The certificate's names as `channel.peers` writes them, and its addresses.
+fn names(description: &CertDescription) -> Vec<String> {
+    let written = |name: &String| match name.parse::<IpAddr>() {
+        Err(_) if !name.contains("://") => format!("dns:{name}"),
+        _ => name.clone(),
+    };
+    description.sans.iter().map(written).collect()
+}
+
+fn fingerprint(description: &CertDescription) -> String {
+    format!("sha256:{}", description.fingerprint)
 }
 
 fn end(description: &CertDescription) -> String {
@@ -135,12 +149,11 @@ fn leaf_lines(of: &str, made: &Made) -> Vec<String> {
 fn description_lines(description: &CertDescription) -> Vec<String> {
     let mut lines = vec![format!("subject      {}", description.subject)];
     lines.extend(
-        description
-            .sans
-            .iter()
+        names(description)
+            .into_iter()
             .map(|name| format!("name         {name}")),
     );
-    lines.push(format!("fingerprint  {}", description.fingerprint));
+    lines.push(format!("fingerprint  {}", fingerprint(description)));
     lines.push(format!("valid until  {}", end(description)));
     lines
 }

@@ -6,7 +6,7 @@ use super::render::Table;
 use super::terminal::{Failure, Terminal};
 use model::Fault;
 use runtime::Config;
-use runtime::config::{MilvusCredentials, Overrides, Setting};
+use runtime::config::{AdminSection, MilvusCredentials, Overrides, Setting};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -40,8 +40,12 @@ pub(super) fn run(command: &ConfigSub, terminal: &mut Terminal) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-/// What can be checked without the network: that secrets can be read.
+/// What can be checked without the network: that secrets can be read, and that certificates and keys fit.
 fn check(config: &Config) -> Result<(), Fault> {
+    channel::trust(&config.channel.tls, &config.channel.peers)?;
+    if let AdminSection::Tcp { tls, peers, .. } = &config.admin {
+        channel::trust(tls, peers)?;
+    }
     match &config.milvus.credentials {
         Some(
             MilvusCredentials::Password {
