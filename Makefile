@@ -1,0 +1,48 @@
+# Everything that is done with this tree by hand or by a machine. `make` alone lists it.
+PYTHON ?= python3
+CARGO ?= cargo
+# More threads than two only starve the servers on a small machine.
+TEST_THREADS ?= 2
+
+export RUST_BACKTRACE ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit e2e testbed lint fmt bench soak
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Two Milvus Lite, two agents, one verified migration on this machine
+	$(PYTHON) tests/demo/demo.py
+
+testbed: ## The Python environment and the real Milvus servers under the tests
+	$(PYTHON) tests/python/provision.py
+
+# The agents and all tests in one go: `cargo test` then finds everything built, with the same features.
+test: testbed ## Every test: rules, protocol, and end to end on real servers
+	$(CARGO) build --workspace --lib --bins --tests
+	$(CARGO) test --workspace -- --test-threads=$(TEST_THREADS)
+
+unit: ## Only the tests that need no Milvus
+	$(CARGO) test --workspace --exclude passage-tests
+
+e2e: testbed ## Only the tests on real servers; ONLY=part-of-a-name narrows them
+	$(CARGO) build --workspace --lib --bins --tests
+	$(CARGO) test --package passage-tests --test e2e -- --test-threads=$(TEST_THREADS) $(ONLY)
+
+lint: ## Format, clippy, and dependencies where cargo-deny is installed
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check --config deploy/lint/deny.toml; \
+	else echo "cargo-deny is not installed: dependencies are not checked"; fi
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+bench: testbed ## Rows per second against a plain script and against the ceiling; ROWS, DIM narrow it
+	$(CARGO) build --release --package agent-source --package agent-target
+	$(CARGO) bench --package passage-tests --bench throughput
+
+soak: testbed ## Faults and memory at full length; SEED=… replays a failure
+	$(CARGO) build --release --package agent-source --package agent-target
+	$(CARGO) test --release --package passage-tests --test soak -- --test-threads=1 --nocapture $(ONLY)
