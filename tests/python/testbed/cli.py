@@ -81,6 +81,11 @@ def add_endpoint(parser, prefix="", required=True):
         parser.add_argument(f"--{prefix}tls-{name}")
 
 
+def kind_of(server):
+    """Which of the kinds that we serve a server is."""
+    return "lite" if server.is_lite() else "2.2.16" if "2.2." in server.version() else "2.3.5"
+
+
 def seed(flags):
     """Fill a server by a program: full (every type and attribute it holds) or demo (a realistic sample)."""
     from . import demo, full_lite, full_real, seeding
@@ -89,7 +94,7 @@ def seed(flags):
     version = server.version()
     if flags.program == "demo":
         return {"version": version, **demo.fill(server)}
-    kind = "lite" if server.is_lite() else "2.2.16" if "2.2." in version else "2.3.5"
+    kind = kind_of(server)
     databases, plans = full_lite.plans() if kind == "lite" else full_real.plans(kind)
     chosen = [plan for plan in plans if not flags.collection or plan.name in flags.collection]
     return {"version": version, **seeding.make_all(server, databases, chosen, flags.seed)}
@@ -157,6 +162,7 @@ def oracle(flags):
         flags.ignore,
         flags.keyless,
         flags.limit,
+        flags.exclude,
     )
 
 
@@ -169,6 +175,7 @@ def add_oracle(commands):
     parser.add_argument(
         "--collection", action="append", default=[], help="pattern of source names, db.collection; default: all"
     )
+    parser.add_argument("--exclude", action="append", default=[], help="pattern of source names that are left out")
     parser.add_argument(
         "--rename", action="append", default=[], metavar="SOURCE=TARGET", help="db.name=db.name or db.*=db.*"
     )
@@ -188,9 +195,19 @@ def plant(flags):
 
     if flags.list:
         return catalogue.listing()
+    if flags.everywhere:
+        return plant_everywhere(connect(flags))
     if not (flags.uri and flags.collection and flags.kind):
         raise SystemExit("testbed: plant needs --kind, --uri and --collection, or --list")
     return catalogue.plant_or_say(connect(flags), *split_name(flags.collection), flags.kind, flags.seed)
+
+
+def plant_everywhere(server):
+    """Plant each kind that this server's collections can hold, once."""
+    from . import selfcheck as program
+
+    planted, skipped = program.plant_everywhere(server, kind_of(server))
+    return {"planted": planted, "skipped": skipped}
 
 
 def add_plant(commands):
@@ -198,6 +215,7 @@ def add_plant(commands):
     parser = commands.add_parser("plant", help=plant.__doc__)
     parser.set_defaults(run=plant)
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--everywhere", action="store_true", help="each kind once, where it fits; needs --uri only")
     parser.add_argument("--kind")
     add_endpoint(parser, required=False)
     parser.add_argument("--collection", help="db.collection")

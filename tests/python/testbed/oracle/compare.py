@@ -24,13 +24,18 @@ def split_name(name):
     return db or "default", collection
 
 
-def selected(server, patterns):
-    """(db, collection) of every collection whose full name matches a pattern; without patterns, all."""
+def matches(name, patterns):
+    """Whether a full name matches one of the patterns."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def selected(server, patterns, excluded=()):
+    """(db, collection) of every collection whose full name matches a pattern (without patterns, all), and none of those excluded."""
     every = [(db, name) for db in server.databases() for name in server.collections(db)]
     return [
         (db, name)
         for db, name in every
-        if not patterns or any(fnmatch.fnmatchcase(full_name(db, name), pattern) for pattern in patterns)
+        if (not patterns or matches(full_name(db, name), patterns)) and not matches(full_name(db, name), excluded)
     ]
 
 
@@ -80,17 +85,18 @@ def compare_databases(report, source, target, names):
             shape.compare_maps(report, left, "database_property", *sides)
 
 
-def compare(source, target, patterns=(), renames=None, ignore=(), keyless=(), limit=1000):
+def compare(source, target, patterns=(), renames=None, ignore=(), keyless=(), limit=1000, excluded=()):
     """The whole comparison; returns plain data. Rows of collections that match `keyless` are compared without their keys."""
     whole = Report(ignore, limit)
     pairs = [
-        ((source, db, name), (target, *renamed(db, name, renames or {}))) for db, name in selected(source, patterns)
+        ((source, db, name), (target, *renamed(db, name, renames or {})))
+        for db, name in selected(source, patterns, excluded)
     ]
     compare_databases(whole, source, target, {(left[1], right[1]) for left, right in pairs})
 
     def one(pair):
         report, name = Report(ignore, limit), full_name(*pair[0][1:])
-        compare_collection(report, *pair, any(fnmatch.fnmatchcase(name, pattern) for pattern in keyless))
+        compare_collection(report, *pair, matches(name, keyless))
         return report
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
