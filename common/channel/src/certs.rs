@@ -3,20 +3,23 @@
 //! Invariants: a private key is written for its owner alone (0600) and never leaves its file; nothing that exists is overwritten
 //! unless that is asked for; a certificate never outlives the CA that signed it. Keys are ECDSA on P-256, new for each certificate.
 
+mod error;
 mod files;
 
 use crate::tls::{Fingerprint, certificate};
 use files::{read_authority, read_certificate, write_both};
-use model::{AgentName, Class, Fault, codes};
+use model::AgentName;
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use x509_parser::time::ASN1Time;
 
+pub use error::CertsError;
 pub use files::Existing;
 
 /// How long a CA is valid unless something else is asked for.
@@ -29,58 +32,6 @@ pub const LEAF_DAYS: u32 = 365;
 const BACKDATED: Duration = Duration::from_secs(3600);
 
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// Why a certificate can't be made or read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CertsError {
-    /// A file is there already.
-    #[error("{} exists", .0.display())]
-    Exists(PathBuf),
-    /// A file can't be written or read, or is not what it should be.
-    #[error("{}: {cause}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: String,
-    },
-    /// The certificate would be valid for longer than its CA.
-    #[error("the certificate would be valid until {leaf}, and its CA is until {authority}")]
-    Outlives {
-        /// The certificate's end.
-        leaf: String,
-        /// The CA's end.
-        authority: String,
-    },
-    /// What the certificate is to say can't be said.
-    #[error("no certificate can be made for {0:?}")]
-    Invalid(String),
-}
-
-impl CertsError {
-    /// Whose turn it is.
-    #[must_use]
-    pub fn class(&self) -> Class {
-        Class::Operator
-    }
-
-    /// What to do.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Exists(_) => "give another directory or name, or ask explicitly for it to be replaced",
-            Self::File { .. } => "check the path and its permissions",
-            Self::Outlives { .. } => "ask for fewer days, or make a new CA",
-            Self::Invalid(_) => "give a SPIFFE URI in ASCII, DNS names or IP addresses, and 1 to 36500 days",
-        }
-    }
-}
-
-impl From<CertsError> for Fault {
-    fn from(error: CertsError) -> Self {
-        Self::new(codes::CERTIFICATE_INVALID, error.class(), error.to_string(), error.hint())
-    }
-}
 
 /// When a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +46,10 @@ impl Validity {
     /// From now on, for so many days.
     #[must_use]
     pub fn days(days: u32) -> Self {
-        Self { from: SystemTime::now() - BACKDATED, days }
+        Self {
+            from: SystemTime::now() - BACKDATED,
+            days,
+        }
     }
 }
 
@@ -140,12 +94,19 @@ pub struct Made {
 ///
 /// # Errors
 /// When the files exist, or can't be written.
-pub fn make_authority(dir: &Path, name: &str, validity: Validity, existing: Existing) -> Result<Made, CertsError> {
+pub fn make_authority(
+    dir: &Path,
+    name: &str,
+    validity: Validity,
+    existing: Existing,
+) -> Result<Made, CertsError> {
     let mut params = params(name, validity)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let key = new_key(name)?;
-    let certificate = params.self_signed(&key).map_err(|_| CertsError::Invalid(name.to_owned()))?;
+    let certificate = params
+        .self_signed(&key)
+        .map_err(|_| CertsError::Invalid(name.to_owned()))?;
     write_both(dir, "ca", &certificate, &key, existing)
 }
 
@@ -153,20 +114,31 @@ pub fn make_authority(dir: &Path, name: &str, validity: Validity, existing: Exis
 ///
 /// # Errors
 /// When there is no CA, the files exist or can't be written, or the request can't be met.
-pub fn make_leaf(dir: &Path, request: &LeafRequest, existing: Existing) -> Result<Made, CertsError> {
+pub fn make_leaf(
+    dir: &Path,
+    request: &LeafRequest,
+    existing: Existing,
+) -> Result<Made, CertsError> {
     let (authority, authority_end) = read_authority(dir)?;
     let mut params = params(request.name.as_str(), request.validity)?;
     if params.not_after > authority_end.to_datetime() {
         let leaf = ASN1Time::from(params.not_after).to_string();
-        return Err(CertsError::Outlives { leaf, authority: authority_end.to_string() });
+        return Err(CertsError::Outlives {
+            leaf,
+            authority: authority_end.to_string(),
+        });
     }
     params.subject_alt_names = alternative_names(request)?;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     params.use_authority_key_identifier_extension = true;
     let key = new_key(request.name.as_str())?;
-    let certificate =
-        params.signed_by(&key, &authority).map_err(|_| CertsError::Invalid(request.name.to_string()))?;
+    let certificate = params
+        .signed_by(&key, &authority)
+        .map_err(|_| CertsError::Invalid(request.name.to_string()))?;
     write_both(dir, request.name.as_str(), &certificate, &key, existing)
 }
 
@@ -187,13 +159,33 @@ pub struct Pair {
 /// # Errors
 /// As [`make_authority`] and [`make_leaf`].
 pub fn make_pair(dir: &Path, domain: &str, existing: Existing) -> Result<Pair, CertsError> {
-    let authority = make_authority(dir, &format!("Passage CA of {domain}"), Validity::days(AUTHORITY_DAYS), existing)?;
+    let authority = make_authority(
+        dir,
+        &format!("Passage CA of {domain}"),
+        Validity::days(AUTHORITY_DAYS),
+        existing,
+    )?;
     let leaf = |role: &str| {
-        let name = format!("agent-{role}").parse().map_err(|_| CertsError::Invalid(role.to_owned()))?;
+        let name = format!("agent-{role}")
+            .parse()
+            .map_err(|_| CertsError::Invalid(role.to_owned()))?;
         let spiffe = Some(format!("spiffe://{domain}/passage/{role}"));
-        make_leaf(dir, &LeafRequest { name, spiffe, hosts: Vec::new(), validity: Validity::days(LEAF_DAYS) }, existing)
+        make_leaf(
+            dir,
+            &LeafRequest {
+                name,
+                spiffe,
+                hosts: Vec::new(),
+                validity: Validity::days(LEAF_DAYS),
+            },
+            existing,
+        )
     };
-    Ok(Pair { source: leaf("source")?, target: leaf("target")?, authority })
+    Ok(Pair {
+        source: leaf("source")?,
+        target: leaf("target")?,
+        authority,
+    })
 }
 
 /// What a certificate in a PEM file says; of several, the first.
@@ -202,7 +194,10 @@ pub fn make_pair(dir: &Path, domain: &str, existing: Existing) -> Result<Pair, C
 /// When the file can't be read, or holds no certificate.
 pub fn describe(cert_path: &Path) -> Result<CertDescription, CertsError> {
     let der = read_certificate(cert_path)?;
-    let failed = |cause| CertsError::File { path: cert_path.to_owned(), cause };
+    let failed = |cause| CertsError::File {
+        path: cert_path.to_owned(),
+        cause,
+    };
     let parsed = certificate::parse(&der).map_err(failed)?;
     Ok(CertDescription {
         subject: parsed.subject().to_string(),
@@ -231,11 +226,13 @@ fn params(name: &str, validity: Validity) -> Result<CertificateParams, CertsErro
 }
 
 fn new_key(name: &str) -> Result<KeyPair, CertsError> {
-    KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(|_| CertsError::Invalid(name.to_owned()))
+    KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)
+        .map_err(|_| CertsError::Invalid(name.to_owned()))
 }
 
 fn alternative_names(request: &LeafRequest) -> Result<Vec<SanType>, CertsError> {
-    let text = |text: &str| Ia5String::try_from(text).map_err(|_| CertsError::Invalid(text.to_owned()));
+    let text =
+        |text: &str| Ia5String::try_from(text).map_err(|_| CertsError::Invalid(text.to_owned()));
     let uri = request.spiffe.iter().map(|uri| text(uri).map(SanType::URI));
     let host = |host: &String| match host.parse::<IpAddr>() {
         Ok(address) => Ok(SanType::IpAddress(address)),
@@ -243,3 +240,6 @@ fn alternative_names(request: &LeafRequest) -> Result<Vec<SanType>, CertsError> 
     };
     uri.chain(request.hosts.iter().map(host)).collect()
 }
+
+#[cfg(test)]
+mod tests;

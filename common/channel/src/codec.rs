@@ -29,7 +29,9 @@ pub fn choose(column: &Column) -> Codec {
     };
     let sample = &raw[..raw.len().min(SAMPLE_BYTES)];
     match compress(sample) {
-        Some(written) if sample.len() >= LEAST_BYTES && pays(sample.len(), written.len()) => Codec::Zstd,
+        Some(written) if sample.len() >= LEAST_BYTES && pays(sample.len(), written.len()) => {
+            Codec::Zstd
+        }
         _ => Codec::Plain,
     }
 }
@@ -40,7 +42,9 @@ pub fn encode(column: &Column) -> (Codec, Bytes) {
     let raw = column.payload.bytes();
     if choose(column) == Codec::Zstd {
         match compress(&raw) {
-            Some(written) if pays(raw.len(), written.len()) => return (Codec::Zstd, written.into()),
+            Some(written) if pays(raw.len(), written.len()) => {
+                return (Codec::Zstd, written.into());
+            }
             _ => {}
         }
     }
@@ -55,12 +59,21 @@ pub fn decode(codec: Codec, written: Bytes, raw_bytes: u64) -> Result<Bytes, Str
     let raw = match codec {
         Codec::Plain => written,
         Codec::Zstd => {
-            let most = usize::try_from(raw_bytes).map_err(|_| format!("{raw_bytes} bytes do not fit into memory"))?;
-            zstd::bulk::decompress(&written, most).map_err(|error| error.to_string())?.into()
+            let most = usize::try_from(raw_bytes)
+                .map_err(|_| format!("{raw_bytes} bytes do not fit into memory"))?;
+            zstd::bulk::decompress(&written, most)
+                .map_err(|error| error.to_string())?
+                .into()
         }
     };
     let arrived = raw.len() as u64;
-    if arrived == raw_bytes { Ok(raw) } else { Err(format!("{raw_bytes} bytes were announced, and {arrived} came")) }
+    if arrived == raw_bytes {
+        Ok(raw)
+    } else {
+        Err(format!(
+            "{raw_bytes} bytes were announced, and {arrived} came"
+        ))
+    }
 }
 
 fn is_float(data_type: DataType) -> bool {
@@ -80,20 +93,36 @@ mod tests {
     use super::*;
 
     fn column(data_type: DataType, payload: Payload) -> Column {
-        Column { name: "c".into(), field_id: 1, data_type, is_dynamic: false, valid: Bytes::new(), payload }
+        Column {
+            name: "c".into(),
+            field_id: 1,
+            data_type,
+            is_dynamic: false,
+            valid: Bytes::new(),
+            payload,
+        }
     }
 
     /// Bytes without a pattern.
     fn noise(bytes: usize) -> Bytes {
         let step = |state: &mut u64| {
-            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             Some((*state >> 56) as u8)
         };
-        std::iter::repeat_n((), bytes).scan(7, |state, ()| step(state)).collect()
+        std::iter::repeat_n((), bytes)
+            .scan(7, |state, ()| step(state))
+            .collect()
     }
 
     fn text(bytes: usize) -> Bytes {
-        br#"{"city": "Potsdam", "price": 12.5, "tags": ["new", "sale"]}, "#.iter().copied().cycle().take(bytes).collect()
+        br#"{"city": "Potsdam", "price": 12.5, "tags": ["new", "sale"]}, "#
+            .iter()
+            .copied()
+            .cycle()
+            .take(bytes)
+            .collect()
     }
 
     #[test]
@@ -135,7 +164,11 @@ mod tests {
         let bomb = Bytes::from(zstd::bulk::compress(&vec![0; 64 << 20], LEVEL).unwrap());
         assert!(bomb.len() < 10_000);
         assert!(decode(Codec::Zstd, bomb.clone(), 1000).is_err());
-        assert!(decode(Codec::Zstd, bomb, (64 << 20) + 1).unwrap_err().contains("announced"));
+        assert!(
+            decode(Codec::Zstd, bomb, (64 << 20) + 1)
+                .unwrap_err()
+                .contains("announced")
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the tests of this room share: certificates, agents, and peers that behave badly.
 
+pub(crate) mod strangers;
+
 use crate::certs::{self, Existing, LeafRequest, Made, Pair, Validity};
 use crate::grpc::{GrpcDialer, GrpcListener, GrpcSettings, Refusal};
 use crate::link::{Link, Transport};
@@ -30,7 +32,10 @@ pub(crate) fn hello(role: Role) -> Hello {
 }
 
 pub(crate) fn rule(name: &str, id: &str) -> PeerRule {
-    PeerRule { name: name.into(), id: id.parse().unwrap() }
+    PeerRule {
+        name: name.into(),
+        id: id.parse().unwrap(),
+    }
 }
 
 /// An organisation's certificates.
@@ -48,7 +53,11 @@ impl Office {
 
     pub(crate) fn paths(&self, leaf: &Made) -> CredentialPaths {
         let peer_ca = self.pair.authority.cert.clone();
-        CredentialPaths { cert: leaf.cert.clone(), key: leaf.key.clone(), peer_ca }
+        CredentialPaths {
+            cert: leaf.cert.clone(),
+            key: leaf.key.clone(),
+            peer_ca,
+        }
     }
 
     pub(crate) fn trust(&self, leaf: &Made, peer: &str) -> Trust {
@@ -57,7 +66,12 @@ impl Office {
 
     pub(crate) fn leaf(&self, name: &str, spiffe: &str, validity: Validity) -> Made {
         let spiffe = Some(spiffe.to_owned());
-        let request = LeafRequest { name: name.parse().unwrap(), spiffe, hosts: vec!["Agent.Example".into()], validity };
+        let request = LeafRequest {
+            name: name.parse().unwrap(),
+            spiffe,
+            hosts: vec!["Agent.Example".into()],
+            validity,
+        };
         certs::make_leaf(self.dir.path(), &request, Existing::Keep).unwrap()
     }
 
@@ -71,6 +85,7 @@ impl Office {
 /// A target that listens, and everything that is needed to reach it.
 pub(crate) struct Target {
     pub(crate) office: Office,
+    pub(crate) trust: Trust,
     pub(crate) listener: GrpcListener,
     pub(crate) refusals: broadcast::Receiver<Refusal>,
 }
@@ -83,9 +98,16 @@ impl Target {
     pub(crate) async fn listen_with(settings: GrpcSettings) -> Self {
         let office = Office::open();
         let trust = office.trust(&office.pair.target, SOURCE);
-        let listener = GrpcListener::bind("127.0.0.1:0", hello(Role::Target), trust, settings).await.unwrap();
+        let bound =
+            GrpcListener::bind("127.0.0.1:0", hello(Role::Target), trust.clone(), settings).await;
+        let listener = bound.unwrap();
         let refusals = listener.refusals();
-        Self { office, listener, refusals }
+        Self {
+            office,
+            trust,
+            listener,
+            refusals,
+        }
     }
 
     pub(crate) fn address(&self) -> String {
@@ -93,7 +115,12 @@ impl Target {
     }
 
     pub(crate) fn dialer(&self, trust: Trust) -> GrpcDialer {
-        GrpcDialer::new(self.address(), hello(Role::Source), trust, GrpcSettings::default())
+        GrpcDialer::new(
+            self.address(),
+            hello(Role::Source),
+            trust,
+            GrpcSettings::default(),
+        )
     }
 
     /// The source as it should be.

@@ -3,16 +3,18 @@
 //! Every frame passes a judge, who may let it through, lose it, or cut the link. Nothing here waits on a real clock but the limit
 //! of the handshake, so tests may pause tokio's.
 
-use crate::error::{LaneError, LinkError};
+mod pipe;
+
+use crate::error::LinkError;
 use crate::handshake::{self, Greeted};
-use crate::link::{Lane, LaneRx, LaneTx, Link, QUEUE_FRAMES, Transport};
+use crate::link::{Lane, Link, Transport};
 use crate::tls::{Fingerprint, PeerIdentity};
 use futures::future::BoxFuture;
-use futures::stream::{self, StreamExt};
+use pipe::{Mark, pipe};
 use protocol::{Frame, Hello, Role};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -189,68 +191,6 @@ fn identity(name: &str) -> PeerIdentity {
         dns_names: Vec::new(),
         fingerprint: Fingerprint::of(name.as_bytes()),
         not_after: SystemTime::now() + Duration::from_secs(100 * 365 * 86_400),
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Mark {
-    link: u64,
-    lane: usize,
-    from: Role,
-}
-
-/// One direction of a lane.
-fn pipe(mark: Mark, judge: Judge, cut: CancellationToken) -> (LaneTx, LaneRx) {
-    let (tx, sent) = mpsc::channel(QUEUE_FRAMES);
-    let (passed, rx) = mpsc::channel(QUEUE_FRAMES);
-    tokio::spawn(carry(mark, judge, cut.clone(), sent, passed));
-    let frames = stream::unfold(Some((rx, cut)), async |state| {
-        let (mut rx, cut) = state?;
-        let next = tokio::select! {
-            biased;
-            () = cut.cancelled() => return Some((Err(LaneError::Lost("the link was cut".into())), None)),
-            next = rx.recv() => next,
-        };
-        next.map(|frame| (Ok(frame), Some((rx, cut))))
-    });
-    (LaneTx::new(tx), LaneRx::new(frames.boxed()))
-}
-
-async fn carry(
-    mark: Mark,
-    judge: Judge,
-    cut: CancellationToken,
-    mut sent: mpsc::Receiver<Frame>,
-    passed: mpsc::Sender<Frame>,
-) {
-    let Mark { link, lane, from } = mark;
-    let carry = async {
-        let mut number = 0;
-        while let Some(frame) = sent.recv().await {
-            number += 1;
-            let passing = Passing {
-                link,
-                lane,
-                from,
-                number,
-                frame: &frame,
-            };
-            let ruling = judge.lock().unwrap_or_else(PoisonError::into_inner)(passing);
-            match ruling {
-                Ruling::Pass => {
-                    if passed.send(frame).await.is_err() {
-                        return;
-                    }
-                }
-                Ruling::Lose => {}
-                Ruling::Cut => return cut.cancel(),
-            }
-        }
-    };
-    tokio::select! {
-        () = cut.cancelled() => {}
-        () = passed.closed() => {}
-        () = carry => {}
     }
 }
 

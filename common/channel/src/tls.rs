@@ -35,5 +35,11 @@ fn provider() -> Arc<CryptoProvider> {
         cipher_suite::TLS13_AES_256_GCM_SHA384,
         cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
     ];
-    Arc::new(CryptoProvider { cipher_suites, ..default_provider() })
+    Arc::new(CryptoProvider {
+        cipher_suites,
+        ..default_provider()
+    })
 }
+
+#[cfg(test)]
+mod tests;

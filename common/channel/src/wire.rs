@@ -47,7 +47,12 @@ fn missing(frame: &'static str, part: &'static str) -> Malformed {
     Malformed::Missing { frame, part }
 }
 
-fn at_most(frame: &'static str, part: &'static str, given: u64, most: u64) -> Result<u64, Malformed> {
+fn at_most(
+    frame: &'static str,
+    part: &'static str,
+    given: u64,
+    most: u64,
+) -> Result<u64, Malformed> {
     if given <= most {
         Ok(given)
     } else {
@@ -66,7 +71,15 @@ pub(crate) fn write(frame: Frame) -> written::Frame {
         Frame::Hello(hello) => Kind::Hello(session::write_hello(hello)),
         Frame::Refused(fault) => Kind::Refused(session::write_fault(fault)),
         Frame::Heartbeat => Kind::Heartbeat(written::Heartbeat {}),
-        Frame::Call { id, traceparent, body } => Kind::Call(written::Call { id, traceparent, body }),
+        Frame::Call {
+            id,
+            traceparent,
+            body,
+        } => Kind::Call(written::Call {
+            id,
+            traceparent,
+            body,
+        }),
         Frame::Reply { id, body } => Kind::Reply(session::write_reply(id, body)),
         Frame::Note(body) => Kind::Note(body),
         Frame::BatchStart(head) => Kind::BatchStart(batch::write_head(head)),
@@ -83,9 +96,22 @@ pub(crate) fn read(frame: written::Frame) -> Result<Frame, Malformed> {
         Kind::Hello(hello) => Frame::Hello(session::read_hello(hello)?),
         Kind::Refused(fault) => Frame::Refused(session::read_fault(fault)?),
         Kind::Heartbeat(written::Heartbeat {}) => Frame::Heartbeat,
-        Kind::Call(written::Call { id, traceparent, body }) => {
-            at_most("call", "traceparent's length", traceparent.len() as u64, session::MAX_TEXT_BYTES)?;
-            Frame::Call { id, traceparent, body }
+        Kind::Call(written::Call {
+            id,
+            traceparent,
+            body,
+        }) => {
+            at_most(
+                "call",
+                "traceparent's length",
+                traceparent.len() as u64,
+                session::MAX_TEXT_BYTES,
+            )?;
+            Frame::Call {
+                id,
+                traceparent,
+                body,
+            }
         }
         Kind::Reply(reply) => session::read_reply(reply)?,
         Kind::Note(body) => Frame::Note(body),

@@ -26,7 +26,10 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> CertsError {
     let path = path.to_owned();
     move |error| match error.kind() {
         io::ErrorKind::AlreadyExists => CertsError::Exists(path.clone()),
-        _ => CertsError::File { path: path.clone(), cause: error.to_string() },
+        _ => CertsError::File {
+            path: path.clone(),
+            cause: error.to_string(),
+        },
     }
 }
 
@@ -48,11 +51,18 @@ pub(super) fn write_both(
     write(&key_path, &key.serialize_pem(), FOR_ITS_OWNER, existing).map_err(failed(&key_path))?;
     write(&cert_path, &certificate.pem(), FOR_ALL, existing).map_err(failed(&cert_path))?;
     let description: CertDescription = describe(&cert_path)?;
-    Ok(Made { cert: cert_path, key: key_path, description })
+    Ok(Made {
+        cert: cert_path,
+        key: key_path,
+        description,
+    })
 }
 
 fn paths(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
-    (dir.join(format!("{name}.pem")), dir.join(format!("{name}.key")))
+    (
+        dir.join(format!("{name}.pem")),
+        dir.join(format!("{name}.key")),
+    )
 }
 
 /// Writes a file beside its place and then gives it its name, which is taken or not in one step.
@@ -60,32 +70,52 @@ fn write(path: &Path, text: &str, mode: u32, existing: Existing) -> io::Result<(
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     fs::remove_file(&beside).ok();
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| match existing {
-        Existing::Keep => fs::hard_link(&beside, path),
-        Existing::Replace => fs::rename(&beside, path),
-    });
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&beside)?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| match existing {
+            Existing::Keep => fs::hard_link(&beside, path),
+            Existing::Replace => fs::rename(&beside, path),
+        });
     fs::remove_file(&beside).ok();
     written
 }
 
 /// The CA in a directory, ready to sign, and its end.
-pub(super) fn read_authority(dir: &Path) -> Result<(Issuer<'static, KeyPair>, ASN1Time), CertsError> {
+pub(super) fn read_authority(
+    dir: &Path,
+) -> Result<(Issuer<'static, KeyPair>, ASN1Time), CertsError> {
     let (cert_path, key_path) = paths(dir, "ca");
-    let unfit = |path: &Path, cause: String| CertsError::File { path: path.to_owned(), cause };
+    let unfit = |path: &Path, cause: String| CertsError::File {
+        path: path.to_owned(),
+        cause,
+    };
     let der = read_certificate(&cert_path)?;
     let pem = fs::read_to_string(&key_path).map_err(failed(&key_path))?;
     let key = KeyPair::from_pem(&pem).map_err(|error| unfit(&key_path, error.to_string()))?;
-    let issuer = Issuer::from_ca_cert_der(&der, key).map_err(|error| unfit(&cert_path, error.to_string()))?;
+    let issuer = Issuer::from_ca_cert_der(&der, key)
+        .map_err(|error| unfit(&cert_path, error.to_string()))?;
     let parsed = crate::tls::certificate::parse(&der).map_err(|cause| unfit(&cert_path, cause))?;
-    if parsed.public_key().subject_public_key.data.as_ref() != rcgen::PublicKeyData::der_bytes(issuer.key()) {
-        return Err(unfit(&key_path, format!("this key does not belong to {}", cert_path.display())));
+    if parsed.public_key().subject_public_key.data.as_ref()
+        != rcgen::PublicKeyData::der_bytes(issuer.key())
+    {
+        return Err(unfit(
+            &key_path,
+            format!("this key does not belong to {}", cert_path.display()),
+        ));
     }
     Ok((issuer, parsed.validity().not_after))
 }
 
 /// The first certificate in a PEM file, in DER form.
 pub(super) fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, CertsError> {
-    CertificateDer::from_pem_file(path)
-        .map_err(|error| CertsError::File { path: path.to_owned(), cause: crate::tls::pem_cause(&error) })
+    CertificateDer::from_pem_file(path).map_err(|error| CertsError::File {
+        path: path.to_owned(),
+        cause: crate::tls::pem_cause(&error),
+    })
 }

@@ -47,12 +47,19 @@ pub(super) async fn run(
             }
         };
         strangers.retain(|stranger| !stranger.is_finished());
-        if strangers.len() >= settings.max_strangers {
-            if let Some(oldest) = strangers.pop_front() {
-                oldest.abort();
-            }
+        if strangers.len() >= settings.max_strangers
+            && let Some(oldest) = strangers.pop_front()
+        {
+            oldest.abort();
         }
-        let meeting = meet(socket, address, trust.clone(), settings.handshake_limit, refusals.clone(), known.clone());
+        let meeting = meet(
+            socket,
+            address,
+            trust.clone(),
+            settings.handshake_limit,
+            refusals.clone(),
+            known.clone(),
+        );
         strangers.push_back(tokio::spawn(meeting).abort_handle());
     }
 }
@@ -73,8 +80,20 @@ async fn meet(
         Ok(Ok(secured)) => {
             known.send(Ok(secured)).await.ok();
         }
-        Ok(Err(error)) => refusals.note(address, LinkError::Tls { peer: address.to_string(), error }),
-        Err(_) => refusals.note(address, LinkError::TimedOut { step: "the handshake of TLS", limit }),
+        Ok(Err(error)) => refusals.note(
+            address,
+            LinkError::Tls {
+                peer: address.to_string(),
+                error,
+            },
+        ),
+        Err(_) => refusals.note(
+            address,
+            LinkError::TimedOut {
+                step: "the handshake of TLS",
+                limit,
+            },
+        ),
     }
 }
 
@@ -82,6 +101,9 @@ impl Connected for Secured {
     type ConnectInfo = Caller;
 
     fn connect_info(&self) -> Caller {
-        Caller { peer: self.peer(), address: self.address() }
+        Caller {
+            peer: self.peer(),
+            address: self.address(),
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The dialling side.
 
 use super::{
-    CONNECTION_WINDOW_BYTES, GrpcSettings, HTTP2_FRAME_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_LIMIT, LANE_KEY,
-    SESSION_KEY, STREAM_WINDOW_BYTES, lane,
+    CONNECTION_WINDOW_BYTES, GrpcSettings, HTTP2_FRAME_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_LIMIT,
+    LANE_KEY, SESSION_KEY, STREAM_WINDOW_BYTES, lane,
 };
 use crate::error::{LaneError, LinkError};
 use crate::handshake;
@@ -32,8 +32,18 @@ pub struct GrpcDialer {
 impl GrpcDialer {
     /// Will dial `address` (a host name or IP address, and a port), and say `hello`; how many data lanes it asks for is said there.
     #[must_use]
-    pub fn new(address: impl Into<String>, hello: Hello, trust: Trust, settings: GrpcSettings) -> Self {
-        Self { address: address.into(), hello, trust, settings }
+    pub fn new(
+        address: impl Into<String>,
+        hello: Hello,
+        trust: Trust,
+        settings: GrpcSettings,
+    ) -> Self {
+        Self {
+            address: address.into(),
+            hello,
+            trust,
+            settings,
+        }
     }
 }
 
@@ -41,14 +51,28 @@ impl Transport for GrpcDialer {
     fn next_link(&self) -> BoxFuture<'_, Result<Link, LinkError>> {
         Box::pin(async {
             let limit = self.settings.link_limit;
-            let session = Session { dialer: self, id: session_id()? };
-            let begun = handshake::within(limit, "the first words", session.begin()).await?;
-            let Begun { connection, mut control } = begun;
-            let rest = session.complete(&connection, &mut control);
+            let session = Session {
+                dialer: self,
+                id: session_id()?,
+            };
+            let begun = handshake::within(
+                limit,
+                "the connection to the peer",
+                Box::pin(session.begin()),
+            )
+            .await?;
+            let Begun {
+                connection,
+                mut control,
+            } = begun;
+            let rest = Box::pin(session.complete(&connection, &mut control));
             match handshake::within(limit, "the lanes of the link", rest).await {
-                Ok((agreed, data)) => {
-                    Ok(Link { peer: (*connection.peer).clone(), agreed, control, data })
-                }
+                Ok((agreed, data)) => Ok(Link {
+                    peer: (*connection.peer).clone(),
+                    agreed,
+                    control,
+                    data,
+                }),
                 Err(error) => {
                     let error = explained(&connection.trouble, &self.address, error);
                     handshake::tell(control, &error).await;
@@ -72,8 +96,8 @@ struct Begun {
 }
 
 /// An HTTP/2 connection to the peer.
-struct Connection {
-    channel: Channel,
+pub(super) struct Connection {
+    pub(super) channel: Channel,
     peer: Arc<PeerIdentity>,
     trouble: Trouble,
 }
@@ -82,7 +106,10 @@ impl Session<'_> {
     async fn begin(&self) -> Result<Begun, LinkError> {
         let connection = self.dialer.connect().await?;
         let control = self.open(&connection, 0).await?;
-        Ok(Begun { connection, control })
+        Ok(Begun {
+            connection,
+            control,
+        })
     }
 
     async fn complete(
@@ -115,47 +142,77 @@ impl Session<'_> {
         let id = self.id.parse().map_err(|error| broken(&error))?;
         request.metadata_mut().insert(SESSION_KEY, id);
         request.metadata_mut().insert(LANE_KEY, number.into());
-        let mut client = LinkClient::new(connection.channel.clone()).max_decoding_message_size(MAX_FRAME_BYTES);
-        let failed = |status: Status| explained(&connection.trouble, &self.dialer.address, lane::lane_error(&status).into());
+        let mut client =
+            LinkClient::new(connection.channel.clone()).max_decoding_message_size(MAX_FRAME_BYTES);
+        let failed = |status: Status| {
+            explained(
+                &connection.trouble,
+                &self.dialer.address,
+                lane::lane_error(&status).into(),
+            )
+        };
         let answer = client.lane(request).await.map_err(failed)?;
-        Ok(Lane { tx, rx: lane::incoming(answer.into_inner(), connection.channel.clone()) })
+        Ok(Lane {
+            tx,
+            rx: lane::incoming(answer.into_inner(), connection.channel.clone()),
+        })
     }
 }
 
 /// The error of a broken connection; where TLS knows better why it broke, that.
 fn explained(trouble: &Trouble, address: &str, error: LinkError) -> LinkError {
     match (&error, trouble.get()) {
-        (LinkError::Lane(LaneError::Lost(_)), Some(trouble)) => {
-            LinkError::Tls { peer: address.to_owned(), error: trouble.clone() }
-        }
+        (LinkError::Lane(LaneError::Lost(_)), Some(trouble)) => LinkError::Tls {
+            peer: address.to_owned(),
+            error: trouble.clone(),
+        },
         _ => error,
     }
 }
 
 impl GrpcDialer {
-    async fn connect(&self) -> Result<Connection, LinkError> {
-        let unreachable =
-            |error: io::Error| LinkError::Unreachable { address: self.address.clone(), cause: error.to_string() };
-        let socket = TcpStream::connect(&self.address).await.map_err(unreachable)?;
+    pub(super) async fn connect(&self) -> Result<Connection, LinkError> {
+        let unreachable = |error: io::Error| LinkError::Unreachable {
+            address: self.address.clone(),
+            cause: error.to_string(),
+        };
+        let socket = TcpStream::connect(&self.address)
+            .await
+            .map_err(unreachable)?;
         socket.set_nodelay(true).map_err(unreachable)?;
-        let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host);
+        let host = self
+            .address
+            .rsplit_once(':')
+            .map_or(self.address.as_str(), |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let untrusted = |error| LinkError::Tls { peer: self.address.clone(), error };
-        let secured = tls::connect(&self.trust, host, socket).await.map_err(untrusted)?;
+        let untrusted = |error| LinkError::Tls {
+            peer: self.address.clone(),
+            error,
+        };
+        let secured = tls::connect(&self.trust, host, socket)
+            .await
+            .map_err(untrusted)?;
         let (peer, trouble) = (secured.peer(), secured.trouble());
         let http2 = self.http2(secured).await;
         let channel = http2.map_err(|error| explained(&trouble, &self.address, error))?;
-        Ok(Connection { channel, peer, trouble })
+        Ok(Connection {
+            channel,
+            peer,
+            trouble,
+        })
     }
 
     /// HTTP/2 over one connection: when it is lost it stays lost, and the caller asks for a new link.
     async fn http2(&self, secured: Secured) -> Result<Channel, LinkError> {
         let mut once = Some(TokioIo::new(secured));
         let connector = service_fn(move |_: Uri| {
-            let taken = once.take().ok_or_else(|| io::Error::other("the connection is over"));
+            let taken = once
+                .take()
+                .ok_or_else(|| io::Error::other("the connection is over"));
             std::future::ready(taken)
         });
-        let lost = |error: tonic::transport::Error| LinkError::from(LaneError::Lost(lane::causes(&error)));
+        let lost =
+            |error: tonic::transport::Error| LinkError::from(LaneError::Lost(lane::causes(&error)));
         // TLS is below, where tonic does not see it; it refuses https without its own.
         Endpoint::from_static("http://passage")
             .initial_stream_window_size(STREAM_WINDOW_BYTES)

@@ -14,7 +14,10 @@ use tonic::{Code, Status, Streaming};
 /// The way out: what is sent, and the stream that carries it.
 pub(super) fn outgoing() -> (LaneTx, impl Stream<Item = written::Frame> + Send + 'static) {
     let (tx, frames) = mpsc::channel(QUEUE_FRAMES);
-    (LaneTx::new(tx), ReceiverStream::new(frames).map(wire::write))
+    (
+        LaneTx::new(tx),
+        ReceiverStream::new(frames).map(wire::write),
+    )
 }
 
 /// The way in. `kept` lives as long as the lane.
@@ -22,7 +25,9 @@ pub(super) fn incoming(stream: Streaming<written::Frame>, kept: impl Send + 'sta
     let read = move |arrived: Result<written::Frame, Status>| {
         let _ = &kept;
         let violation = |error: wire::Malformed| LaneError::Violation(error.to_string());
-        arrived.map_err(|status| lane_error(&status)).and_then(|frame| wire::read(frame).map_err(violation))
+        arrived
+            .map_err(|status| lane_error(&status))
+            .and_then(|frame| wire::read(frame).map_err(violation))
     };
     LaneRx::new(stream.map(read).boxed())
 }
@@ -34,7 +39,9 @@ pub(super) fn lane_error(status: &Status) -> LaneError {
         Code::OutOfRange if message.contains("length too large") => {
             LaneError::Violation(format!("a frame is larger than {MAX_FRAME_BYTES} bytes"))
         }
-        Code::Internal if message.contains("decode Protobuf") || message.contains("compression flag") => {
+        Code::Internal
+            if message.contains("decode Protobuf") || message.contains("compression flag") =>
+        {
             LaneError::Violation(format!("what came is not a frame: {message}"))
         }
         _ => LaneError::Lost(lost(status)),
@@ -47,8 +54,14 @@ fn lost(status: &Status) -> String {
     match (status.message(), cause.as_str()) {
         ("", "") => status.code().to_string(),
         ("", cause) => cause.to_owned(),
-        (message, cause) if cause.is_empty() || cause.contains(message) || message.contains(cause) => {
-            if cause.len() > message.len() { cause.to_owned() } else { message.to_owned() }
+        (message, cause)
+            if cause.is_empty() || cause.contains(message) || message.contains(cause) =>
+        {
+            if cause.len() > message.len() {
+                cause.to_owned()
+            } else {
+                message.to_owned()
+            }
         }
         (message, cause) => format!("{message}: {cause}"),
     }

@@ -3,8 +3,8 @@
 use super::accept::{self, Caller};
 use super::sessions::{LaneAt, Sessions};
 use super::{
-    CONNECTION_WINDOW_BYTES, GrpcSettings, HTTP2_FRAME_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_LIMIT, LANE_KEY,
-    MAX_DATA_LANES, SESSION_KEY, STREAM_WINDOW_BYTES, lane,
+    CONNECTION_WINDOW_BYTES, GrpcSettings, HTTP2_FRAME_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_LIMIT,
+    LANE_KEY, MAX_DATA_LANES, SESSION_KEY, STREAM_WINDOW_BYTES, lane,
 };
 use crate::error::LinkError;
 use crate::link::{Lane, Link, Transport};
@@ -45,8 +45,16 @@ pub(super) struct Refusals(broadcast::Sender<Refusal>);
 
 impl Refusals {
     pub(super) fn note(&self, address: impl Into<Option<SocketAddr>>, error: LinkError) {
-        let refusal = Refusal { address: address.into(), fault: error.into() };
-        let Fault { code, message, hint, .. } = &refusal.fault;
+        let refusal = Refusal {
+            address: address.into(),
+            fault: error.into(),
+        };
+        let Fault {
+            code,
+            message,
+            hint,
+            ..
+        } = &refusal.fault;
         tracing::warn!(address = ?refusal.address, code, hint, "a peer was refused: {message}");
         self.0.send(refusal).ok();
     }
@@ -67,20 +75,36 @@ impl GrpcListener {
     ///
     /// # Errors
     /// When the address can't be listened on.
-    pub async fn bind(address: &str, hello: Hello, trust: Trust, settings: GrpcSettings) -> Result<Self, LinkError> {
-        let failed = |error: io::Error| LinkError::Bind { address: address.to_owned(), cause: error.to_string() };
+    pub async fn bind(
+        address: &str,
+        hello: Hello,
+        trust: Trust,
+        settings: GrpcSettings,
+    ) -> Result<Self, LinkError> {
+        let failed = |error: io::Error| LinkError::Bind {
+            address: address.to_owned(),
+            cause: error.to_string(),
+        };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         let refusals = Refusals(broadcast::Sender::new(REFUSALS_KEPT));
         let (complete, links) = mpsc::channel(1);
         let (known, connections) = mpsc::channel(1);
         let ends = CancellationToken::new();
-        let hello = Hello { data_lanes: hello.data_lanes.min(MAX_DATA_LANES), ..hello };
+        let hello = Hello {
+            data_lanes: hello.data_lanes.min(MAX_DATA_LANES),
+            ..hello
+        };
         let sessions = Sessions::new(hello, settings.link_limit, complete, refusals.clone());
         let accepting = accept::run(listener, trust, settings, refusals.clone(), known);
         tokio::spawn(ends.clone().run_until_cancelled_owned(accepting));
         tokio::spawn(serve(Doors { sessions }, connections, ends.clone()));
-        Ok(Self { address: bound, links: Mutex::new(links), refusals, _ends: ends.drop_guard() })
+        Ok(Self {
+            address: bound,
+            links: Mutex::new(links),
+            refusals,
+            _ends: ends.drop_guard(),
+        })
     }
 
     /// Where it listens.
@@ -98,7 +122,14 @@ impl GrpcListener {
 
 impl Transport for GrpcListener {
     fn next_link(&self) -> BoxFuture<'_, Result<Link, LinkError>> {
-        Box::pin(async { self.links.lock().await.recv().await.ok_or(LinkError::Closed) })
+        Box::pin(async {
+            self.links
+                .lock()
+                .await
+                .recv()
+                .await
+                .ok_or(LinkError::Closed)
+        })
     }
 }
 
@@ -135,13 +166,19 @@ impl link_server::Link for Doors {
         request: Request<Streaming<written::Frame>>,
     ) -> Result<Response<BoxStream<written::Frame>>, Status> {
         let caller = request.extensions().get::<Caller>().cloned();
-        let caller = caller.ok_or_else(|| Status::unauthenticated("nobody vouches for this connection"))?;
+        let caller =
+            caller.ok_or_else(|| Status::unauthenticated("nobody vouches for this connection"))?;
         let at = LaneAt {
             session: text(request.metadata(), SESSION_KEY)?.to_owned(),
-            number: text(request.metadata(), LANE_KEY)?.parse().map_err(|_| malformed(LANE_KEY))?,
+            number: text(request.metadata(), LANE_KEY)?
+                .parse()
+                .map_err(|_| malformed(LANE_KEY))?,
         };
         let (tx, frames) = lane::outgoing();
-        let lane = Lane { tx, rx: lane::incoming(request.into_inner(), ()) };
+        let lane = Lane {
+            tx,
+            rx: lane::incoming(request.into_inner(), ()),
+        };
         self.sessions.handle_lane(at, caller, lane)?;
         Ok(Response::new(frames.map(Ok).boxed()))
     }
@@ -149,7 +186,9 @@ impl link_server::Link for Doors {
 
 fn text<'a>(metadata: &'a MetadataMap, key: &'static str) -> Result<&'a str, Status> {
     let value = metadata.get(key).and_then(|value| value.to_str().ok());
-    value.filter(|text| (1..=32).contains(&text.len())).ok_or_else(|| malformed(key))
+    value
+        .filter(|text| (1..=32).contains(&text.len()))
+        .ok_or_else(|| malformed(key))
 }
 
 fn malformed(key: &'static str) -> Status {

@@ -41,8 +41,19 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn new(hello: Hello, limit: Duration, complete: mpsc::Sender<Link>, refusals: Refusals) -> Self {
-        Self { hello, limit, opening: Arc::default(), complete, refusals }
+    pub(super) fn new(
+        hello: Hello,
+        limit: Duration,
+        complete: mpsc::Sender<Link>,
+        refusals: Refusals,
+    ) -> Self {
+        Self {
+            hello,
+            limit,
+            opening: Arc::default(),
+            complete,
+            refusals,
+        }
     }
 
     /// Takes a lane that has arrived.
@@ -53,38 +64,66 @@ impl Sessions {
             return Ok(());
         }
         let opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = opening.get(&at.session).ok_or_else(|| Status::not_found("there is no such session"))?;
+        let session = opening
+            .get(&at.session)
+            .ok_or_else(|| Status::not_found("there is no such session"))?;
         if session.peer != caller.peer.fingerprint {
-            let stranger = LaneError::Violation("a lane came from another certificate than its session".into());
+            let stranger = LaneError::Violation(
+                "a lane came from another certificate than its session".into(),
+            );
             self.refusals.note(caller.address, stranger.into());
             return Err(Status::permission_denied("this session is another peer's"));
         }
-        session.data.try_send((at.number, lane)).map_err(|_| Status::resource_exhausted("too many lanes"))
+        session
+            .data
+            .try_send((at.number, lane))
+            .map_err(|_| Status::resource_exhausted("too many lanes"))
     }
 
     fn begin(&self, session: &str, caller: &Caller) -> Result<mpsc::Receiver<(u32, Lane)>, Status> {
         let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if opening.len() >= MAX_OPENING {
-            return Err(Status::resource_exhausted("too many sessions are being opened"));
+            return Err(Status::resource_exhausted(
+                "too many sessions are being opened",
+            ));
         }
         let Entry::Vacant(place) = opening.entry(session.to_owned()) else {
             return Err(Status::already_exists("there is such a session already"));
         };
         let (data, arriving) = mpsc::channel(self.hello.data_lanes.max(1) as usize);
-        place.insert(Opening { peer: caller.peer.fingerprint, data });
+        place.insert(Opening {
+            peer: caller.peer.fingerprint,
+            data,
+        });
         Ok(arriving)
     }
 
     /// Opens one session; what becomes of it is told to whom it concerns.
-    async fn open(self, session: String, caller: Caller, mut control: Lane, data: mpsc::Receiver<(u32, Lane)>) {
+    async fn open(
+        self,
+        session: String,
+        caller: Caller,
+        mut control: Lane,
+        data: mpsc::Receiver<(u32, Lane)>,
+    ) {
         let steps = self.agree(&mut control, data);
         let opened = handshake::within(self.limit, "the lanes of the link", steps).await;
-        self.opening.lock().unwrap_or_else(PoisonError::into_inner).remove(&session);
+        self.opening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&session);
         match opened {
             Ok((agreed, data)) => {
-                let link = Link { peer: (*caller.peer).clone(), agreed, control, data };
+                let link = Link {
+                    peer: (*caller.peer).clone(),
+                    agreed,
+                    control,
+                    data,
+                };
                 // One that nobody takes in time is dropped: its peer dials again.
-                tokio::time::timeout(self.limit, self.complete.send(link)).await.ok();
+                tokio::time::timeout(self.limit, self.complete.send(link))
+                    .await
+                    .ok();
             }
             Err(error) => {
                 self.refusals.note(caller.address, error.clone());
@@ -118,10 +157,17 @@ async fn collect(
             said = control.rx.recv() => return Err(interrupted(said)),
         };
         let (number, lane) = arrived.ok_or(LinkError::Closed)?;
-        let place = (number as usize).checked_sub(1).and_then(|place| lanes.get_mut(place));
+        let place = (number as usize)
+            .checked_sub(1)
+            .and_then(|place| lanes.get_mut(place));
         match place {
             Some(place @ None) => *place = Some(lane),
-            _ => return Err(LaneError::Violation(format!("lane {number} of {wanted} is opened twice or not at all asked for")).into()),
+            _ => {
+                return Err(LaneError::Violation(format!(
+                    "lane {number} of {wanted} is opened twice or not at all asked for"
+                ))
+                .into());
+            }
         }
     }
     Ok(lanes.into_iter().flatten().collect())

@@ -71,7 +71,9 @@ impl CredentialsError {
             Self::Unreadable { .. } => {
                 "check the path under channel.tls, that the agent's user may read it, and that it is PEM"
             }
-            Self::KeyMismatch { .. } => "set channel.tls.cert and channel.tls.key to files that were made together",
+            Self::KeyMismatch { .. } => {
+                "set channel.tls.cert and channel.tls.key to files that were made together"
+            }
             Self::Expired { .. } => "make or get a new certificate, and check this machine's clock",
         }
     }
@@ -81,7 +83,9 @@ impl From<CredentialsError> for Fault {
     fn from(error: CredentialsError) -> Self {
         let code = match error {
             CredentialsError::Expired { .. } => codes::CERTIFICATE_EXPIRED,
-            CredentialsError::Unreadable { .. } | CredentialsError::KeyMismatch { .. } => codes::CERTIFICATE_INVALID,
+            CredentialsError::Unreadable { .. } | CredentialsError::KeyMismatch { .. } => {
+                codes::CERTIFICATE_INVALID
+            }
         };
         Self::new(code, error.class(), error.to_string(), error.hint())
     }
@@ -112,7 +116,11 @@ impl Trust {
     /// When a file can't be read or does not fit: always the operator's to change.
     pub fn load(paths: CredentialPaths, peers: Vec<PeerRule>) -> Result<Self, CredentialsError> {
         let loaded = watch::Sender::new(Arc::new(Loaded::read(&paths)?));
-        Ok(Self { paths, loaded, peers: watch::Sender::new(peers.into()) })
+        Ok(Self {
+            paths,
+            loaded,
+            peers: watch::Sender::new(peers.into()),
+        })
     }
 
     /// Reads the credentials again, for the handshakes to come.
@@ -120,7 +128,8 @@ impl Trust {
     /// # Errors
     /// As [`Trust::load`]; what was published before stays.
     pub fn reload(&self) -> Result<(), CredentialsError> {
-        self.loaded.send_replace(Arc::new(Loaded::read(&self.paths)?));
+        self.loaded
+            .send_replace(Arc::new(Loaded::read(&self.paths)?));
         Ok(())
     }
 
@@ -143,42 +152,68 @@ impl Trust {
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trust").field("paths", &self.paths).finish_non_exhaustive()
+        f.debug_struct("Trust")
+            .field("paths", &self.paths)
+            .finish_non_exhaustive()
     }
 }
 
 impl Loaded {
     fn read(paths: &CredentialPaths) -> Result<Self, CredentialsError> {
         let chain = certificates("the certificate", &paths.cert)?;
-        let unreadable = |what, path: &Path, cause| CredentialsError::Unreadable { what, path: path.to_owned(), cause };
-        let own = certificate::identity(&chain[0]).map_err(|cause| unreadable("the certificate", &paths.cert, cause))?;
+        let unreadable = |what, path: &Path, cause| CredentialsError::Unreadable {
+            what,
+            path: path.to_owned(),
+            cause,
+        };
+        let own = certificate::identity(&chain[0])
+            .map_err(|cause| unreadable("the certificate", &paths.cert, cause))?;
         if let Some(when) = certificate::out_of_time(&chain[0], SystemTime::now()) {
-            return Err(CredentialsError::Expired { path: paths.cert.clone(), when });
+            return Err(CredentialsError::Expired {
+                path: paths.cert.clone(),
+                when,
+            });
         }
         let key = PrivateKeyDer::from_pem_file(&paths.key)
             .map_err(|error| unreadable("the private key", &paths.key, pem_cause(&error)))?;
-        let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                CredentialsError::KeyMismatch { cert: paths.cert.clone(), key: paths.key.clone() }
-            }
-            other => unreadable("the private key", &paths.key, other.to_string()),
-        })?;
+        let certified =
+            CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+                rustls::Error::InconsistentKeys(_) => CredentialsError::KeyMismatch {
+                    cert: paths.cert.clone(),
+                    key: paths.key.clone(),
+                },
+                other => unreadable("the private key", &paths.key, other.to_string()),
+            })?;
         let bad_ca = |cause: String| unreadable("the peers' CA", &paths.peer_ca, cause);
         let mut roots = RootCertStore::empty();
         for authority in certificates("the peers' CA", &paths.peer_ca)? {
-            roots.add(authority).map_err(|error| bad_ca(error.to_string()))?;
+            roots
+                .add(authority)
+                .map_err(|error| bad_ca(error.to_string()))?;
         }
         let roots = Arc::new(roots);
         let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider())
             .build()
             .map_err(|error| bad_ca(error.to_string()))?;
-        Ok(Self { certified: Arc::new(certified), roots, clients, own })
+        Ok(Self {
+            certified: Arc::new(certified),
+            roots,
+            clients,
+            own,
+        })
     }
 }
 
 /// The certificates in a file; at least one.
-fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, CredentialsError> {
-    let unreadable = |cause| CredentialsError::Unreadable { what, path: path.to_owned(), cause };
+fn certificates(
+    what: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, CredentialsError> {
+    let unreadable = |cause| CredentialsError::Unreadable {
+        what,
+        path: path.to_owned(),
+        cause,
+    };
     let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
     match found {
         Ok(found) if found.is_empty() => Err(unreadable("there is no certificate in it".into())),

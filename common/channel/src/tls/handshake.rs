@@ -10,7 +10,9 @@ use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::pki_types::ServerName;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{AlertDescription, ClientConfig, Error, InvalidMessage, ServerConfig, SignatureScheme, version};
+use rustls::{
+    AlertDescription, ClientConfig, Error, InvalidMessage, ServerConfig, SignatureScheme, version,
+};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +38,11 @@ const PARTING_BYTES: u64 = 64 << 10;
 struct Ours(Arc<CertifiedKey>);
 
 impl ResolvesClientCert for Ours {
-    fn resolve(&self, _root_hint_subjects: &[&[u8]], _sigschemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    fn resolve(
+        &self,
+        _root_hint_subjects: &[&[u8]],
+        _sigschemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
         Some(self.0.clone())
     }
 
@@ -52,7 +58,11 @@ impl ResolvesServerCert for Ours {
 }
 
 /// The dialling side. `host` only fills the field of the protocol; the peer is known by its certificate.
-pub(crate) async fn connect(trust: &Trust, host: &str, socket: TcpStream) -> Result<Secured, TlsError> {
+pub(crate) async fn connect(
+    trust: &Trust,
+    host: &str,
+    socket: TcpStream,
+) -> Result<Secured, TlsError> {
     let (loaded, peers) = trust.now();
     let (judge, finding) = Judge::new(loaded.clone(), peers);
     let mut config = ClientConfig::builder_with_provider(provider())
@@ -63,10 +73,13 @@ pub(crate) async fn connect(trust: &Trust, host: &str, socket: TcpStream) -> Res
         .with_client_cert_resolver(Arc::new(Ours(loaded.certified.clone())));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Other(format!("{host:?} is no host name")))?;
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| TlsError::Other(format!("{host:?} is no host name")))?;
     let buffered = BufReader::with_capacity(READ_BUFFER_BYTES, socket);
     let done = TlsConnector::from(Arc::new(config))
-        .connect_with(name, buffered, |session| session.set_buffer_limit(Some(SEND_BUFFER_BYTES)))
+        .connect_with(name, buffered, |session| {
+            session.set_buffer_limit(Some(SEND_BUFFER_BYTES))
+        })
         .into_fallible()
         .await;
     match done {
@@ -89,7 +102,9 @@ pub(crate) async fn accept(trust: &Trust, socket: TcpStream) -> Result<Secured, 
     config.send_tls13_tickets = 0;
     let buffered = BufReader::with_capacity(READ_BUFFER_BYTES, socket);
     let done = TlsAcceptor::from(Arc::new(config))
-        .accept_with(buffered, |session| session.set_buffer_limit(Some(SEND_BUFFER_BYTES)))
+        .accept_with(buffered, |session| {
+            session.set_buffer_limit(Some(SEND_BUFFER_BYTES))
+        })
         .into_fallible()
         .await;
     match done {
@@ -102,8 +117,15 @@ fn other(error: Error) -> TlsError {
     TlsError::Other(error.to_string())
 }
 
-fn secured(stream: TlsStream<BufReader<TcpStream>>, finding: Finding, loaded: &Loaded) -> Result<Secured, TlsError> {
-    let peer = finding.get().cloned().unwrap_or(Err(TlsError::NoCertificate))?;
+fn secured(
+    stream: TlsStream<BufReader<TcpStream>>,
+    finding: Finding,
+    loaded: &Loaded,
+) -> Result<Secured, TlsError> {
+    let peer = finding
+        .get()
+        .cloned()
+        .unwrap_or(Err(TlsError::NoCertificate))?;
     let ours = loaded.own.ids();
     let explain = move |error: &io::Error| rustls_error(error).map(|error| meaning(error, &ours));
     Ok(Secured::new(stream, peer, Box::new(explain)))
@@ -111,10 +133,17 @@ fn secured(stream: TlsStream<BufReader<TcpStream>>, finding: Finding, loaded: &L
 
 /// Ends a failed handshake so that the peer can read why: a socket that is closed while bytes wait in it resets the connection,
 /// and the alert on its way is lost.
-async fn part(error: io::Error, mut socket: BufReader<TcpStream>, finding: &Finding, loaded: &Loaded) -> TlsError {
+async fn part(
+    error: io::Error,
+    mut socket: BufReader<TcpStream>,
+    finding: &Finding,
+    loaded: &Loaded,
+) -> TlsError {
     let farewell = async {
         socket.shutdown().await.ok();
-        tokio::io::copy(&mut socket.take(PARTING_BYTES), &mut tokio::io::sink()).await.ok();
+        tokio::io::copy(&mut socket.take(PARTING_BYTES), &mut tokio::io::sink())
+            .await
+            .ok();
     };
     tokio::time::timeout(PARTING_LIMIT, farewell).await.ok();
     match (finding.get(), rustls_error(&error)) {
@@ -134,9 +163,14 @@ fn rustls_error(error: &io::Error) -> Option<&Error> {
 /// What an error of rustls means for an operator.
 fn meaning(error: &Error, ours: &[PeerId]) -> TlsError {
     match error {
-        Error::AlertReceived(AlertDescription::ProtocolVersion) | Error::PeerIncompatible(_) => TlsError::OldVersion,
+        Error::AlertReceived(AlertDescription::ProtocolVersion) | Error::PeerIncompatible(_) => {
+            TlsError::OldVersion
+        }
         Error::AlertReceived(alert) => match verdict(*alert) {
-            Some(verdict) => TlsError::RefusedByPeer { verdict, ours: ours.to_vec() },
+            Some(verdict) => TlsError::RefusedByPeer {
+                verdict,
+                ours: ours.to_vec(),
+            },
             None => TlsError::Other(format!("the peer ended it with {alert:?}")),
         },
         Error::NoCertificatesPresented => TlsError::NoCertificate,

@@ -28,8 +28,17 @@ pub(crate) struct Secured {
 pub(super) type Explain = Box<dyn Fn(&io::Error) -> Option<TlsError> + Send + Sync>;
 
 impl Secured {
-    pub(super) fn new(stream: TlsStream<BufReader<TcpStream>>, peer: PeerIdentity, explain: Explain) -> Self {
-        Self { stream, peer: Arc::new(peer), trouble: Trouble::default(), explain }
+    pub(super) fn new(
+        stream: TlsStream<BufReader<TcpStream>>,
+        peer: PeerIdentity,
+        explain: Explain,
+    ) -> Self {
+        Self {
+            stream,
+            peer: Arc::new(peer),
+            trouble: Trouble::default(),
+            explain,
+        }
     }
 
     /// Who the peer is.
@@ -48,24 +57,32 @@ impl Secured {
     }
 
     fn note<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if let Poll::Ready(Err(error)) = &polled {
-            if let Some(trouble) = (self.explain)(error) {
-                self.trouble.set(trouble).ok();
-            }
+        if let Poll::Ready(Err(error)) = &polled
+            && let Some(trouble) = (self.explain)(error)
+        {
+            self.trouble.set(trouble).ok();
         }
         polled
     }
 }
 
 impl AsyncRead for Secured {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         self.note(polled)
     }
 }
 
 impl AsyncWrite for Secured {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.note(polled)
     }
@@ -95,6 +112,8 @@ impl AsyncWrite for Secured {
 
 impl fmt::Debug for Secured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Secured").field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("Secured")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
     }
 }

@@ -31,22 +31,47 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn new(loaded: Arc<Loaded>, peers: Arc<[PeerRule]>) -> (Self, Finding) {
         let finding = Finding::default();
-        (Self { loaded, peers, finding: finding.clone() }, finding)
+        (
+            Self {
+                loaded,
+                peers,
+                finding: finding.clone(),
+            },
+            finding,
+        )
     }
 
     /// Judges by the list, once the chain of signatures was judged.
-    fn judge(&self, der: &CertificateDer<'_>, chain: Result<(), Error>, now: UnixTime) -> Result<(), Error> {
-        let identity = certificate::identity(der).map_err(|cause| self.refuse(TlsError::Unfit(cause), CertificateError::BadEncoding))?;
+    fn judge(
+        &self,
+        der: &CertificateDer<'_>,
+        chain: Result<(), Error>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let identity = certificate::identity(der)
+            .map_err(|cause| self.refuse(TlsError::Unfit(cause), CertificateError::BadEncoding))?;
         if let Err(error) = chain {
-            self.finding.set(Err(chain_error(&error, der, &identity, now))).ok();
-            return Err(error);
+            self.finding
+                .set(Err(chain_error(&error, der, &identity, now)))
+                .ok();
+            return Err(told(error));
         }
         match self.peers.iter().find(|rule| identity.is(&rule.id)) {
             Some(rule) => {
-                self.finding.set(Ok(PeerIdentity { name: rule.name.clone(), ..identity })).ok();
+                self.finding
+                    .set(Ok(PeerIdentity {
+                        name: rule.name.clone(),
+                        ..identity
+                    }))
+                    .ok();
                 Ok(())
             }
-            None => Err(self.refuse(TlsError::NotAllowed { ids: identity.ids() }, CertificateError::ApplicationVerificationFailure)),
+            None => Err(self.refuse(
+                TlsError::NotAllowed {
+                    ids: identity.ids(),
+                },
+                CertificateError::ApplicationVerificationFailure,
+            )),
         }
     }
 
@@ -56,17 +81,38 @@ impl Judge {
     }
 }
 
-fn chain_error(error: &Error, der: &[u8], identity: &PeerIdentity, now: UnixTime) -> TlsError {
-    let Error::InvalidCertificate(error) = error else { return TlsError::Unfit(error.to_string()) };
+/// What the peer is told. Two CAs may have one name, and then it is the signature that tells them apart; TLS would call that a mistake
+/// of decryption.
+fn told(error: Error) -> Error {
     match error {
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsError::OtherAuthority { ids: identity.ids() },
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            CertificateError::UnknownIssuer.into()
+        }
+        other => other,
+    }
+}
+
+fn chain_error(error: &Error, der: &[u8], identity: &PeerIdentity, now: UnixTime) -> TlsError {
+    let Error::InvalidCertificate(error) = error else {
+        return TlsError::Unfit(error.to_string());
+    };
+    match error {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            TlsError::OtherAuthority {
+                ids: identity.ids(),
+            }
+        }
         CertificateError::Expired
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
         | CertificateError::NotValidYetContext { .. } => {
             let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now.as_secs());
-            let when = certificate::out_of_time(der, now).unwrap_or_else(|| "was signed by a CA that is out of its time".into());
-            TlsError::Expired { when, ids: identity.ids() }
+            let when = certificate::out_of_time(der, now)
+                .unwrap_or_else(|| "was signed by a CA that is out of its time".into());
+            TlsError::Expired {
+                when,
+                ids: identity.ids(),
+            }
         }
         other => TlsError::Unfit(other.to_string()),
     }
@@ -83,7 +129,13 @@ impl ServerCertVerifier for Judge {
     ) -> Result<ServerCertVerified, Error> {
         let algorithms = provider().signature_verification_algorithms.all;
         let chain = ParsedCertificate::try_from(end_entity).and_then(|parsed| {
-            verify_server_cert_signed_by_trust_anchor(&parsed, &self.loaded.roots, intermediates, now, algorithms)
+            verify_server_cert_signed_by_trust_anchor(
+                &parsed,
+                &self.loaded.roots,
+                intermediates,
+                now,
+                algorithms,
+            )
         });
         self.judge(end_entity, chain, now)?;
         Ok(ServerCertVerified::assertion())
@@ -95,7 +147,12 @@ impl ServerCertVerifier for Judge {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &provider().signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &provider().signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -104,11 +161,18 @@ impl ServerCertVerifier for Judge {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &provider().signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &provider().signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
+        provider()
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
@@ -123,7 +187,11 @@ impl ClientCertVerifier for Judge {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let chain = self.loaded.clients.verify_client_cert(end_entity, intermediates, now).map(|_| ());
+        let chain = self
+            .loaded
+            .clients
+            .verify_client_cert(end_entity, intermediates, now)
+            .map(|_| ());
         self.judge(end_entity, chain, now)?;
         Ok(ClientCertVerified::assertion())
     }
@@ -134,7 +202,9 @@ impl ClientCertVerifier for Judge {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.loaded.clients.verify_tls12_signature(message, cert, dss)
+        self.loaded
+            .clients
+            .verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -143,7 +213,9 @@ impl ClientCertVerifier for Judge {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.loaded.clients.verify_tls13_signature(message, cert, dss)
+        self.loaded
+            .clients
+            .verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -3,7 +3,9 @@
 use super::{Malformed, at_most, missing};
 use model::{BatchIndex, CollectionIndex, DataType, UnitId};
 use proto::agent as written;
-use protocol::frame::{BatchHead, BatchName, Codec, ColumnHead, Confirm, MAX_PIECE_BYTES, PayloadKind, Piece};
+use protocol::frame::{
+    BatchHead, BatchName, Codec, ColumnHead, Confirm, MAX_PIECE_BYTES, PayloadKind, Piece,
+};
 
 /// More columns than any collection has: Milvus allows 64 fields, or 256 where an operator raised its limit.
 const MAX_COLUMNS: u64 = 4096;
@@ -24,7 +26,12 @@ pub(super) fn write_head(head: BatchHead) -> written::BatchStart {
 }
 
 pub(super) fn read_head(head: written::BatchStart) -> Result<BatchHead, Malformed> {
-    at_most("batch", "the number of columns", head.columns.len() as u64, MAX_COLUMNS)?;
+    at_most(
+        "batch",
+        "the number of columns",
+        head.columns.len() as u64,
+        MAX_COLUMNS,
+    )?;
     Ok(BatchHead {
         name: read_name(head.name)?,
         unit_batches: head.unit_batches,
@@ -32,7 +39,11 @@ pub(super) fn read_head(head: written::BatchStart) -> Result<BatchHead, Malforme
         part: head.part,
         is_last_part: head.is_last_part,
         rows: head.rows,
-        columns: head.columns.into_iter().map(read_column).collect::<Result<_, _>>()?,
+        columns: head
+            .columns
+            .into_iter()
+            .map(read_column)
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -47,8 +58,15 @@ fn write_name(name: BatchName) -> written::BatchName {
 
 fn read_name(name: Option<written::BatchName>) -> Result<BatchName, Malformed> {
     let name = name.ok_or(missing("batch", "name"))?;
-    let unit = UnitId { collection: CollectionIndex::new(name.collection), number: name.unit };
-    Ok(BatchName { job: name.job.parse()?, unit, index: BatchIndex::new(name.batch)? })
+    let unit = UnitId {
+        collection: CollectionIndex::new(name.collection),
+        number: name.unit,
+    };
+    Ok(BatchName {
+        job: name.job.parse()?,
+        unit,
+        index: BatchIndex::new(name.batch)?,
+    })
 }
 
 fn write_column(column: ColumnHead) -> written::ColumnHead {
@@ -96,8 +114,18 @@ fn read_column(column: written::ColumnHead) -> Result<ColumnHead, Malformed> {
         valid: column.valid,
         kind,
         codec,
-        wire_bytes: at_most("column", "its length as written", column.wire_bytes, MAX_COLUMN_BYTES)?,
-        raw_bytes: at_most("column", "its raw length", column.raw_bytes, MAX_COLUMN_BYTES)?,
+        wire_bytes: at_most(
+            "column",
+            "its length as written",
+            column.wire_bytes,
+            MAX_COLUMN_BYTES,
+        )?,
+        raw_bytes: at_most(
+            "column",
+            "its raw length",
+            column.raw_bytes,
+            MAX_COLUMN_BYTES,
+        )?,
         checksum: column.checksum,
         name: column.name,
     })
@@ -105,14 +133,27 @@ fn read_column(column: written::ColumnHead) -> Result<ColumnHead, Malformed> {
 
 pub(super) fn read_piece(piece: written::Piece) -> Result<Piece, Malformed> {
     let piece = Piece { parts: piece.parts };
-    at_most("piece", "its length", piece.size_bytes() as u64, MAX_PIECE_BYTES as u64)?;
+    at_most(
+        "piece",
+        "its length",
+        piece.size_bytes() as u64,
+        MAX_PIECE_BYTES as u64,
+    )?;
     Ok(piece)
 }
 
 pub(super) fn write_confirm(confirm: Confirm) -> written::Confirm {
-    written::Confirm { name: Some(write_name(confirm.name)), rows: confirm.rows, bytes: confirm.bytes }
+    written::Confirm {
+        name: Some(write_name(confirm.name)),
+        rows: confirm.rows,
+        bytes: confirm.bytes,
+    }
 }
 
 pub(super) fn read_confirm(confirm: written::Confirm) -> Result<Confirm, Malformed> {
-    Ok(Confirm { name: read_name(confirm.name)?, rows: confirm.rows, bytes: confirm.bytes })
+    Ok(Confirm {
+        name: read_name(confirm.name)?,
+        rows: confirm.rows,
+        bytes: confirm.bytes,
+    })
 }

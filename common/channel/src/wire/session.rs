@@ -34,10 +34,22 @@ pub(super) fn read_hello(hello: written::Hello) -> Result<Hello, Malformed> {
         written::Role::Target => Role::Target,
         written::Role::Unspecified => return Err(missing("hello", "role")),
     };
-    at_most("hello", "software's length", hello.software.len() as u64, MAX_TEXT_BYTES)?;
-    let incarnation = hello.incarnation.as_ref().try_into().map_err(|_| missing("hello", "incarnation"))?;
+    at_most(
+        "hello",
+        "software's length",
+        hello.software.len() as u64,
+        MAX_TEXT_BYTES,
+    )?;
+    let incarnation = hello
+        .incarnation
+        .as_ref()
+        .try_into()
+        .map_err(|_| missing("hello", "incarnation"))?;
     Ok(Hello {
-        version: Version { major: hello.major, minor: hello.minor },
+        version: Version {
+            major: hello.major,
+            minor: hello.minor,
+        },
         role,
         agent: hello.agent.parse()?,
         software: hello.software,
@@ -65,7 +77,10 @@ pub(super) fn write_fault(fault: Fault) -> written::Fault {
 fn shortened(mut text: String) -> String {
     let most = MAX_TEXT_BYTES as usize;
     if text.len() > most {
-        let end = (0..=most - 3).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        let end = (0..=most - 3)
+            .rev()
+            .find(|end| text.is_char_boundary(*end))
+            .unwrap_or(0);
         text.truncate(end);
         text.push_str("...");
     }
@@ -81,9 +96,19 @@ pub(super) fn read_fault(fault: written::Fault) -> Result<Fault, Malformed> {
         written::Class::Unspecified => return Err(missing("fault", "class")),
     };
     for text in [&fault.code, &fault.message, &fault.hint] {
-        at_most("fault", "a text's length", text.len() as u64, MAX_TEXT_BYTES)?;
+        at_most(
+            "fault",
+            "a text's length",
+            text.len() as u64,
+            MAX_TEXT_BYTES,
+        )?;
     }
-    Ok(Fault { code: fault.code, class, message: fault.message, hint: fault.hint })
+    Ok(Fault {
+        code: fault.code,
+        class,
+        message: fault.message,
+        hint: fault.hint,
+    })
 }
 
 pub(super) fn write_reply(id: CallId, body: Result<Bytes, Fault>) -> written::Reply {
@@ -91,7 +116,10 @@ pub(super) fn write_reply(id: CallId, body: Result<Bytes, Fault>) -> written::Re
         Ok(body) => Outcome::Body(body),
         Err(fault) => Outcome::Fault(write_fault(fault)),
     };
-    written::Reply { id, outcome: Some(outcome) }
+    written::Reply {
+        id,
+        outcome: Some(outcome),
+    }
 }
 
 pub(super) fn read_reply(reply: written::Reply) -> Result<Frame, Malformed> {

@@ -1,13 +1,20 @@
 use super::*;
 use bytes::Bytes;
 use model::{BatchIndex, Class, CollectionIndex, DataType, Fault, Incarnation, UnitId};
+use protocol::Hello;
 use protocol::frame::{BatchHead, BatchName, Codec, ColumnHead, Confirm, PayloadKind, Piece};
 use protocol::handshake::{PROTOCOL, Role};
-use protocol::Hello;
 
 fn name() -> BatchName {
-    let unit = UnitId { collection: CollectionIndex::new(7), number: 8 };
-    BatchName { job: "sales".parse().unwrap(), unit, index: BatchIndex::new(9).unwrap() }
+    let unit = UnitId {
+        collection: CollectionIndex::new(7),
+        number: 8,
+    };
+    BatchName {
+        job: "sales".parse().unwrap(),
+        unit,
+        index: BatchIndex::new(9).unwrap(),
+    }
 }
 
 fn head() -> BatchHead {
@@ -29,11 +36,24 @@ fn head() -> BatchHead {
         column(PayloadKind::Structs, Codec::Plain),
         column(PayloadKind::Absent, Codec::Plain),
     ];
-    BatchHead { name: name(), unit_batches: 10, partition: Some(String::new()), part: 1, is_last_part: true, rows: 2, columns }
+    BatchHead {
+        name: name(),
+        unit_batches: 10,
+        partition: Some(String::new()),
+        part: 1,
+        is_last_part: true,
+        rows: 2,
+        columns,
+    }
 }
 
 fn fault(class: Class) -> Fault {
-    Fault::new("name_taken", class, "the target has sales already", "choose another name")
+    Fault::new(
+        "name_taken",
+        class,
+        "the target has sales already",
+        "choose another name",
+    )
 }
 
 fn frames() -> Vec<Frame> {
@@ -45,20 +65,45 @@ fn frames() -> Vec<Frame> {
         incarnation: Incarnation::new(u128::MAX - 5),
         data_lanes: 4,
     };
-    let classes = [Class::Transient, Class::Operator, Class::Permanent, Class::Bug];
+    let classes = [
+        Class::Transient,
+        Class::Operator,
+        Class::Permanent,
+        Class::Bug,
+    ];
     let mut frames = vec![
         Frame::Hello(hello(Role::Source)),
         Frame::Hello(hello(Role::Target)),
         Frame::Heartbeat,
-        Frame::Call { id: 1, traceparent: "00-ab-cd-01".into(), body: Bytes::from_static(b"{}") },
-        Frame::Reply { id: 2, body: Ok(Bytes::new()) },
-        Frame::Reply { id: 3, body: Err(fault(Class::Permanent)) },
+        Frame::Call {
+            id: 1,
+            traceparent: "00-ab-cd-01".into(),
+            body: Bytes::from_static(b"{}"),
+        },
+        Frame::Reply {
+            id: 2,
+            body: Ok(Bytes::new()),
+        },
+        Frame::Reply {
+            id: 3,
+            body: Err(fault(Class::Permanent)),
+        },
         Frame::Note(Bytes::from_static(b"[]")),
         Frame::BatchStart(head()),
-        Frame::BatchStart(BatchHead { partition: None, columns: Vec::new(), ..head() }),
-        Frame::Piece(Piece { parts: vec![Bytes::from_static(b"abc"), Bytes::new()] }),
+        Frame::BatchStart(BatchHead {
+            partition: None,
+            columns: Vec::new(),
+            ..head()
+        }),
+        Frame::Piece(Piece {
+            parts: vec![Bytes::from_static(b"abc"), Bytes::new()],
+        }),
         Frame::Credit(u64::MAX),
-        Frame::Confirm(Confirm { name: name(), rows: 3, bytes: 4 }),
+        Frame::Confirm(Confirm {
+            name: name(),
+            rows: 3,
+            bytes: 4,
+        }),
     ];
     frames.extend(classes.map(|class| Frame::Refused(fault(class))));
     frames
@@ -88,28 +133,77 @@ fn what_is_not_a_frame_is_refused_by_its_part() {
     let oversized = Bytes::from(vec![0; (1 << 20) + 1]);
     let cases = [
         (None, "a frame has no valid kind"),
-        (Some(Kind::Hello(written::Hello::default())), "hello has no valid role"),
-        (Some(Kind::Hello(written::Hello { role: 1, ..Default::default() })), "hello has no valid incarnation"),
-        (Some(Kind::Refused(written::Fault { class: 99, ..Default::default() })), "fault has no valid class"),
-        (Some(Kind::Reply(written::Reply::default())), "reply has no valid outcome"),
-        (Some(Kind::Confirm(written::Confirm::default())), "batch has no valid name"),
-        (Some(Kind::Piece(written::Piece { parts: vec![oversized] })), "piece: its length is 1048577"),
-        (head_with(|head| head.columns[0].kind = 0), "column has no valid payload kind"),
-        (head_with(|head| head.columns[0].codec = 77), "column has no valid codec"),
-        (head_with(|head| head.columns[0].raw_bytes = u64::MAX), "column: its raw length is 18446744073709551615"),
-        (head_with(|head| head.columns = vec![Default::default(); 5000]), "the number of columns is 5000"),
-        (head_with(|head| head.name.as_mut().unwrap().batch = 64), "64"),
-        (head_with(|head| head.name.as_mut().unwrap().job = "../x".into()), "job name \"../x\""),
+        (
+            Some(Kind::Hello(written::Hello::default())),
+            "hello has no valid role",
+        ),
+        (
+            Some(Kind::Hello(written::Hello {
+                role: 1,
+                ..Default::default()
+            })),
+            "hello has no valid incarnation",
+        ),
+        (
+            Some(Kind::Refused(written::Fault {
+                class: 99,
+                ..Default::default()
+            })),
+            "fault has no valid class",
+        ),
+        (
+            Some(Kind::Reply(written::Reply::default())),
+            "reply has no valid outcome",
+        ),
+        (
+            Some(Kind::Confirm(written::Confirm::default())),
+            "batch has no valid name",
+        ),
+        (
+            Some(Kind::Piece(written::Piece {
+                parts: vec![oversized],
+            })),
+            "piece: its length is 1048577",
+        ),
+        (
+            head_with(|head| head.columns[0].kind = 0),
+            "column has no valid payload kind",
+        ),
+        (
+            head_with(|head| head.columns[0].codec = 77),
+            "column has no valid codec",
+        ),
+        (
+            head_with(|head| head.columns[0].raw_bytes = u64::MAX),
+            "column: its raw length is 18446744073709551615",
+        ),
+        (
+            head_with(|head| head.columns = vec![Default::default(); 5000]),
+            "the number of columns is 5000",
+        ),
+        (
+            head_with(|head| head.name.as_mut().unwrap().batch = 64),
+            "64",
+        ),
+        (
+            head_with(|head| head.name.as_mut().unwrap().job = "../x".into()),
+            "job name \"../x\"",
+        ),
     ];
     for (kind, expected) in cases {
         let refusal = refusal(kind);
-        assert!(refusal.contains(expected), "{refusal:?} does not say {expected:?}");
+        assert!(
+            refusal.contains(expected),
+            "{refusal:?} does not say {expected:?}"
+        );
     }
 }
 
 #[test]
 fn a_fault_too_long_to_be_told_is_cut_at_a_character() {
     let long = Fault::new("bug", Class::Bug, "ü".repeat(10_000), "");
-    let Ok(Frame::Refused(told)) = read(write(Frame::Refused(long))) else { panic!("refused") };
+    let Ok(Frame::Refused(told)) = read(write(Frame::Refused(long))) else {
+        panic!("refused")
+    };
     assert!(told.message.ends_with("ü...") && told.message.len() <= 8192);
 }

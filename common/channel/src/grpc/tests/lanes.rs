@@ -11,7 +11,12 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 fn piece(byte: u8) -> Frame {
-    Frame::Piece(Piece { parts: vec![Bytes::from(vec![byte; MAX_PIECE_BYTES - 7]), Bytes::from(vec![byte; 7])] })
+    Frame::Piece(Piece {
+        parts: vec![
+            Bytes::from(vec![byte; MAX_PIECE_BYTES - 7]),
+            Bytes::from(vec![byte; 7]),
+        ],
+    })
 }
 
 async fn carries(from: &mut Lane, to: &mut Lane) {
@@ -33,7 +38,10 @@ async fn a_link_names_its_peer_and_carries_frames_in_order_both_ways() {
     let target = Target::listen().await;
     let (mut ours, mut theirs) = target.link().await;
     assert_eq!(ours.peer.name, "the other side");
-    assert_eq!(theirs.peer.fingerprint, target.office.pair.source.description.fingerprint);
+    assert_eq!(
+        theirs.peer.fingerprint,
+        target.office.pair.source.description.fingerprint
+    );
     assert_eq!(theirs.agreed.peer, hello(Role::Source));
     assert_eq!((ours.data.len(), theirs.data.len()), (3, 3));
     for (near, far) in ours.data.iter_mut().zip(&mut theirs.data) {
@@ -46,11 +54,19 @@ async fn a_link_names_its_peer_and_carries_frames_in_order_both_ways() {
 #[tokio::test]
 async fn the_listener_gives_no_more_lanes_than_it_has() {
     let target = Target::listen().await;
-    let wanted = protocol::Hello { data_lanes: 9, ..hello(Role::Source) };
-    let trust = target.office.trust(&target.office.pair.source, crate::fixture::TARGET);
+    let wanted = protocol::Hello {
+        data_lanes: 9,
+        ..hello(Role::Source)
+    };
+    let trust = target
+        .office
+        .trust(&target.office.pair.source, crate::fixture::TARGET);
     let dialer = GrpcDialer::new(target.address(), wanted, trust, GrpcSettings::default());
     let (source, target) = tokio::join!(dialer.next_link(), target.listener.next_link());
-    assert_eq!((source.unwrap().data.len(), target.unwrap().data.len()), (3, 3));
+    assert_eq!(
+        (source.unwrap().data.len(), target.unwrap().data.len()),
+        (3, 3)
+    );
 }
 
 #[tokio::test]
@@ -80,14 +96,20 @@ async fn a_dropped_link_ends_every_lane_of_the_other_side() {
     drop(ours);
     for lane in theirs.data.iter_mut().chain([&mut theirs.control]) {
         let ended = lane.rx.recv().await;
-        assert!(matches!(ended, Ok(None) | Err(LaneError::Lost(_))), "{ended:?}");
+        assert!(
+            matches!(ended, Ok(None) | Err(LaneError::Lost(_))),
+            "{ended:?}"
+        );
         lane.tx.send(Frame::Heartbeat).await.ok();
     }
     let (mut ours, theirs) = target.link().await;
     drop(theirs);
     for lane in ours.data.iter_mut().chain([&mut ours.control]) {
         let ended = lane.rx.recv().await;
-        assert!(matches!(ended, Ok(None) | Err(LaneError::Lost(_))), "{ended:?}");
+        assert!(
+            matches!(ended, Ok(None) | Err(LaneError::Lost(_))),
+            "{ended:?}"
+        );
     }
 }
 
@@ -106,7 +128,10 @@ async fn a_slow_reader_holds_up_its_own_lane_alone() {
     });
     carries(&mut ours.data[1], &mut theirs.data[2]).await;
     carries(&mut ours.control, &mut theirs.control).await;
-    assert!(!flood.is_finished(), "200 MiB went into a lane that nobody reads");
+    assert!(
+        !flood.is_finished(),
+        "200 MiB went into a lane that nobody reads"
+    );
     drop(theirs);
     assert!(!flood.await.unwrap());
 }
@@ -141,9 +166,17 @@ async fn a_listener_that_is_gone_leaves_its_links_alone() {
 async fn a_peer_that_never_answers_is_given_up_within_the_limit() {
     let target = Target::listen().await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let settings = GrpcSettings { link_limit: Duration::from_millis(50), ..GrpcSettings::default() };
-    let trust = target.office.trust(&target.office.pair.source, crate::fixture::TARGET);
+    let settings = GrpcSettings {
+        link_limit: Duration::from_millis(50),
+        ..GrpcSettings::default()
+    };
+    let trust = target
+        .office
+        .trust(&target.office.pair.source, crate::fixture::TARGET);
     let address = silent.local_addr().unwrap().to_string();
     let dialer = GrpcDialer::new(address, hello(Role::Source), trust, settings);
-    assert!(matches!(dialer.next_link().await, Err(LinkError::TimedOut { .. })));
+    assert!(matches!(
+        dialer.next_link().await,
+        Err(LinkError::TimedOut { .. })
+    ));
 }

@@ -1,0 +1,134 @@
+use super::*;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::SystemTime;
+
+fn days_left(description: &CertDescription) -> u64 {
+    description
+        .not_after
+        .duration_since(SystemTime::now())
+        .unwrap()
+        .as_secs()
+        / 86_400
+}
+
+fn request(name: &str, days: u32) -> LeafRequest {
+    LeafRequest {
+        name: name.parse().unwrap(),
+        spiffe: Some("spiffe://acme.example/a".into()),
+        hosts: vec!["agent.example".into(), "10.0.0.7".into(), "::1".into()],
+        validity: Validity::days(days),
+    }
+}
+
+#[test]
+fn a_pair_is_made_with_private_keys_for_their_owner_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let pair = make_pair(&dir.path().join("new/pki"), "acme.example", Existing::Keep).unwrap();
+    for made in [&pair.authority, &pair.source, &pair.target] {
+        assert_eq!(
+            fs::metadata(&made.key).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert!(
+            fs::read_to_string(&made.key)
+                .unwrap()
+                .contains("PRIVATE KEY")
+        );
+        assert_eq!(describe(&made.cert).unwrap(), made.description);
+        assert!(!fs::read_to_string(&made.cert).unwrap().contains("PRIVATE"));
+    }
+    assert_eq!(
+        pair.source.description.sans,
+        ["spiffe://acme.example/passage/source"]
+    );
+    assert_eq!(pair.target.description.subject, "CN=agent-target");
+    assert!(days_left(&pair.authority.description) > 3640);
+    assert!((360..=365).contains(&days_left(&pair.source.description)));
+    assert_eq!(
+        fs::read_dir(dir.path().join("new/pki")).unwrap().count(),
+        6,
+        "nothing is left beside them"
+    );
+}
+
+#[test]
+fn a_leaf_says_what_was_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    make_authority(dir.path(), "acme", Validity::days(30), Existing::Keep).unwrap();
+    let made = make_leaf(dir.path(), &request("agent", 9), Existing::Keep).unwrap();
+    assert_eq!(
+        made.description.sans,
+        [
+            "spiffe://acme.example/a",
+            "agent.example",
+            "10.0.0.7",
+            "::1"
+        ]
+    );
+    assert_eq!(days_left(&made.description), 8);
+    assert_eq!(made.description.fingerprint.to_string().len(), 64);
+}
+
+#[test]
+fn what_exists_is_kept_unless_its_replacement_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = make_authority(dir.path(), "acme", Validity::days(30), Existing::Keep).unwrap();
+    let refusal =
+        make_authority(dir.path(), "acme", Validity::days(30), Existing::Keep).unwrap_err();
+    assert!(
+        matches!(&refusal, CertsError::Exists(path) if path.ends_with("ca.pem")),
+        "{refusal}"
+    );
+    assert_eq!(describe(&first.cert).unwrap(), first.description);
+    let second = make_authority(dir.path(), "acme", Validity::days(30), Existing::Replace).unwrap();
+    assert_ne!(
+        first.description.fingerprint,
+        second.description.fingerprint
+    );
+    assert_eq!(
+        fs::metadata(&second.key).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+}
+
+#[test]
+fn a_lone_key_is_not_overwritten_either() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("ca.key"), "precious").unwrap();
+    assert!(matches!(
+        make_authority(dir.path(), "acme", Validity::days(30), Existing::Keep),
+        Err(CertsError::Exists(_))
+    ));
+    assert_eq!(
+        fs::read_to_string(dir.path().join("ca.key")).unwrap(),
+        "precious"
+    );
+}
+
+#[test]
+fn what_can_not_be_is_refused_by_its_cause() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = make_leaf(dir.path(), &request("agent", 9), Existing::Keep).unwrap_err();
+    assert!(missing.to_string().contains("ca.pem"), "{missing}");
+    make_authority(dir.path(), "acme", Validity::days(30), Existing::Keep).unwrap();
+    let long = make_leaf(dir.path(), &request("agent", 31), Existing::Keep).unwrap_err();
+    assert!(matches!(long, CertsError::Outlives { .. }));
+    let spiffe = Some("spiffe://ä".to_owned());
+    let odd = make_leaf(
+        dir.path(),
+        &LeafRequest {
+            spiffe,
+            ..request("agent", 9)
+        },
+        Existing::Keep,
+    )
+    .unwrap_err();
+    assert_eq!(odd, CertsError::Invalid("spiffe://ä".into()));
+    assert!(make_authority(dir.path(), "acme", Validity::days(0), Existing::Replace).is_err());
+    let other = tempfile::tempdir().unwrap();
+    make_authority(other.path(), "other", Validity::days(30), Existing::Keep).unwrap();
+    fs::copy(other.path().join("ca.key"), dir.path().join("ca.key")).unwrap();
+    let foreign = make_leaf(dir.path(), &request("agent", 9), Existing::Keep).unwrap_err();
+    assert!(foreign.to_string().contains("does not belong"), "{foreign}");
+}

@@ -1,0 +1,145 @@
+//! Peers that do not get through the handshake of TLS: each is refused by its own code, and a good one is served after it.
+
+use super::refused_with;
+use crate::error::LinkError;
+use crate::fixture::strangers::{Stranger, rogue_listener};
+use crate::fixture::{SOURCE, TARGET, Target, hello};
+use crate::grpc::{GrpcDialer, GrpcSettings};
+use crate::link::Transport;
+use crate::tls::TlsError;
+use model::{Fault, codes};
+use protocol::Role;
+use rustls::AlertDescription::{CertificateExpired, CertificateRequired, ProtocolVersion};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+#[tokio::test]
+async fn a_client_without_tls_is_refused() {
+    let mut target = Target::listen().await;
+    for words in [
+        &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        &[0xff; 300],
+    ] {
+        let mut socket = TcpStream::connect(target.address()).await.unwrap();
+        socket.write_all(words).await.unwrap();
+        refused_with(&mut target, codes::PEER_UNTRUSTED, "does not speak TLS").await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_tls_1_2_is_refused() {
+    let mut target = Target::listen().await;
+    let stranger = Stranger {
+        leaf: Some(&target.office.pair.source),
+        version: &rustls::version::TLS12,
+    };
+    assert_eq!(
+        stranger.alert_from(&target.address()).await,
+        ProtocolVersion
+    );
+    refused_with(&mut target, codes::PEER_UNTRUSTED, "speaks no TLS 1.3").await;
+}
+
+#[tokio::test]
+async fn a_client_without_a_certificate_is_refused() {
+    let mut target = Target::listen().await;
+    let stranger = Stranger {
+        leaf: None,
+        version: &rustls::version::TLS13,
+    };
+    assert_eq!(
+        stranger.alert_from(&target.address()).await,
+        CertificateRequired
+    );
+    refused_with(&mut target, codes::PEER_UNTRUSTED, "showed no certificate").await;
+}
+
+#[tokio::test]
+async fn a_client_whose_certificate_expired_is_refused() {
+    let mut target = Target::listen().await;
+    let late = target.office.expired();
+    let stranger = Stranger {
+        leaf: Some(&late),
+        version: &rustls::version::TLS13,
+    };
+    let alert = stranger.alert_from(&target.address()).await;
+    assert_eq!(alert, CertificateExpired);
+    refused_with(
+        &mut target,
+        codes::CERTIFICATE_EXPIRED,
+        "the peer's certificate expired on",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_listener_whose_certificate_expired_is_refused() {
+    let target = Target::listen().await;
+    let address = rogue_listener(&target.office.expired()).await;
+    let trust = target.office.trust(&target.office.pair.source, SOURCE);
+    let dialer = GrpcDialer::new(address, hello(Role::Source), trust, GrpcSettings::default());
+    let fault: Fault = dialer.next_link().await.unwrap_err().into();
+    assert_eq!(fault.code, codes::CERTIFICATE_EXPIRED);
+    assert!(fault.message.contains("expired on"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_listener_without_tls_is_refused() {
+    let target = Target::listen().await;
+    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = plain.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let (mut socket, _) = plain.accept().await.unwrap();
+        socket
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .await
+            .unwrap();
+    });
+    let trust = target.office.trust(&target.office.pair.source, TARGET);
+    let dialer = GrpcDialer::new(address, hello(Role::Source), trust, GrpcSettings::default());
+    let error = dialer.next_link().await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            LinkError::Tls {
+                error: TlsError::Plaintext,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_stranger_that_says_nothing_is_dropped_within_the_limit() {
+    let settings = GrpcSettings {
+        handshake_limit: Duration::from_millis(50),
+        ..GrpcSettings::default()
+    };
+    let mut target = Target::listen_with(settings).await;
+    let _silent = TcpStream::connect(target.address()).await.unwrap();
+    let refusal = target.refusals.recv().await.unwrap();
+    assert!(
+        refusal.fault.message.contains("the handshake of TLS"),
+        "{}",
+        refusal.fault
+    );
+}
+
+#[tokio::test]
+async fn a_crowd_that_never_finishes_keeps_no_good_peer_out() {
+    let hour = Duration::from_secs(3600);
+    let settings = GrpcSettings {
+        handshake_limit: hour,
+        max_strangers: 8,
+        ..GrpcSettings::default()
+    };
+    let target = Target::listen_with(settings).await;
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(TcpStream::connect(target.address()).await.unwrap());
+    }
+    target.link().await;
+}
