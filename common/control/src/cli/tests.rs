@@ -1,5 +1,7 @@
 //! Commands from their words to their output and exit code, against an agent with fake jobs.
 
+mod offline;
+
 use super::*;
 use crate::fake::FakeAgent;
 use crate::sample;
@@ -285,74 +287,4 @@ async fn a_watch_goes_on_when_its_agent_comes_back() {
         told.out
     );
     agent.stop().await;
-}
-
-const CONFIG: &str = "\
-agent: { name: acme, state_dir: DIR/state }
-milvus: { uri: 'http://127.0.0.1:1', user: root, password_file: DIR/password }
-channel:
-  dial: 'globex.example:7443'
-  tls: { cert: DIR/agent-source.pem, key: DIR/agent-source.key, peer_ca: DIR/ca.pem }
-  peers: [ { name: globex, id: 'spiffe://example.org/passage/target' } ]
-scope: { allow: ['*.*'] }
-";
-
-#[tokio::test]
-async fn made_certificates_and_a_configuration_that_names_them_pass_the_check() {
-    let directory = tempfile::tempdir().unwrap();
-    let dir = directory.path().display().to_string();
-    let file = format!("{dir}/agent.yaml");
-    std::fs::write(&file, CONFIG.replace("DIR", &dir)).unwrap();
-    std::fs::write(format!("{dir}/password"), "canary").unwrap();
-    let check = format!("config check --config {file}");
-    let told = plain_command(&check).await;
-    assert_eq!(told.exit, Exit::Refused);
-    assert!(told.err.contains("[certificate_invalid]"), "{}", told.err);
-
-    let told = plain_command(&format!(
-        "certs pair --dir {dir} --domain example.org -o json"
-    ))
-    .await;
-    assert_eq!(told.exit, Exit::Done, "{}", told.err);
-    assert_eq!(
-        told.json()[0]["target"]["names"][0],
-        "spiffe://example.org/passage/target"
-    );
-    assert_eq!(plain_command(&check).await.exit, Exit::Done);
-    let again = plain_command(&format!("certs pair --dir {dir} --domain example.org")).await;
-    assert_eq!(again.exit, Exit::Refused);
-
-    let shown = plain_command(&format!("config show --origin --config {file}")).await;
-    assert!(
-        shown.out.contains("milvus.password_file") && shown.out.contains("file, line 2"),
-        "{}",
-        shown.out
-    );
-    assert!(
-        shown.out.contains("limits.memory") && shown.out.contains("default"),
-        "{}",
-        shown.out
-    );
-    assert!(!shown.out.contains("canary"));
-}
-
-#[tokio::test]
-async fn a_shown_certificate_tells_what_the_other_sides_list_must_say() {
-    let directory = tempfile::tempdir().unwrap();
-    let dir = directory.path().display().to_string();
-    plain_command(&format!("certs ca --dir {dir}")).await;
-    let made = plain_command(&format!(
-        "certs leaf --dir {dir} --spiffe spiffe://a.example/x --host a.example"
-    ))
-    .await;
-    assert_eq!(made.exit, Exit::Done, "{}", made.err);
-    let shown = plain_command(&format!("certs show {dir}/agent-source.pem")).await;
-    for part in [
-        "spiffe://a.example/x",
-        "dns:a.example",
-        "fingerprint  sha256:",
-        "valid until  2",
-    ] {
-        assert!(shown.out.contains(part), "{part}: {}", shown.out);
-    }
 }
