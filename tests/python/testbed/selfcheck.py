@@ -38,7 +38,7 @@ def group_of(kind):
 def plant_somewhere(server, kind, places, taken, used):
     """Plant a kind in the first collection that takes it; None where none does."""
     group = group_of(kind)
-    for place in places:
+    for place in reversed(places) if group == "remade" else places:  # the last ones are small
         if (group and (place, group) in taken) or (group == "renamed" and any(place == other for other, _ in taken)):
             continue
         try:

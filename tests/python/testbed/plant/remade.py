@@ -4,17 +4,20 @@ from ..raw import mapping, milvus, schema
 from ..schemas import create, params_of
 from . import DoesNotApply, Kind, found
 
-ROWS_AT_MOST = 2000
+ROWS_AT_MOST = 1000
 
 
 def all_rows(place):
-    """Every row, one by one: remaking is for small collections."""
+    """Every row: remaking is for small collections."""
     if place.automatic or place.server.load_state(place.db, place.name) != "loaded":
         raise DoesNotApply("its rows cannot be put back")
     keys = place.keys()
     if len(keys) > ROWS_AT_MOST:
         raise DoesNotApply(f"more than {ROWS_AT_MOST} rows")
-    return [place.read(*entry) for entry in keys]
+    rows = list(place.candidates())
+    if len(rows) != len(keys):
+        raise DoesNotApply("not every row can be read")
+    return rows
 
 
 def merge(batches):
