@@ -34,15 +34,23 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Fa
     let admin = Listener::bind(&config.admin).await?;
     let hello = channel::hello(Role::Source, &config, incarnation);
     let transport = channel::transport(&config.channel, hello).await?;
-    let Some(milvus) = milvus::connect_patiently(&config.milvus, &shutdown).await? else { return Ok(()) };
+    let Some(milvus) = milvus::connect_patiently(&config.milvus, &shutdown).await? else {
+        return Ok(());
+    };
     let rows_bytes = config.limits.memory_bytes / ROWS_SHARE;
     let agent = Arc::new(Agent {
         incarnation,
         milvus,
         journal,
         board: Board::default(),
-        scope: Scope { allow: config.scope.include.clone(), deny: config.scope.exclude.clone() },
-        limits: Limits { readers: usize::from(config.limits.readers), batch_bytes: BATCH_BYTES.min(rows_bytes / 8) as usize },
+        scope: Scope {
+            allow: config.scope.include.clone(),
+            deny: config.scope.exclude.clone(),
+        },
+        limits: Limits {
+            readers: usize::from(config.limits.readers),
+            batch_bytes: BATCH_BYTES.min(rows_bytes / 8) as usize,
+        },
         budget: Budget::new("source", rows_bytes),
         bytes_rate: RateLimit::per_second(config.limits.bytes_per_second),
         rows_rate: RateLimit::per_second(config.limits.rows_per_second),
@@ -50,9 +58,18 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Fa
         sessions: watch::Sender::new(None),
     });
     let jobs = TaskTracker::new();
-    let operator = Operator(Arc::new(Registry::new(agent.clone(), jobs.clone(), shutdown.clone())));
+    let operator = Operator(Arc::new(Registry::new(
+        agent.clone(),
+        jobs.clone(),
+        shutdown.clone(),
+    )));
     operator.0.resume_all()?;
-    let linked = tokio::spawn(session::keep(agent, operator.clone(), transport, shutdown.clone()));
+    let linked = tokio::spawn(session::keep(
+        agent,
+        operator.clone(),
+        transport,
+        shutdown.clone(),
+    ));
     let outcome = control::attend(admin, Arc::new(operator), &config, shutdown.clone()).await;
     shutdown.cancel();
     // A session ends with its tasks; a task that panicked has said so.

@@ -27,8 +27,15 @@ pub(crate) struct Arrived {
 impl Copying {
     /// A collection of which so much was durable when the session began.
     pub(crate) fn new(rows: u64, bytes: u64) -> Self {
-        let arrived = watch::Sender::new(Arrived { rows, bytes, batches_open: 0 });
-        Self { on_their_way: Mutex::default(), arrived }
+        let arrived = watch::Sender::new(Arrived {
+            rows,
+            bytes,
+            batches_open: 0,
+        });
+        Self {
+            on_their_way: Mutex::default(),
+            arrived,
+        }
     }
 
     /// Notes that a batch is about to be sent.
@@ -43,11 +50,18 @@ impl Copying {
 
     /// Changes the set; rows and bytes count only if that made a difference.
     fn change(&self, change: impl FnOnce(&mut HashSet<BatchName>) -> bool, rows: u64, bytes: u64) {
-        let mut open = self.on_their_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self
+            .on_their_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if change(&mut open) {
             let batches_open = open.len();
             self.arrived.send_modify(|arrived| {
-                *arrived = Arrived { rows: arrived.rows + rows, bytes: arrived.bytes + bytes, batches_open };
+                *arrived = Arrived {
+                    rows: arrived.rows + rows,
+                    bytes: arrived.bytes + bytes,
+                    batches_open,
+                };
             });
         }
     }
@@ -63,29 +77,45 @@ impl Copying {
     /// Waits only.
     pub(crate) async fn wait_all_arrived(&self) {
         // The sender lives as long as this borrow: the wait can't fail.
-        let _ = self.watch().wait_for(|arrived| arrived.batches_open == 0).await;
+        let _ = self
+            .watch()
+            .wait_for(|arrived| arrived.batches_open == 0)
+            .await;
     }
 }
 
 /// The collections that are on their way, so that a lane's confirmations find theirs.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Confirmations(Arc<Mutex<HashMap<(JobName, CollectionIndex), Arc<Copying>>>>);
+pub(crate) struct Confirmations(Arc<Mutex<CopyingByName>>);
+
+type CopyingByName = HashMap<(JobName, CollectionIndex), Arc<Copying>>;
 
 impl Confirmations {
     /// From now on confirmations of this collection reach `copying`.
     pub(crate) fn begin(&self, job: &JobName, index: CollectionIndex, copying: Arc<Copying>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((job.clone(), index), copying);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert((job.clone(), index), copying);
     }
 
     /// No confirmation of this collection is expected any more.
     pub(crate) fn end(&self, job: &JobName, index: CollectionIndex) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(job.clone(), index));
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&(job.clone(), index));
     }
 
     /// Passes a confirmation on; one of a collection that is no longer copied is dropped: its batch was durable already.
     pub(crate) fn handle_confirm(&self, confirm: Confirm) {
         let key = (confirm.name.job.clone(), confirm.name.unit.collection);
-        let copying = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let copying = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+            .cloned();
         if let Some(copying) = copying {
             copying.handle_confirm(confirm);
         }
@@ -98,8 +128,15 @@ mod tests {
     use model::{BatchIndex, UnitId};
 
     fn name(batch: u32) -> BatchName {
-        let unit = UnitId { collection: CollectionIndex::new(0), number: 0 };
-        BatchName { job: "j".parse().unwrap(), unit, index: BatchIndex::new(batch).unwrap() }
+        let unit = UnitId {
+            collection: CollectionIndex::new(0),
+            number: 0,
+        };
+        BatchName {
+            job: "j".parse().unwrap(),
+            unit,
+            index: BatchIndex::new(batch).unwrap(),
+        }
     }
 
     #[tokio::test]
@@ -108,9 +145,20 @@ mod tests {
         copying.handle_sent(name(0));
         copying.handle_sent(name(1));
         for batch in [0, 0, 1] {
-            copying.handle_confirm(Confirm { name: name(batch), rows: 10, bytes: 100 });
+            copying.handle_confirm(Confirm {
+                name: name(batch),
+                rows: 10,
+                bytes: 100,
+            });
         }
         copying.wait_all_arrived().await;
-        assert_eq!(*copying.watch().borrow(), Arrived { rows: 25, bytes: 250, batches_open: 0 });
+        assert_eq!(
+            *copying.watch().borrow(),
+            Arrived {
+                rows: 25,
+                bytes: 250,
+                batches_open: 0
+            }
+        );
     }
 }

@@ -74,14 +74,18 @@ impl Job {
                 }
                 Err(error) => error,
             };
-            let StepError::Fault(fault) = &error else { continue };
-            self.agent.show_cause(&self.name, Some(fault.clone()));
+            let StepError::Fault(fault) = &error else {
+                continue;
+            };
             if error.may_pass() {
+                self.agent.show_cause(&self.name, Some(fault.clone()));
                 tracing::warn!(job = %self.name, code = fault.code, error = %fault, "job waits");
             } else {
                 match self.end(fault.clone()).await {
                     Ok(()) => return,
-                    Err(error) => tracing::error!(job = %self.name, %error, "the end of the job can't be journaled yet"),
+                    Err(error) => {
+                        tracing::error!(job = %self.name, %error, "the end of the job can't be journaled yet")
+                    }
                 }
             }
             backoff.wait().await;
@@ -98,7 +102,11 @@ impl Job {
     }
 
     #[tracing::instrument(name = "job", skip_all, fields(job = %self.name))]
-    async fn carry_out(&self, session: &Session, claimed: &mut Option<model::Epoch>) -> Result<(), StepError> {
+    async fn carry_out(
+        &self,
+        session: &Session,
+        claimed: &mut Option<model::Epoch>,
+    ) -> Result<(), StepError> {
         let mut record = self.agent.job(&self.name)?;
         let epoch = match *claimed {
             Some(epoch) => epoch,
@@ -108,7 +116,11 @@ impl Job {
                 *claimed.insert(record.epoch)
             }
         };
-        let opening = Call::OpenJob { spec: record.spec.clone(), epoch, incarnation: self.agent.incarnation };
+        let opening = Call::OpenJob {
+            spec: record.spec.clone(),
+            epoch,
+            incarnation: self.agent.incarnation,
+        };
         session.ask(opening).await?;
         self.agent.show_cause(&self.name, None);
         if record.phase < Phase::Copying {
@@ -118,15 +130,29 @@ impl Job {
             self.carry_out_collections(session, &record).await?;
             self.complete(&mut record).await?;
         }
-        session.ask(Call::CloseJob { job: self.name.clone(), phase: record.phase }).await?;
+        session
+            .ask(Call::CloseJob {
+                job: self.name.clone(),
+                phase: record.phase,
+            })
+            .await?;
         Ok(())
     }
 
-    async fn carry_out_collections(&self, session: &Session, record: &JobRecord) -> Result<(), StepError> {
+    async fn carry_out_collections(
+        &self,
+        session: &Session,
+        record: &JobRecord,
+    ) -> Result<(), StepError> {
         let collections = self.agent.collections(&self.name)?;
         futures::stream::iter(collections.into_iter().map(Ok))
             .try_for_each_concurrent(COLLECTIONS_AT_ONCE, |collection| {
-                let mut at = collection::CollectionRun { agent: &self.agent, session, job: record, record: collection };
+                let mut at = collection::CollectionRun {
+                    agent: &self.agent,
+                    session,
+                    job: record,
+                    record: collection,
+                };
                 async move { at.run().await }.boxed()
             })
             .boxed()
@@ -136,7 +162,9 @@ impl Job {
     /// Ends a job of which every collection is done: completed if nothing was found to differ.
     async fn complete(&self, record: &mut JobRecord) -> Result<(), StepError> {
         let collections = self.agent.collections(&self.name)?;
-        let reports = collections.iter().filter_map(|collection| collection.report.as_ref());
+        let reports = collections
+            .iter()
+            .filter_map(|collection| collection.report.as_ref());
         let differing: u64 = reports.map(|report| report.differences_total).sum();
         record.verifying_again = false;
         (record.phase, record.cause) = match differing {
@@ -153,7 +181,11 @@ impl Job {
     /// Ends a job before its time, for this cause.
     async fn end(&self, cause: Fault) -> Result<(), StepError> {
         let mut record = self.agent.job(&self.name)?;
-        record.phase = if cause.code == codes::JOB_CANCELLED { Phase::Cancelled } else { Phase::Failed };
+        record.phase = if cause.code == codes::JOB_CANCELLED {
+            Phase::Cancelled
+        } else {
+            Phase::Failed
+        };
         record.ended_ms = Some(runtime::clock::unix_ms());
         tracing::error!(job = %self.name, code = cause.code, error = %cause, "job has ended before its time");
         record.cause = Some(cause);
@@ -163,7 +195,12 @@ impl Job {
         self.agent.post(&self.name)?;
         if let Some(session) = self.agent.current_session() {
             // The target learns of it with the next status at the latest.
-            let _ = session.ask(Call::CloseJob { job: self.name.clone(), phase: record.phase }).await;
+            let _ = session
+                .ask(Call::CloseJob {
+                    job: self.name.clone(),
+                    phase: record.phase,
+                })
+                .await;
         }
         Ok(())
     }
@@ -171,7 +208,12 @@ impl Job {
 
 fn cancelled(job: &JobName) -> Fault {
     let hint = "what was copied stays on the target; drop its collections there, or create a job with on_conflict: replace";
-    Fault::new(codes::JOB_CANCELLED, Class::Permanent, format!("job {job} was cancelled"), hint)
+    Fault::new(
+        codes::JOB_CANCELLED,
+        Class::Permanent,
+        format!("job {job} was cancelled"),
+        hint,
+    )
 }
 
 fn mismatch(job: &JobName, differences: u64) -> Fault {

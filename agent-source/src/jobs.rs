@@ -25,7 +25,13 @@ pub(crate) struct Registry {
 impl Registry {
     /// The jobs of this agent, none running.
     pub(crate) fn new(agent: Arc<Agent>, tasks: TaskTracker, shutdown: CancellationToken) -> Self {
-        Self { agent, running: Mutex::default(), tasks, shutdown, taking: tokio::sync::Mutex::default() }
+        Self {
+            agent,
+            running: Mutex::default(),
+            tasks,
+            shutdown,
+            taking: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Goes on with every job that has not ended.
@@ -58,7 +64,11 @@ impl Registry {
     fn start(self: &Arc<Self>, name: &JobName) {
         let stop = Stop::default();
         self.running().insert(name.clone(), stop.clone());
-        let job = Job { agent: self.agent.clone(), name: name.clone(), stop };
+        let job = Job {
+            agent: self.agent.clone(),
+            name: name.clone(),
+            stop,
+        };
         let registry = self.clone();
         self.tasks.spawn(async move {
             let name = job.name.clone();
@@ -71,7 +81,12 @@ impl Registry {
         let _taking = self.taking.lock().await;
         if self.agent.board.find(&spec.name).is_some() {
             let message = format!("there is a job {} already", spec.name);
-            return Err(Fault::new(codes::JOB_EXISTS, Class::Operator, message, "give the job file another `name`"));
+            return Err(Fault::new(
+                codes::JOB_EXISTS,
+                Class::Operator,
+                message,
+                "give the job file another `name`",
+            ));
         }
         let name = spec.name.clone();
         let record = JobRecord {
@@ -84,11 +99,17 @@ impl Registry {
             findings: vec![],
             verifying_again: false,
         };
-        self.agent.journal.points().pass("source.job.created.before");
+        self.agent
+            .journal
+            .points()
+            .pass("source.job.created.before");
         self.agent.put_job(&record).await?;
         self.agent.journal.points().pass("source.job.created.after");
         self.agent.post(&name)?;
-        self.agent.board.find(&name).ok_or_else(|| control::not_found(&name))
+        self.agent
+            .board
+            .find(&name)
+            .ok_or_else(|| control::not_found(&name))
     }
 }
 
@@ -134,11 +155,17 @@ impl Jobs for Operator {
         let mut record = agent.job(name)?;
         let collections = agent.collections(name)?;
         let copied = |phase| matches!(phase, CollectionPhase::Done | CollectionPhase::Skipped);
-        let is_done = record.phase.is_terminal() && collections.iter().all(|collection| copied(collection.phase));
+        let is_done = record.phase.is_terminal()
+            && collections
+                .iter()
+                .all(|collection| copied(collection.phase));
         if !is_done || record.verifying_again || collections.is_empty() {
             return Err(not_copied(name, record.phase));
         }
-        for mut collection in collections.into_iter().filter(|collection| collection.phase == CollectionPhase::Done) {
+        for mut collection in collections
+            .into_iter()
+            .filter(|collection| collection.phase == CollectionPhase::Done)
+        {
             collection.phase = CollectionPhase::Verifying;
             agent.put_collection(&collection).await?;
         }
@@ -146,15 +173,30 @@ impl Jobs for Operator {
         agent.put_job(&record).await?;
         agent.post(name)?;
         self.0.start(name);
-        agent.board.find(name).ok_or_else(|| control::not_found(name))
+        agent
+            .board
+            .find(name)
+            .ok_or_else(|| control::not_found(name))
     }
 }
 
 fn has_ended(job: &JobName, phase: Phase) -> Fault {
-    Fault::new(codes::JOB_PHASE, Class::Operator, format!("job {job} has ended already: {phase}"), "nothing is left to cancel")
+    Fault::new(
+        codes::JOB_PHASE,
+        Class::Operator,
+        format!("job {job} has ended already: {phase}"),
+        "nothing is left to cancel",
+    )
 }
 
 fn not_copied(job: &JobName, phase: Phase) -> Fault {
-    let message = format!("job {job} is {phase}; only a job that has copied its collections can be verified again");
-    Fault::new(codes::JOB_PHASE, Class::Operator, message, "wait until it has ended; a verification that runs already is shown by `job watch`")
+    let message = format!(
+        "job {job} is {phase}; only a job that has copied its collections can be verified again"
+    );
+    Fault::new(
+        codes::JOB_PHASE,
+        Class::Operator,
+        message,
+        "wait until it has ended; a verification that runs already is shown by `job watch`",
+    )
 }

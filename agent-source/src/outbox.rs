@@ -60,13 +60,20 @@ impl Outbox {
     /// # Cancel safety
     /// When dropped, the parcel is not sent.
     pub(crate) async fn send(&self, number: usize, parcel: Parcel) -> Result<(), Closed> {
-        let lane = self.lanes.get(number % self.lanes.len().max(1)).ok_or(Closed)?;
+        let lane = self
+            .lanes
+            .get(number % self.lanes.len().max(1))
+            .ok_or(Closed)?;
         lane.send(parcel).await.map_err(|_| Closed)
     }
 }
 
 /// Runs a lane until it breaks, its peer ends it, or nothing can come any more from the queue.
-pub(crate) async fn run_lane(lane: Lane, queue: mpsc::Receiver<Parcel>, confirmed: impl Fn(Confirm)) -> Result<(), OutboxError> {
+pub(crate) async fn run_lane(
+    lane: Lane,
+    queue: mpsc::Receiver<Parcel>,
+    confirmed: impl Fn(Confirm),
+) -> Result<(), OutboxError> {
     let credit = Credit::default();
     tokio::select! {
         outcome = receive(lane.rx, &credit, confirmed) => outcome,
@@ -93,7 +100,11 @@ impl Credit {
     }
 }
 
-async fn receive(mut lane: LaneRx, credit: &Credit, confirmed: impl Fn(Confirm)) -> Result<(), OutboxError> {
+async fn receive(
+    mut lane: LaneRx,
+    credit: &Credit,
+    confirmed: impl Fn(Confirm),
+) -> Result<(), OutboxError> {
     loop {
         match lane.recv().await?.ok_or(OutboxError::Ended)? {
             Frame::Credit(bytes) => {
@@ -107,10 +118,21 @@ async fn receive(mut lane: LaneRx, credit: &Credit, confirmed: impl Fn(Confirm))
     }
 }
 
-async fn send(lane: LaneTx, credit: &Credit, mut queue: mpsc::Receiver<Parcel>) -> Result<(), OutboxError> {
+async fn send(
+    lane: LaneTx,
+    credit: &Credit,
+    mut queue: mpsc::Receiver<Parcel>,
+) -> Result<(), OutboxError> {
     loop {
         credit.wait_open().await;
-        let Some(Parcel { frames, raw_bytes, permit }) = queue.recv().await else { return Ok(()) };
+        let Some(Parcel {
+            frames,
+            raw_bytes,
+            permit,
+        }) = queue.recv().await
+        else {
+            return Ok(());
+        };
         credit.with(|window| window.spend(raw_bytes));
         for frame in frames {
             lane.send(frame).await?;

@@ -1,7 +1,9 @@
 //! What the source's journal holds: what was asked for, how far each collection is, and the borders of its units.
 
 use model::report::CollectionReport;
-use model::{CollectionIndex, CollectionPhase, Epoch, Fault, Finding, JobName, JobSpec, Phase, Unit, UnitId};
+use model::{
+    CollectionIndex, CollectionPhase, Epoch, Fault, Finding, JobName, JobSpec, Phase, Unit, UnitId,
+};
 use protocol::call::CollectionPlan;
 use runtime::journal::{RecordKey, Table};
 use serde::{Deserialize, Serialize};

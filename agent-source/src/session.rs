@@ -33,7 +33,12 @@ pub(crate) struct Session {
 }
 
 /// Gets links and uses them, one after the other, until `shutdown`.
-pub(crate) async fn keep(agent: Arc<Agent>, operator: Operator, transport: Arc<dyn Transport>, shutdown: CancellationToken) {
+pub(crate) async fn keep(
+    agent: Arc<Agent>,
+    operator: Operator,
+    transport: Arc<dyn Transport>,
+    shutdown: CancellationToken,
+) {
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
     loop {
         let link = tokio::select! {
@@ -49,7 +54,9 @@ pub(crate) async fn keep(agent: Arc<Agent>, operator: Operator, transport: Arc<d
             Err(error) => {
                 let fault = Fault::from(error);
                 match fault.class {
-                    Class::Transient => tracing::debug!(code = fault.code, error = %fault, "no link"),
+                    Class::Transient => {
+                        tracing::debug!(code = fault.code, error = %fault, "no link")
+                    }
                     _ => tracing::warn!(code = fault.code, error = %fault, "no link"),
                 }
                 tokio::select! {
@@ -72,7 +79,8 @@ async fn hold(agent: &Arc<Agent>, operator: &Operator, link: Link, over: Cancell
         let confirmations = agent.confirmations.clone();
         let over = over.clone();
         tasks.spawn(async move {
-            let lane = outbox::run_lane(lane, queue, |confirm| confirmations.handle_confirm(confirm));
+            let lane =
+                outbox::run_lane(lane, queue, |confirm| confirmations.handle_confirm(confirm));
             tokio::select! {
                 () = over.cancelled() => {}
                 outcome = lane => if let Err(error) = outcome {
@@ -82,7 +90,11 @@ async fn hold(agent: &Arc<Agent>, operator: &Operator, link: Link, over: Cancell
             over.cancel();
         });
     }
-    let session = Session { caller: caller.clone(), outbox, over: over.clone() };
+    let session = Session {
+        caller: caller.clone(),
+        outbox,
+        over: over.clone(),
+    };
     agent.sessions.send_replace(Some(session));
     tasks.spawn(tell_statuses(agent.clone(), caller, over.clone()));
     answer(agent, operator, incoming, &tasks, &over).await;
@@ -95,7 +107,13 @@ async fn hold(agent: &Arc<Agent>, operator: &Operator, link: Link, over: Cancell
 }
 
 /// Takes up what the target asks and tells.
-async fn answer(agent: &Arc<Agent>, operator: &Operator, mut incoming: Incoming, tasks: &TaskTracker, over: &CancellationToken) {
+async fn answer(
+    agent: &Arc<Agent>,
+    operator: &Operator,
+    mut incoming: Incoming,
+    tasks: &TaskTracker,
+    over: &CancellationToken,
+) {
     loop {
         let request = tokio::select! {
             () = over.cancelled() => return,
@@ -103,15 +121,22 @@ async fn answer(agent: &Arc<Agent>, operator: &Operator, mut incoming: Incoming,
         };
         match request {
             None => return,
-            Some(Request::Call { call, reply, traceparent }) => {
+            Some(Request::Call {
+                call,
+                reply,
+                traceparent,
+            }) => {
                 let (agent, operator, over) = (agent.clone(), operator.clone(), over.clone());
                 let span = runtime::telemetry::remote_span(&traceparent, "answer");
-                let work = tracing::Instrument::instrument(async move {
-                    tokio::select! {
-                        () = over.cancelled() => {}
-                        answer = answer_call(&agent, &operator, *call) => reply.answer(answer),
-                    }
-                }, span);
+                let work = tracing::Instrument::instrument(
+                    async move {
+                        tokio::select! {
+                            () = over.cancelled() => {}
+                            answer = answer_call(&agent, &operator, *call) => reply.answer(answer),
+                        }
+                    },
+                    span,
+                );
                 tasks.spawn(work);
             }
             Some(Request::Note(note)) => handle_note(agent, operator, note),
@@ -126,9 +151,24 @@ async fn answer_call(agent: &Agent, operator: &Operator, call: Call) -> Result<A
         Call::RequestVerify(job) => operator.verify(&job).await.map(|_| Answer::Done),
         Call::CountRows { job, index } => witness::count_rows(agent, &job, index).await,
         Call::DigestUnit { job, unit } => witness::digest_unit(agent, &job, unit).await,
-        Call::HashRows { job, unit, batch, after } => witness::hash_rows(agent, &job, unit, batch, after).await,
-        Call::HashFields { job, unit, batch, keys } => witness::hash_fields(agent, &job, unit, batch, keys).await,
-        _ => Err(Fault::new(codes::PROTOCOL_VIOLATION, Class::Bug, "this question is not for the source", "report this as a defect of Passage")),
+        Call::HashRows {
+            job,
+            unit,
+            batch,
+            after,
+        } => witness::hash_rows(agent, &job, unit, batch, after).await,
+        Call::HashFields {
+            job,
+            unit,
+            batch,
+            keys,
+        } => witness::hash_fields(agent, &job, unit, batch, keys).await,
+        _ => Err(Fault::new(
+            codes::PROTOCOL_VIOLATION,
+            Class::Bug,
+            "this question is not for the source",
+            "report this as a defect of Passage",
+        )),
     }
 }
 
@@ -152,7 +192,11 @@ async fn tell_statuses(agent: Arc<Agent>, caller: Caller, over: CancellationToke
         loop {
             let statuses = agent.board.list();
             for status in statuses.iter().filter(|status| !told.contains(*status)) {
-                if caller.note(&Note::Status(Box::new(status.clone()))).await.is_err() {
+                if caller
+                    .note(&Note::Status(Box::new(status.clone())))
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -172,7 +216,12 @@ impl Session {
     /// # Cancel safety
     /// Dropping the future gives up the answer, not the call; every call may be made again.
     pub(crate) async fn ask(&self, call: Call) -> Result<Answer, CallError> {
-        self.caller.call(&call, runtime::telemetry::current_traceparent().unwrap_or_default()).await
+        self.caller
+            .call(
+                &call,
+                runtime::telemetry::current_traceparent().unwrap_or_default(),
+            )
+            .await
     }
 }
 
@@ -189,7 +238,11 @@ impl Agent {
     pub(crate) async fn session(&self, job: &JobName) -> Session {
         let mut sessions = self.sessions.subscribe();
         loop {
-            if let Some(session) = sessions.borrow_and_update().clone().filter(|session| !session.over.is_cancelled()) {
+            if let Some(session) = sessions
+                .borrow_and_update()
+                .clone()
+                .filter(|session| !session.over.is_cancelled())
+            {
                 return session;
             }
             self.show_no_link(job);

@@ -6,7 +6,10 @@ use crate::reader::rows::MilvusRows;
 use crate::records::CollectionRecord;
 use milvus::proof;
 use model::job::AutoId;
-use model::{Batch, BatchIndex, Class, CollectionIndex, Digest, Fault, JobName, Key, KeyRange, RowHash, Unit, UnitId, codes};
+use model::{
+    Batch, BatchIndex, Class, CollectionIndex, Digest, Fault, JobName, Key, KeyRange, RowHash,
+    Unit, UnitId, codes,
+};
 use protocol::Answer;
 use protocol::call::UnitDigests;
 use std::collections::BTreeSet;
@@ -18,9 +21,16 @@ const ANSWER_BYTES: usize = 512 << 10;
 const NAMED_DUPLICATES: usize = 100;
 
 /// How many rows a collection has, if the server can count.
-pub(crate) async fn count_rows(agent: &Agent, job: &JobName, index: CollectionIndex) -> Result<Answer, Fault> {
+pub(crate) async fn count_rows(
+    agent: &Agent,
+    job: &JobName,
+    index: CollectionIndex,
+) -> Result<Answer, Fault> {
     let read = open(agent, job, index).await?;
-    read.rows.count(None, &KeyRange::all()).await.map(Answer::Count)
+    read.rows
+        .count(None, &KeyRange::all())
+        .await
+        .map(Answer::Count)
 }
 
 /// The digest of each batch of a unit.
@@ -37,18 +47,41 @@ pub(crate) async fn digest_unit(agent: &Agent, job: &JobName, id: UnitId) -> Res
         }
         batches.push(digest);
     }
-    let counted = read.rows.count(unit.partition.as_deref(), &unit.range()).await?;
+    let counted = read
+        .rows
+        .count(unit.partition.as_deref(), &unit.range())
+        .await?;
     let duplicates = counted.map_or(0, |counted| counted.saturating_sub(keys.len() as u64));
-    let duplicate_keys = if duplicates == 0 { vec![] } else { read.duplicate_keys(&unit, keys).await? };
-    Ok(Answer::Digests(UnitDigests { unit, batches, duplicates, duplicate_keys }))
+    let duplicate_keys = if duplicates == 0 {
+        vec![]
+    } else {
+        read.duplicate_keys(&unit, keys).await?
+    };
+    Ok(Answer::Digests(UnitDigests {
+        unit,
+        batches,
+        duplicates,
+        duplicate_keys,
+    }))
 }
 
 /// The hash of each row of a batch behind `after`, as many as one answer holds.
-pub(crate) async fn hash_rows(agent: &Agent, job: &JobName, id: UnitId, batch: BatchIndex, after: Option<Key>) -> Result<Answer, Fault> {
+pub(crate) async fn hash_rows(
+    agent: &Agent,
+    job: &JobName,
+    id: UnitId,
+    batch: BatchIndex,
+    after: Option<Key>,
+) -> Result<Answer, Fault> {
     let unit = known_unit(agent, job, id)?;
-    let mut all = open(agent, job, id.collection).await?.hashes(&unit, batch).await?;
+    let mut all = open(agent, job, id.collection)
+        .await?
+        .hashes(&unit, batch)
+        .await?;
     all.sort();
-    let behind = all.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after));
+    let behind = all
+        .into_iter()
+        .filter(|(key, _)| after.as_ref().is_none_or(|after| key > after));
     let (mut rows, mut bytes, mut more) = (Vec::new(), 0, false);
     for (key, hash) in behind {
         bytes += key.size_bytes() + 100;
@@ -62,13 +95,22 @@ pub(crate) async fn hash_rows(agent: &Agent, job: &JobName, id: UnitId, batch: B
 }
 
 /// The hash of each field of some rows of a batch.
-pub(crate) async fn hash_fields(agent: &Agent, job: &JobName, id: UnitId, batch: BatchIndex, keys: Vec<Key>) -> Result<Answer, Fault> {
+pub(crate) async fn hash_fields(
+    agent: &Agent,
+    job: &JobName,
+    id: UnitId,
+    batch: BatchIndex,
+    keys: Vec<Key>,
+) -> Result<Answer, Fault> {
     let unit = known_unit(agent, job, id)?;
     let read = open(agent, job, id.collection).await?;
     let wanted: BTreeSet<Key> = keys.into_iter().collect();
     let mut rows = Vec::new();
     for part in read.parts(&unit, batch).await? {
-        rows.extend(proof::field_hashes(&part, &read.primary, &wanted).map_err(|error| malformed(&error))?);
+        rows.extend(
+            proof::field_hashes(&part, &read.primary, &wanted)
+                .map_err(|error| malformed(&error))?,
+        );
     }
     Ok(Answer::FieldHashes(rows))
 }
@@ -80,20 +122,37 @@ struct Reading<'a> {
     is_key_hashed: bool,
 }
 
-async fn open<'a>(agent: &'a Agent, job: &JobName, index: CollectionIndex) -> Result<Reading<'a>, Fault> {
+async fn open<'a>(
+    agent: &'a Agent,
+    job: &JobName,
+    index: CollectionIndex,
+) -> Result<Reading<'a>, Fault> {
     let spec = agent.job(job)?.spec;
     let record: CollectionRecord = agent.collection(job, index)?;
     let source = &record.plan.source;
     let is_key_hashed = !(spec.auto_id == AutoId::Regenerate && source.schema.has_auto_id());
-    let primary = source.schema.primary().map(|field| field.name.clone()).unwrap_or_default();
+    let primary = source
+        .schema
+        .primary()
+        .map(|field| field.name.clone())
+        .unwrap_or_default();
     let rows = MilvusRows::new(agent, source, record.is_empty).await?;
-    Ok(Reading { rows, primary, is_key_hashed })
+    Ok(Reading {
+        rows,
+        primary,
+        is_key_hashed,
+    })
 }
 
 fn known_unit(agent: &Agent, job: &JobName, id: UnitId) -> Result<Unit, Fault> {
     agent.unit(job, id)?.ok_or_else(|| {
         let message = format!("job {job}: the source's journal does not know unit {id}");
-        Fault::new(codes::JOB_DIFFERS, Class::Permanent, message, "the state directory of one agent was lost or exchanged: create a new job")
+        Fault::new(
+            codes::JOB_DIFFERS,
+            Class::Permanent,
+            message,
+            "the state directory of one agent was lost or exchanged: create a new job",
+        )
     })
 }
 
@@ -108,19 +167,34 @@ impl Reading<'_> {
     async fn hashes(&self, unit: &Unit, batch: BatchIndex) -> Result<Vec<(Key, RowHash)>, Fault> {
         let mut rows = Vec::new();
         for part in self.parts(unit, batch).await? {
-            rows.extend(proof::row_hashes(&part, &self.primary, self.is_key_hashed).map_err(|error| malformed(&error))?);
+            rows.extend(
+                proof::row_hashes(&part, &self.primary, self.is_key_hashed)
+                    .map_err(|error| malformed(&error))?,
+            );
         }
         Ok(rows)
     }
 
     /// The first keys that several rows have.
     async fn duplicate_keys(&self, unit: &Unit, keys: Vec<Key>) -> Result<Vec<Key>, Fault> {
-        let count = |range| async move { Ok::<_, Fault>(self.rows.count(unit.partition.as_deref(), &range).await?.unwrap_or_default()) };
+        let count = |range| async move {
+            Ok::<_, Fault>(
+                self.rows
+                    .count(unit.partition.as_deref(), &range)
+                    .await?
+                    .unwrap_or_default(),
+            )
+        };
         let found = proof::duplicate_keys(unit.range(), keys, NAMED_DUPLICATES, count).await?;
         Ok(found.into_iter().map(|(key, _)| key).collect())
     }
 }
 
 fn malformed(error: &milvus::ColumnError) -> Fault {
-    Fault::new(codes::MILVUS_ANSWER, Class::Permanent, error.to_string(), "report this as a defect of Passage, with Milvus's version")
+    Fault::new(
+        codes::MILVUS_ANSWER,
+        Class::Permanent,
+        error.to_string(),
+        "report this as a defect of Passage, with Milvus's version",
+    )
 }

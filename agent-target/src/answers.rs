@@ -29,14 +29,23 @@ impl Session {
     /// What was begun is found by the next call of the same kind.
     pub(crate) async fn answer(&self, call: Call) -> Result<Answer, Fault> {
         match call {
-            Call::OpenJob { spec, epoch, incarnation } => self.open(spec, Claim { epoch, incarnation }).await,
+            Call::OpenJob {
+                spec,
+                epoch,
+                incarnation,
+            } => self.open(spec, Claim { epoch, incarnation }).await,
             Call::CheckCollection(plan) => self.check(plan).await,
             Call::CreateCollection(plan) => self.create(plan).await.map(Answer::Created),
             Call::FinishCollection { job, index } => self.finish(&job, index).await,
             Call::VerifyCollection { plan, units } => self.verify(plan, units).await,
             Call::SealCollection(plan) => self.seal(plan).await,
-            Call::CloseJob { job, phase } => self.close(&job, phase).await,
-            _ => Err(Fault::new(codes::PROTOCOL_VIOLATION, Class::Bug, "this question is not for the target", "report this as a defect of Passage")),
+            Call::CloseJob { job, phase } => self.close(&job, phase),
+            _ => Err(Fault::new(
+                codes::PROTOCOL_VIOLATION,
+                Class::Bug,
+                "this question is not for the target",
+                "report this as a defect of Passage",
+            )),
         }
     }
 
@@ -59,14 +68,26 @@ impl Session {
         let claim = claim::decide(&spec.name, known.as_ref().map(|record| record.claim), claim)?;
         self.agent.owners.take(&spec.name, claim, &self.over);
         let status = known.and_then(|record| record.status);
-        self.agent.put_job(&JobRecord { spec, claim, status }).await?;
+        self.agent
+            .put_job(&JobRecord {
+                spec,
+                claim,
+                status,
+            })
+            .await?;
         Ok(Answer::Done)
     }
 
     /// Makes sure that the job is still this session's.
     fn owned(&self, job: &JobName) -> Result<JobSpec, Fault> {
-        let record = self.agent.job(job)?.ok_or_else(|| control::not_found(job))?;
-        let ours = Claim { epoch: record.claim.epoch, incarnation: self.peer };
+        let record = self
+            .agent
+            .job(job)?
+            .ok_or_else(|| control::not_found(job))?;
+        let ours = Claim {
+            epoch: record.claim.epoch,
+            incarnation: self.peer,
+        };
         claim::decide(job, Some(record.claim), ours)?;
         Ok(record.spec)
     }
@@ -96,7 +117,10 @@ impl Session {
             schema::create(&self.agent.milvus, &record).await?;
             self.step(&mut record, Step::Created).await?;
         }
-        Ok(self.agent.ledgers.durable(&record.plan.job, record.plan.index)?)
+        Ok(self
+            .agent
+            .ledgers
+            .durable(&record.plan.job, record.plan.index)?)
     }
 
     async fn finish(&self, job: &JobName, index: CollectionIndex) -> Result<Answer, Fault> {
@@ -129,7 +153,7 @@ impl Session {
         Ok(Answer::Report(report))
     }
 
-    async fn close(&self, job: &JobName, phase: Phase) -> Result<Answer, Fault> {
+    fn close(&self, job: &JobName, phase: Phase) -> Result<Answer, Fault> {
         self.owned(job)?;
         tracing::info!(%job, %phase, "job has ended");
         Ok(Answer::Done)
@@ -149,7 +173,8 @@ impl Session {
 }
 
 fn another_job(job: &JobName) -> Fault {
-    let message = format!("the target's agent knows another job called {job}, with another content");
+    let message =
+        format!("the target's agent knows another job called {job}, with another content");
     let hint = "give the job another name; a job file can't be changed once its job is created";
     Fault::new(codes::JOB_DIFFERS, Class::Permanent, message, hint)
 }

@@ -35,22 +35,37 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Fa
     let hello = channel::hello(Role::Target, &config, incarnation);
     let lanes = u64::from(hello.data_lanes);
     let transport = channel::transport(&config.channel, hello).await?;
-    let Some(milvus) = milvus::connect_patiently(&config.milvus, &shutdown).await? else { return Ok(()) };
+    let Some(milvus) = milvus::connect_patiently(&config.milvus, &shutdown).await? else {
+        return Ok(());
+    };
     let agent = Arc::new(Agent {
         milvus,
         ledgers: Ledgers::new(journal.clone()),
         journal,
         owners: Owners::default(),
         board: Board::default(),
-        scope: Scope { allow: config.scope.include.clone(), deny: config.scope.exclude.clone() },
+        scope: Scope {
+            allow: config.scope.include.clone(),
+            deny: config.scope.exclude.clone(),
+        },
         pace: Pace::new(usize::from(config.limits.writers)),
         lane_bytes: config.limits.memory_bytes / BATCHES_SHARE / lanes.max(1),
         caller: watch::Sender::new(None),
     });
     agent.post_all()?;
-    let at_once = if matches!(config.channel.reach, Reach::Listen(_)) { SESSIONS_AT_ONCE } else { 1 };
-    let linked = tokio::spawn(session::keep(agent.clone(), transport, at_once, shutdown.clone()));
-    let outcome = control::attend(admin, Arc::new(Operator(agent)), &config, shutdown.clone()).await;
+    let at_once = if matches!(config.channel.reach, Reach::Listen(_)) {
+        SESSIONS_AT_ONCE
+    } else {
+        1
+    };
+    let linked = tokio::spawn(session::keep(
+        agent.clone(),
+        transport,
+        at_once,
+        shutdown.clone(),
+    ));
+    let outcome =
+        control::attend(admin, Arc::new(Operator(agent)), &config, shutdown.clone()).await;
     shutdown.cancel();
     // A session ends with its tasks; a task that panicked has said so.
     let _ = linked.await;

@@ -41,7 +41,12 @@ impl InboxError {
             Self::Lane(_) => codes::PEER_UNREACHABLE,
             Self::Parcel(_) | Self::Unexpected => codes::PROTOCOL_VIOLATION,
         };
-        Fault::new(code, Class::Transient, self.to_string(), "the session is begun anew; if this repeats, look at the network and at both releases")
+        Fault::new(
+            code,
+            Class::Transient,
+            self.to_string(),
+            "the session is begun anew; if this repeats, look at the network and at both releases",
+        )
     }
 }
 
@@ -52,7 +57,12 @@ pub(crate) trait Deliver: Clone + Send + 'static {
 }
 
 /// Runs a lane until its peer ends it or the session is over; then waits for what was delivered to come to its end.
-pub(crate) async fn run(mut lane: Lane, room_bytes: u64, deliver: impl Deliver, over: CancellationToken) -> Result<(), InboxError> {
+pub(crate) async fn run(
+    mut lane: Lane,
+    room_bytes: u64,
+    deliver: impl Deliver,
+    over: CancellationToken,
+) -> Result<(), InboxError> {
     let mut work = JoinSet::new();
     let outcome = tokio::select! {
         outcome = receive(&mut lane, Grants::new(room_bytes), deliver, &mut work) => outcome,
@@ -66,7 +76,12 @@ pub(crate) async fn run(mut lane: Lane, room_bytes: u64, deliver: impl Deliver, 
 /// What came out of a delivery: the bytes that it frees, and the confirmation.
 type Delivered = (u64, Option<Confirm>);
 
-async fn receive(lane: &mut Lane, mut grants: Grants, deliver: impl Deliver, work: &mut JoinSet<Delivered>) -> Result<(), InboxError> {
+async fn receive(
+    lane: &mut Lane,
+    mut grants: Grants,
+    deliver: impl Deliver,
+    work: &mut JoinSet<Delivered>,
+) -> Result<(), InboxError> {
     let mut arriving: Option<Arriving> = None;
     loop {
         if let Some(credit) = grants.poll_credit() {
@@ -116,7 +131,11 @@ impl Arriving {
     fn begin(head: BatchHead) -> Result<Self, ParcelError> {
         let raw_bytes = head.raw_bytes();
         let is_whole = head.part == 0 && head.is_last_part;
-        Ok(Self { assembly: Assembly::begin(head, MAX_BATCH_BYTES)?, raw_bytes, is_whole })
+        Ok(Self {
+            assembly: Assembly::begin(head, MAX_BATCH_BYTES)?,
+            raw_bytes,
+            is_whole,
+        })
     }
 }
 

@@ -36,11 +36,27 @@ impl Agent {
 
 impl Operator {
     /// Asks the source, and gives the job's status once it is known here.
-    async fn ask(&self, name: &JobName, call: Call, is_there: impl Fn(&JobStatus) -> bool) -> Result<JobStatus, Fault> {
+    async fn ask(
+        &self,
+        name: &JobName,
+        call: Call,
+        is_there: impl Fn(&JobStatus) -> bool,
+    ) -> Result<JobStatus, Fault> {
         let source = self.0.source()?;
-        match source.call(&call, runtime::telemetry::current_traceparent().unwrap_or_default()).await? {
+        match source
+            .call(
+                &call,
+                runtime::telemetry::current_traceparent().unwrap_or_default(),
+            )
+            .await?
+        {
             Answer::Done => Ok(self.0.board.wait_for(name, is_there).await),
-            _ => Err(Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, "the source answered another question", "install the same release of Passage on both sides")),
+            _ => Err(Fault::new(
+                codes::PROTOCOL_VIOLATION,
+                Class::Permanent,
+                "the source answered another question",
+                "install the same release of Passage on both sides",
+            )),
         }
     }
 }
@@ -61,11 +77,17 @@ impl Jobs for Operator {
 
     async fn cancel(&self, name: &JobName) -> Result<JobStatus, Fault> {
         self.watch(name)?;
-        self.ask(name, Call::RequestCancel(name.clone()), |status| status.phase.is_terminal()).await
+        self.ask(name, Call::RequestCancel(name.clone()), |status| {
+            status.phase.is_terminal()
+        })
+        .await
     }
 
     async fn verify(&self, name: &JobName) -> Result<JobStatus, Fault> {
         self.watch(name)?;
-        self.ask(name, Call::RequestVerify(name.clone()), |status| !control::is_settled(status)).await
+        self.ask(name, Call::RequestVerify(name.clone()), |status| {
+            !control::is_settled(status)
+        })
+        .await
     }
 }

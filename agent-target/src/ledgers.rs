@@ -42,7 +42,11 @@ pub(crate) struct Turn<'a> {
 impl OpenUnit {
     fn new(batches: u32) -> Self {
         let busy = (0..batches).map(|_| tokio::sync::Mutex::new(())).collect();
-        Self { ledger: tokio::sync::OnceCell::new(), journaling: tokio::sync::Mutex::new(()), busy }
+        Self {
+            ledger: tokio::sync::OnceCell::new(),
+            journaling: tokio::sync::Mutex::new(()),
+            busy,
+        }
     }
 
     /// Waits for an earlier attempt at this batch to end, and says how it is to be written now; `None` when the unit has no such batch.
@@ -51,42 +55,73 @@ impl OpenUnit {
     /// A turn that was given and dropped counts as an attempt of unknown outcome.
     pub(crate) async fn turn(&self, batch: BatchIndex) -> Option<Turn<'_>> {
         let busy = self.busy.get(batch.number() as usize)?.lock().await;
-        let write = self.ledger.get()?.lock().unwrap_or_else(PoisonError::into_inner).handle_batch(batch);
+        let write = self
+            .ledger
+            .get()?
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .handle_batch(batch);
         Some(Turn { write, _busy: busy })
     }
 
     fn ledger(&self) -> Option<std::sync::MutexGuard<'_, UnitLedger>> {
-        Some(self.ledger.get()?.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(
+            self.ledger
+                .get()?
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
 
 impl Ledgers {
     /// No unit is open.
     pub(crate) fn new(journal: Arc<dyn Journal>) -> Self {
-        Self { journal, open: Mutex::default() }
+        Self {
+            journal,
+            open: Mutex::default(),
+        }
     }
 
     /// The unit, begun: in the journal before this returns.
     ///
     /// # Cancel safety
     /// Another caller goes on where this one stopped.
-    pub(crate) async fn unit(&self, name: &BatchName, batches: u32) -> Result<Arc<OpenUnit>, Fault> {
+    pub(crate) async fn unit(
+        &self,
+        name: &BatchName,
+        batches: u32,
+    ) -> Result<Arc<OpenUnit>, Fault> {
         let entry = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.entry((name.job.clone(), name.unit)).or_insert_with(|| Arc::new(OpenUnit::new(batches))).clone()
+            open.entry((name.job.clone(), name.unit))
+                .or_insert_with(|| Arc::new(OpenUnit::new(batches)))
+                .clone()
         };
-        entry.ledger.get_or_try_init(|| self.begin(name, batches)).await?;
+        entry
+            .ledger
+            .get_or_try_init(|| self.begin(name, batches))
+            .await?;
         Ok(entry)
     }
 
     async fn begin(&self, name: &BatchName, batches: u32) -> Result<Mutex<UnitLedger>, Fault> {
         let key = unit_key(&name.job, name.unit);
-        let known = self.journal.view().and_then(|view| view.find(UNITS, &key)).map_err(Fault::from)?;
+        let known = self
+            .journal
+            .view()
+            .and_then(|view| view.find(UNITS, &key))
+            .map_err(Fault::from)?;
         if let Some(record) = known {
             return Ok(Mutex::new(UnitLedger::recover(record)));
         }
         let ledger = UnitLedger::begin(batches).map_err(|error| {
-            Fault::new(codes::PROTOCOL_VIOLATION, Class::Bug, format!("unit {}: {error}", name.unit), "report this as a defect of Passage")
+            Fault::new(
+                codes::PROTOCOL_VIOLATION,
+                Class::Bug,
+                format!("unit {}: {error}", name.unit),
+                "report this as a defect of Passage",
+            )
         })?;
         self.journal.points().pass("target.unit.begin.before");
         let mut writes = Writes::new();
@@ -100,10 +135,20 @@ impl Ledgers {
     ///
     /// # Cancel safety
     /// When dropped, the batch may or may not be noted; noting it again does no harm.
-    pub(crate) async fn acknowledge(&self, name: &BatchName, unit: &OpenUnit, rows: u64, bytes: u64) -> Result<(), JournalError> {
+    pub(crate) async fn acknowledge(
+        &self,
+        name: &BatchName,
+        unit: &OpenUnit,
+        rows: u64,
+        bytes: u64,
+    ) -> Result<(), JournalError> {
         let _journaling = unit.journaling.lock().await;
-        let Some(mut next) = unit.ledger().map(|ledger| *ledger) else { return Ok(()) };
-        let Some(record) = next.handle_acknowledged(name.index, rows, bytes) else { return Ok(()) };
+        let Some(mut next) = unit.ledger().map(|ledger| *ledger) else {
+            return Ok(());
+        };
+        let Some(record) = next.handle_acknowledged(name.index, rows, bytes) else {
+            return Ok(());
+        };
         self.journal.points().pass("target.batch.durable.before");
         let mut writes = Writes::new();
         writes.put(UNITS, &unit_key(&name.job, name.unit), &record);
@@ -113,17 +158,29 @@ impl Ledgers {
             ledger.handle_acknowledged(name.index, rows, bytes);
         }
         if record.progress.is_complete() {
-            self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&(name.job.clone(), name.unit));
+            self.open
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&(name.job.clone(), name.unit));
         }
         Ok(())
     }
 
     /// What is durable of a collection.
-    pub(crate) fn durable(&self, job: &JobName, index: CollectionIndex) -> Result<Durable, JournalError> {
+    pub(crate) fn durable(
+        &self,
+        job: &JobName,
+        index: CollectionIndex,
+    ) -> Result<Durable, JournalError> {
         let mut durable = Durable::default();
-        for entry in self.journal.view()?.scan(UNITS, &Span::under(&collection_key(job, index)))? {
+        for entry in self
+            .journal
+            .view()?
+            .scan(UNITS, &Span::under(&collection_key(job, index)))?
+        {
             let (key, record) = entry?;
-            let number = u32::try_from(key.number_before_end(0).unwrap_or_default()).unwrap_or(u32::MAX);
+            let number =
+                u32::try_from(key.number_before_end(0).unwrap_or_default()).unwrap_or(u32::MAX);
             durable.rows += record.rows;
             durable.bytes += record.bytes;
             match (record.progress.is_complete(), durable.complete.last_mut()) {
@@ -142,8 +199,15 @@ mod tests {
     use runtime::journal::MemoryJournal;
 
     fn name(unit: u32, batch: u32) -> BatchName {
-        let unit = UnitId { collection: CollectionIndex::new(0), number: unit };
-        BatchName { job: "j".parse().unwrap(), unit, index: BatchIndex::new(batch).unwrap() }
+        let unit = UnitId {
+            collection: CollectionIndex::new(0),
+            number: unit,
+        };
+        BatchName {
+            job: "j".parse().unwrap(),
+            unit,
+            index: BatchIndex::new(batch).unwrap(),
+        }
     }
 
     async fn write(ledgers: &Ledgers, name: &BatchName, batches: u32) -> Write {
@@ -159,12 +223,19 @@ mod tests {
         let before = Ledgers::new(journal.clone());
         assert_eq!(write(&before, &name(0, 0), 2).await, Write::Insert);
         let sent_and_lost = before.unit(&name(0, 1), 2).await.unwrap();
-        assert_eq!(sent_and_lost.turn(name(0, 1).index).await.unwrap().write, Write::Insert);
+        assert_eq!(
+            sent_and_lost.turn(name(0, 1).index).await.unwrap().write,
+            Write::Insert
+        );
 
         let after = Ledgers::new(journal);
         assert_eq!(write(&after, &name(0, 0), 2).await, Write::Known);
         assert_eq!(write(&after, &name(0, 1), 2).await, Write::Upsert);
-        assert_eq!(write(&after, &name(1, 0), 1).await, Write::Insert, "its neighbour was never begun");
+        assert_eq!(
+            write(&after, &name(1, 0), 1).await,
+            Write::Insert,
+            "its neighbour was never begun"
+        );
     }
 
     #[tokio::test]
@@ -174,7 +245,9 @@ mod tests {
             write(&ledgers, &name(unit, 0), 1).await;
         }
         write(&ledgers, &name(6, 1), 2).await;
-        let durable = ledgers.durable(&"j".parse().unwrap(), CollectionIndex::new(0)).unwrap();
+        let durable = ledgers
+            .durable(&"j".parse().unwrap(), CollectionIndex::new(0))
+            .unwrap();
         assert_eq!(durable.complete, vec![(0, 2), (5, 5)]);
         assert_eq!(durable.partial.len(), 1);
         assert_eq!(durable.rows, 50);

@@ -31,7 +31,10 @@ mod tests {
     fn the_session_of_the_older_claim_is_ended() {
         let owners = Owners::default();
         let (old, new) = (CancellationToken::new(), CancellationToken::new());
-        let claim = |epoch, incarnation| Claim { epoch: Epoch::new(epoch), incarnation: Incarnation::new(incarnation) };
+        let claim = |epoch, incarnation| Claim {
+            epoch: Epoch::new(epoch),
+            incarnation: Incarnation::new(incarnation),
+        };
         owners.take(&"j".parse().unwrap(), claim(1, 1), &old);
         owners.take(&"j".parse().unwrap(), claim(2, 2), &new);
         assert!(old.is_cancelled() && !new.is_cancelled());

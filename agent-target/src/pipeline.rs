@@ -50,41 +50,74 @@ impl From<Fault> for Undelivered {
 impl Pipeline {
     /// The pipeline of a session.
     pub(crate) fn new(agent: Arc<Agent>, caller: Caller, over: CancellationToken) -> Self {
-        Self { agent, caller, over, session: Arc::default() }
+        Self {
+            agent,
+            caller,
+            over,
+            session: Arc::default(),
+        }
     }
 
     async fn write(&self, place: &Place, batch: Batch) -> Result<Option<Confirm>, Undelivered> {
         let name = &place.name;
         let writer = self.writer(name)?;
-        let unit = self.patiently(name, || self.agent.ledgers.unit(name, place.unit_batches)).await?;
-        let Some(turn) = unit.turn(name.index).await else { return Err(beyond_unit(name).into()) };
+        let unit = self
+            .patiently(name, || self.agent.ledgers.unit(name, place.unit_batches))
+            .await?;
+        let Some(turn) = unit.turn(name.index).await else {
+            return Err(beyond_unit(name).into());
+        };
         let (rows, bytes) = self.add_part(place, &batch);
         if turn.write != Write::Known {
             self.write_batch(&writer, place, &batch, turn.write).await?;
             if !place.is_last_part {
                 return Ok(None);
             }
-            self.patiently(name, || async { Ok(self.agent.ledgers.acknowledge(name, &unit, rows, bytes).await?) }).await?;
+            self.patiently(name, || async {
+                Ok(self
+                    .agent
+                    .ledgers
+                    .acknowledge(name, &unit, rows, bytes)
+                    .await?)
+            })
+            .await?;
             metrics::counter!("passage_writer_rows_total").increment(rows);
             metrics::counter!("passage_writer_bytes_total").increment(bytes);
         }
-        Ok(place.is_last_part.then(|| Confirm { name: name.clone(), rows, bytes }))
+        Ok(place.is_last_part.then(|| Confirm {
+            name: name.clone(),
+            rows,
+            bytes,
+        }))
     }
 
     /// Writes until Milvus has acknowledged. An attempt of unknown outcome is followed by upserts only.
-    async fn write_batch(&self, writer: &RowWriter, place: &Place, batch: &Batch, mut write: Write) -> Result<(), Undelivered> {
+    async fn write_batch(
+        &self,
+        writer: &RowWriter,
+        place: &Place,
+        batch: &Batch,
+        mut write: Write,
+    ) -> Result<(), Undelivered> {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         let mut waited = false;
         loop {
             let permit = self.agent.pace.begin().await;
-            self.agent.journal.points().pass("target.batch.write.before");
+            self.agent
+                .journal
+                .points()
+                .pass("target.batch.write.before");
             let outcome = writer.write(place.partition.as_deref(), batch, write).await;
             self.agent.journal.points().pass("target.batch.write.after");
             let fault = match outcome {
                 Ok(()) => {
                     permit.succeeded();
                     if waited {
-                        self.tell(Note::Waiting { job: place.name.job.clone(), cause: None }).await;
+                        self.tell(Note::Waiting {
+                            job: place.name.job.clone(),
+                            cause: None,
+                        })
+                        .await;
                     }
                     return Ok(());
                 }
@@ -101,7 +134,11 @@ impl Pipeline {
     }
 
     /// Tries until it succeeds, for as long as the session lasts and the fault may pass.
-    async fn patiently<T, F>(&self, name: &BatchName, mut attempt: impl FnMut() -> F) -> Result<T, Undelivered>
+    async fn patiently<T, F>(
+        &self,
+        name: &BatchName,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, Undelivered>
     where
         F: Future<Output = Result<T, Fault>>,
     {
@@ -111,7 +148,11 @@ impl Pipeline {
             match attempt().await {
                 Ok(done) => {
                     if waited {
-                        self.tell(Note::Waiting { job: name.job.clone(), cause: None }).await;
+                        self.tell(Note::Waiting {
+                            job: name.job.clone(),
+                            cause: None,
+                        })
+                        .await;
                     }
                     return Ok(done);
                 }
@@ -121,12 +162,21 @@ impl Pipeline {
         }
     }
 
-    async fn wait(&self, job: &JobName, fault: Fault, backoff: &mut Backoff) -> Result<(), Undelivered> {
+    async fn wait(
+        &self,
+        job: &JobName,
+        fault: Fault,
+        backoff: &mut Backoff,
+    ) -> Result<(), Undelivered> {
         if !matches!(fault.class, Class::Transient | Class::Operator) {
             return Err(Undelivered::Failed(fault));
         }
         tracing::warn!(%job, code = fault.code, error = %fault, "a batch waits");
-        self.tell(Note::Waiting { job: job.clone(), cause: Some(fault) }).await;
+        self.tell(Note::Waiting {
+            job: job.clone(),
+            cause: Some(fault),
+        })
+        .await;
         tokio::select! {
             () = self.over.cancelled() => Err(Undelivered::SessionOver),
             () = backoff.wait() => Ok(()),
@@ -140,12 +190,22 @@ impl Pipeline {
 
     fn writer(&self, name: &BatchName) -> Result<Arc<RowWriter>, Fault> {
         let key = (name.job.clone(), name.unit.collection);
-        let mut writers = self.session.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writers = self
+            .session
+            .writers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = writers.get(&key) {
             return Ok(writer.clone());
         }
-        let record: CollectionRecord = self.agent.begun_collection(&name.job, name.unit.collection)?;
-        let writer = Arc::new(RowWriter::new(self.agent.milvus.clone(), &record, self.agent.job_spec(&name.job)?));
+        let record: CollectionRecord = self
+            .agent
+            .begun_collection(&name.job, name.unit.collection)?;
+        let writer = Arc::new(RowWriter::new(
+            self.agent.milvus.clone(),
+            &record,
+            self.agent.job_spec(&name.job)?,
+        ));
         writers.insert(key, writer.clone());
         Ok(writer)
     }
@@ -156,8 +216,16 @@ impl Pipeline {
         if place.part == 0 && place.is_last_part {
             return (rows, bytes);
         }
-        let mut parts = self.session.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = if place.part == 0 { (0, 0) } else { parts.remove(&place.name).unwrap_or_default() };
+        let mut parts = self
+            .session
+            .parts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = if place.part == 0 {
+            (0, 0)
+        } else {
+            parts.remove(&place.name).unwrap_or_default()
+        };
         let so_far = (before.0 + rows, before.1 + bytes);
         if !place.is_last_part {
             parts.insert(place.name.clone(), so_far);
@@ -173,7 +241,11 @@ impl Deliver for Pipeline {
             Err(Undelivered::SessionOver) => None,
             Err(Undelivered::Failed(cause)) => {
                 tracing::error!(job = %place.name.job, code = cause.code, error = %cause, "a batch can't be written");
-                self.tell(Note::Failed { job: place.name.job, cause }).await;
+                self.tell(Note::Failed {
+                    job: place.name.job,
+                    cause,
+                })
+                .await;
                 None
             }
         }
@@ -181,6 +253,15 @@ impl Deliver for Pipeline {
 }
 
 fn beyond_unit(name: &BatchName) -> Fault {
-    let message = format!("batch {} of unit {} is beyond the unit's end", name.index.number(), name.unit);
-    Fault::new(model::codes::PROTOCOL_VIOLATION, Class::Bug, message, "report this as a defect of Passage")
+    let message = format!(
+        "batch {} of unit {} is beyond the unit's end",
+        name.index.number(),
+        name.unit
+    );
+    Fault::new(
+        model::codes::PROTOCOL_VIOLATION,
+        Class::Bug,
+        message,
+        "report this as a defect of Passage",
+    )
 }

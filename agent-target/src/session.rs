@@ -21,11 +21,19 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// Gets links and uses them, at most so many at a time, until `shutdown`; then waits for the sessions to end.
 ///
 /// Several sessions at a time are not several owners: of two that claim one job, the older is ended ([`protocol::claim`]).
-pub(crate) async fn keep(agent: Arc<Agent>, transport: Arc<dyn Transport>, at_once: usize, shutdown: CancellationToken) {
+pub(crate) async fn keep(
+    agent: Arc<Agent>,
+    transport: Arc<dyn Transport>,
+    at_once: usize,
+    shutdown: CancellationToken,
+) {
     let places = Arc::new(Semaphore::new(at_once));
     let sessions = TaskTracker::new();
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
-    while let Some(outcome) = shutdown.run_until_cancelled(next(&places, transport.as_ref())).await {
+    while let Some(outcome) = shutdown
+        .run_until_cancelled(next(&places, transport.as_ref()))
+        .await
+    {
         match outcome {
             (Ok(link), place) => {
                 backoff.reset();
@@ -37,7 +45,9 @@ pub(crate) async fn keep(agent: Arc<Agent>, transport: Arc<dyn Transport>, at_on
             }
             (Err(fault), _) => {
                 match fault.class {
-                    Class::Transient => tracing::debug!(code = fault.code, error = %fault, "no link"),
+                    Class::Transient => {
+                        tracing::debug!(code = fault.code, error = %fault, "no link")
+                    }
                     _ => tracing::warn!(code = fault.code, error = %fault, "no link"),
                 }
                 shutdown.run_until_cancelled(backoff.wait()).await;
@@ -48,7 +58,13 @@ pub(crate) async fn keep(agent: Arc<Agent>, transport: Arc<dyn Transport>, at_on
     sessions.wait().await;
 }
 
-async fn next(places: &Arc<Semaphore>, transport: &dyn Transport) -> (Result<Link, Fault>, Option<tokio::sync::OwnedSemaphorePermit>) {
+async fn next(
+    places: &Arc<Semaphore>,
+    transport: &dyn Transport,
+) -> (
+    Result<Link, Fault>,
+    Option<tokio::sync::OwnedSemaphorePermit>,
+) {
     // The semaphore is never closed.
     let place = places.clone().acquire_owned().await.ok();
     (transport.next_link().await.map_err(Fault::from), place)
@@ -70,7 +86,12 @@ async fn hold(agent: Arc<Agent>, link: Link, over: CancellationToken) {
         });
     }
     agent.caller.send_replace(Some(caller.clone()));
-    let session = answers::Session { agent: agent.clone(), caller, over: over.clone(), peer: link.agreed.peer.incarnation };
+    let session = answers::Session {
+        agent: agent.clone(),
+        caller,
+        over: over.clone(),
+        peer: link.agreed.peer.incarnation,
+    };
     answer(Arc::new(session), incoming, &tasks).await;
     over.cancel();
     tasks.close();
@@ -84,11 +105,19 @@ async fn answer(session: Arc<answers::Session>, mut incoming: Incoming, tasks: &
     while let Some(Some(request)) = session.over.run_until_cancelled(incoming.recv()).await {
         match request {
             Request::Note(note) => session.handle_note(note).await,
-            Request::Call { call, traceparent, reply } => {
+            Request::Call {
+                call,
+                traceparent,
+                reply,
+            } => {
                 let span = runtime::telemetry::remote_span(&traceparent, "answer");
                 let session = session.clone();
                 let work = async move {
-                    if let Some(answer) = session.over.run_until_cancelled(session.answer(*call)).await {
+                    if let Some(answer) = session
+                        .over
+                        .run_until_cancelled(session.answer(*call))
+                        .await
+                    {
                         reply.answer(answer);
                     }
                 };

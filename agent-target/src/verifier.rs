@@ -37,13 +37,18 @@ pub(crate) async fn verify(
     plan: CollectionPlan,
     units: u32,
 ) -> Result<CollectionReport, Fault> {
-    let source = SourceAgent { caller: &session.caller, job: &plan.job };
+    let source = SourceAgent {
+        caller: &session.caller,
+        job: &plan.job,
+    };
     let report = match spec.verify {
         Verify::None => blank(&plan, Verification::NotRun),
         how => {
             let target = MilvusTarget::open(session, spec, &mut record, &plan).await?;
             let report = match how {
-                _ if crate::writer::mapping::regenerates_keys(spec, &plan) => whole::compare(&source, &target, &plan, units).await?,
+                _ if crate::writer::mapping::regenerates_keys(spec, &plan) => {
+                    whole::compare(&source, &target, &plan, units).await?
+                }
                 Verify::Counts => counts(&source, &target, &plan).await?,
                 _ => content(session, &source, &target, &plan, units).await?,
             };
@@ -58,18 +63,34 @@ pub(crate) async fn verify(
 }
 
 /// Compares the definition, and adds what differs to the rows' report.
-pub(crate) async fn compare_definitions(session: &Session, record: &mut CollectionRecord) -> Result<CollectionReport, Fault> {
+pub(crate) async fn compare_definitions(
+    session: &Session,
+    record: &mut CollectionRecord,
+) -> Result<CollectionReport, Fault> {
     let milvus = &session.agent.milvus;
-    let actual = milvus.in_database(&record.plan.target.database).describe_collection(&record.plan.target.collection).await?;
+    let actual = milvus
+        .in_database(&record.plan.target.database)
+        .describe_collection(&record.plan.target.collection)
+        .await?;
     let mut found = Found::default();
-    let (wanted, actual) = (schema::comparable(milvus, record.expected.clone()), schema::comparable(milvus, actual));
-    definition::compare(&wanted, &actual).into_iter().for_each(|difference| found.add(difference));
-    let mut report = record.report.take().unwrap_or_else(|| blank(&record.plan, Verification::NotRun));
+    let (wanted, actual) = (
+        schema::comparable(milvus, record.expected.clone()),
+        schema::comparable(milvus, actual),
+    );
+    definition::compare(&wanted, &actual)
+        .into_iter()
+        .for_each(|difference| found.add(difference));
+    let mut report = record
+        .report
+        .take()
+        .unwrap_or_else(|| blank(&record.plan, Verification::NotRun));
     let (named, total) = found.into_parts();
     report.differences.extend(named);
     report.differences_total += total;
     if total > 0 {
-        report.outcome = Verification::Mismatched { differences: report.differences_total };
+        report.outcome = Verification::Mismatched {
+            differences: report.differences_total,
+        };
     }
     record.report = Some(report.clone());
     session.agent.put_collection(record).await?;
@@ -88,7 +109,10 @@ async fn content(
         .try_for_each_concurrent(UNITS_AT_ONCE, |number| {
             let (compared, source, target) = (&compared, source, target);
             async move {
-                let unit = UnitId { collection: plan.index, number };
+                let unit = UnitId {
+                    collection: plan.index,
+                    number,
+                };
                 let verdict = match session.agent.verdict(&plan.job, unit)? {
                     Some(verdict) => verdict,
                     None => compare_one(session, source, target, plan, unit).await?,
@@ -96,7 +120,14 @@ async fn content(
                 let rows = compared.fetch_add(verdict.rows, Ordering::Relaxed) + verdict.rows;
                 metrics::counter!("passage_verifier_rows_total").increment(verdict.rows);
                 // A note that does not arrive is of a session that is over.
-                let _ = session.caller.note(&Note::Verified { job: plan.job.clone(), index: plan.index, rows }).await;
+                let _ = session
+                    .caller
+                    .note(&Note::Verified {
+                        job: plan.job.clone(),
+                        index: plan.index,
+                        rows,
+                    })
+                    .await;
                 Ok::<_, Fault>(())
             }
         })
@@ -115,7 +146,12 @@ async fn compare_one(
     let mut found = Found::default();
     let rows = rows::compare_unit(source, target, &theirs, &mut found).await?;
     let (differences, differences_total) = found.into_parts();
-    let verdict = Verdict { rows, source_duplicates: theirs.duplicates, differences, differences_total };
+    let verdict = Verdict {
+        rows,
+        source_duplicates: theirs.duplicates,
+        differences,
+        differences_total,
+    };
     let points = session.agent.journal.points();
     points.pass("target.unit.verdict.before");
     session.agent.put_verdict(&plan.job, unit, &verdict).await?;
@@ -124,11 +160,18 @@ async fn compare_one(
 }
 
 /// Adds up the verdicts of all units.
-fn collect(session: &Session, plan: &CollectionPlan, units: u32) -> Result<CollectionReport, Fault> {
+fn collect(
+    session: &Session,
+    plan: &CollectionPlan,
+    units: u32,
+) -> Result<CollectionReport, Fault> {
     let mut report = blank(plan, Verification::Clean);
     let mut found = Found::default();
     let view = session.agent.journal.view()?;
-    for entry in view.scan(VERDICTS, &Span::under(&collection_key(&plan.job, plan.index)))? {
+    for entry in view.scan(
+        VERDICTS,
+        &Span::under(&collection_key(&plan.job, plan.index)),
+    )? {
         let (_, verdict) = entry?;
         report.ranges += 1;
         report.rows += verdict.rows;
@@ -141,16 +184,32 @@ fn collect(session: &Session, plan: &CollectionPlan, units: u32) -> Result<Colle
 }
 
 /// Compares the numbers of rows.
-async fn counts(source: &SourceAgent<'_>, target: &MilvusTarget, plan: &CollectionPlan) -> Result<CollectionReport, Fault> {
-    let (theirs, ours) = (source.count(plan.index).await?, target.count(None, &KeyRange::all()).await?);
+async fn counts(
+    source: &SourceAgent<'_>,
+    target: &MilvusTarget,
+    plan: &CollectionPlan,
+) -> Result<CollectionReport, Fault> {
+    let (theirs, ours) = (
+        source.count(plan.index).await?,
+        target.count(None, &KeyRange::all()).await?,
+    );
     let (Some(theirs), Some(ours)) = (theirs, ours) else {
-        let reason = "one of the servers can't count its rows; `verify: content` needs no counting".to_owned();
+        let reason = "one of the servers can't count its rows; `verify: content` needs no counting"
+            .to_owned();
         return Ok(blank(plan, Verification::Blocked { reason }));
     };
-    let mut report = CollectionReport { rows: ours, ranges: 1, ..blank(plan, Verification::Clean) };
+    let mut report = CollectionReport {
+        rows: ours,
+        ranges: 1,
+        ..blank(plan, Verification::Clean)
+    };
     if ours != theirs {
         let mut found = Found::default();
-        found.add_uncounted(ours.abs_diff(theirs), &None, &format!("rows' difference: {theirs} on the source, {ours} on the target"));
+        found.add_uncounted(
+            ours.abs_diff(theirs),
+            &None,
+            &format!("rows' difference: {theirs} on the source, {ours} on the target"),
+        );
         finish(&mut report, found);
     }
     Ok(report)
@@ -160,7 +219,9 @@ async fn counts(source: &SourceAgent<'_>, target: &MilvusTarget, plan: &Collecti
 fn finish(report: &mut CollectionReport, found: Found) {
     (report.differences, report.differences_total) = found.into_parts();
     if report.differences_total > 0 {
-        report.outcome = Verification::Mismatched { differences: report.differences_total };
+        report.outcome = Verification::Mismatched {
+            differences: report.differences_total,
+        };
     }
 }
 

@@ -6,7 +6,8 @@ use crate::job::StepError;
 use crate::records::{CollectionRecord, JobRecord};
 use model::report::CollectionReport;
 use model::{
-    Class, CollectionPhase, CollectionStatus, Fault, JobName, JobStatus, Phase, Verification, VerifyReport, codes,
+    Class, CollectionPhase, CollectionStatus, Fault, JobName, JobStatus, Phase, Verification,
+    VerifyReport, codes,
 };
 use protocol::call::CollectionPlan;
 use runtime::journal::JournalError;
@@ -37,7 +38,10 @@ impl Agent {
     /// Shows a collection, and the job's phase that follows from all of them.
     pub(super) fn show_collection(&self, record: &CollectionRecord) {
         self.board.change(&record.plan.job, |status| {
-            if let Some(shown) = status.collections.get_mut(record.plan.index.number() as usize) {
+            if let Some(shown) = status
+                .collections
+                .get_mut(record.plan.index.number() as usize)
+            {
                 *shown = collection_status(record);
             }
             status.phase = shown_phase(status.phase, &status.collections);
@@ -45,10 +49,16 @@ impl Agent {
     }
 
     /// Shows rows as they arrive, for as long as it is polled.
-    pub(crate) async fn show_arrivals(&self, plan: &CollectionPlan, mut arrivals: watch::Receiver<Arrived>) {
+    pub(crate) async fn show_arrivals(
+        &self,
+        plan: &CollectionPlan,
+        mut arrivals: watch::Receiver<Arrived>,
+    ) {
         loop {
             let Arrived { rows, bytes, .. } = *arrivals.borrow_and_update();
-            self.change_collection(plan, |shown| (shown.rows_copied, shown.bytes_copied) = (rows, bytes));
+            self.change_collection(plan, |shown| {
+                (shown.rows_copied, shown.bytes_copied) = (rows, bytes)
+            });
             if arrivals.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -72,7 +82,11 @@ impl Agent {
     }
 
     /// Changes what is shown of one collection.
-    pub(crate) fn change_collection(&self, plan: &CollectionPlan, change: impl FnOnce(&mut CollectionStatus)) {
+    pub(crate) fn change_collection(
+        &self,
+        plan: &CollectionPlan,
+        change: impl FnOnce(&mut CollectionStatus),
+    ) {
         self.board.change(&plan.job, |status| {
             if let Some(shown) = status.collections.get_mut(plan.index.number() as usize) {
                 change(shown);
@@ -83,8 +97,17 @@ impl Agent {
     /// Shows that a job waits for the link.
     pub(crate) fn show_no_link(&self, job: &JobName) {
         let message = "there is no link to the target's agent";
-        let hint = "the agents connect again by themselves; see the log of both for what keeps them apart";
-        self.show_cause(job, Some(Fault::new(codes::PEER_UNREACHABLE, Class::Transient, message, hint)));
+        let hint =
+            "the agents connect again by themselves; see the log of both for what keeps them apart";
+        self.show_cause(
+            job,
+            Some(Fault::new(
+                codes::PEER_UNREACHABLE,
+                Class::Transient,
+                message,
+                hint,
+            )),
+        );
     }
 
     /// Puts up every job that the journal has.
@@ -100,7 +123,10 @@ impl Agent {
 
 fn status(record: JobRecord, collections: &[CollectionRecord]) -> JobStatus {
     let shown: Vec<_> = collections.iter().map(collection_status).collect();
-    let reports: Vec<_> = collections.iter().filter_map(|collection| collection.report.clone()).collect();
+    let reports: Vec<_> = collections
+        .iter()
+        .filter_map(|collection| collection.report.clone())
+        .collect();
     JobStatus {
         phase: shown_phase(record.phase, &shown),
         spec: record.spec,
@@ -109,7 +135,9 @@ fn status(record: JobRecord, collections: &[CollectionRecord]) -> JobStatus {
         ended_ms: record.ended_ms,
         findings: record.findings,
         collections: shown,
-        report: (!reports.is_empty()).then_some(VerifyReport { collections: reports }),
+        report: (!reports.is_empty()).then_some(VerifyReport {
+            collections: reports,
+        }),
     }
 }
 
@@ -139,6 +167,8 @@ fn shown_phase(journaled: Phase, collections: &[CollectionStatus]) -> Phase {
     match collections.iter().map(|collection| collection.phase).min() {
         Some(CollectionPhase::Waiting | CollectionPhase::Copying) | None => Phase::Copying,
         Some(CollectionPhase::Finishing) => Phase::Finishing,
-        Some(CollectionPhase::Verifying | CollectionPhase::Done | CollectionPhase::Skipped) => Phase::Verifying,
+        Some(CollectionPhase::Verifying | CollectionPhase::Done | CollectionPhase::Skipped) => {
+            Phase::Verifying
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! The journal's records, read and written.
 
 use super::Agent;
-use crate::records::{COLLECTIONS, CollectionRecord, JOBS, JobRecord, UNITS, collection_key, job_key, unit_key};
+use crate::records::{
+    COLLECTIONS, CollectionRecord, JOBS, JobRecord, UNITS, collection_key, job_key, unit_key,
+};
 use model::{Class, CollectionIndex, Fault, JobName, Unit, UnitId, codes};
 use runtime::journal::{JournalError, Span, Writes};
 
@@ -11,29 +13,49 @@ impl Agent {
     /// # Errors
     /// `job_not_found`, and the journal's.
     pub(crate) fn job(&self, job: &JobName) -> Result<JobRecord, Fault> {
-        self.journal.view()?.find(JOBS, &job_key(job))?.ok_or_else(|| control::not_found(job))
+        self.journal
+            .view()?
+            .find(JOBS, &job_key(job))?
+            .ok_or_else(|| control::not_found(job))
     }
 
     /// Every job's record.
     pub(crate) fn jobs(&self) -> Result<Vec<JobRecord>, JournalError> {
-        self.journal.view()?.scan(JOBS, &Span::all())?.map(|entry| Ok(entry?.1)).collect()
+        self.journal
+            .view()?
+            .scan(JOBS, &Span::all())?
+            .map(|entry| Ok(entry?.1))
+            .collect()
     }
 
     /// The records of a job's collections, in order.
     pub(crate) fn collections(&self, job: &JobName) -> Result<Vec<CollectionRecord>, JournalError> {
-        self.journal.view()?.scan(COLLECTIONS, &Span::under(&job_key(job)))?.map(|entry| Ok(entry?.1)).collect()
+        self.journal
+            .view()?
+            .scan(COLLECTIONS, &Span::under(&job_key(job)))?
+            .map(|entry| Ok(entry?.1))
+            .collect()
     }
 
     /// The record of one of a job's collections.
     ///
     /// # Errors
     /// `job_differs` when the job has no such collection, and the journal's.
-    pub(crate) fn collection(&self, job: &JobName, index: CollectionIndex) -> Result<CollectionRecord, Fault> {
-        self.journal.view()?.find(COLLECTIONS, &collection_key(job, index))?.ok_or_else(|| {
-            let message = format!("job {job} has no collection {index} in the source's journal");
-            let hint = "the state directory of one agent was lost or exchanged: create a new job";
-            Fault::new(codes::JOB_DIFFERS, Class::Permanent, message, hint)
-        })
+    pub(crate) fn collection(
+        &self,
+        job: &JobName,
+        index: CollectionIndex,
+    ) -> Result<CollectionRecord, Fault> {
+        self.journal
+            .view()?
+            .find(COLLECTIONS, &collection_key(job, index))?
+            .ok_or_else(|| {
+                let message =
+                    format!("job {job} has no collection {index} in the source's journal");
+                let hint =
+                    "the state directory of one agent was lost or exchanged: create a new job";
+                Fault::new(codes::JOB_DIFFERS, Class::Permanent, message, hint)
+            })
     }
 
     /// A unit, if it was found already.
@@ -42,9 +64,16 @@ impl Agent {
     }
 
     /// How many units of a collection are known.
-    pub(crate) fn units_of(&self, job: &JobName, index: CollectionIndex) -> Result<u32, JournalError> {
+    pub(crate) fn units_of(
+        &self,
+        job: &JobName,
+        index: CollectionIndex,
+    ) -> Result<u32, JournalError> {
         let view = self.journal.view()?;
-        let last = view.scan(UNITS, &Span::under(&collection_key(job, index)))?.next_back().transpose()?;
+        let last = view
+            .scan(UNITS, &Span::under(&collection_key(job, index)))?
+            .next_back()
+            .transpose()?;
         Ok(last.map_or(0, |(_, unit)| unit.id.number + 1))
     }
 
@@ -56,22 +85,36 @@ impl Agent {
     }
 
     /// Writes a collection's record, and shows it.
-    pub(crate) async fn put_collection(&self, record: &CollectionRecord) -> Result<(), JournalError> {
+    pub(crate) async fn put_collection(
+        &self,
+        record: &CollectionRecord,
+    ) -> Result<(), JournalError> {
         let mut writes = Writes::new();
-        writes.put(COLLECTIONS, &collection_key(&record.plan.job, record.plan.index), record);
+        writes.put(
+            COLLECTIONS,
+            &collection_key(&record.plan.job, record.plan.index),
+            record,
+        );
         let _ = self.journal.commit(writes).await?;
         self.show_collection(record);
         Ok(())
     }
 
     /// Writes a prepared job with its collections, in one step.
-    pub(crate) async fn put_prepared(&self, job: &JobRecord, collections: &[CollectionRecord]) -> Result<(), JournalError> {
+    pub(crate) async fn put_prepared(
+        &self,
+        job: &JobRecord,
+        collections: &[CollectionRecord],
+    ) -> Result<(), JournalError> {
         let mut writes = Writes::new();
         writes.put(JOBS, &job_key(&job.spec.name), job);
         for record in collections {
-            writes.put(COLLECTIONS, &collection_key(&record.plan.job, record.plan.index), record);
+            writes.put(
+                COLLECTIONS,
+                &collection_key(&record.plan.job, record.plan.index),
+                record,
+            );
         }
         self.journal.commit(writes).await.map(|_| ())
     }
-
 }

@@ -27,7 +27,10 @@ impl CollectionRun<'_> {
     /// Takes every step that is left.
     #[tracing::instrument(name = "collection", skip_all, fields(job = %self.job.spec.name, collection = %self.record.plan.source.name))]
     pub(super) async fn run(&mut self) -> Result<(), StepError> {
-        if matches!(self.record.phase, CollectionPhase::Waiting | CollectionPhase::Copying) {
+        if matches!(
+            self.record.phase,
+            CollectionPhase::Waiting | CollectionPhase::Copying
+        ) {
             let durable = self.create().await?;
             self.load_source().await?;
             self.copy(durable).await?;
@@ -35,7 +38,12 @@ impl CollectionRun<'_> {
         }
         if self.record.phase == CollectionPhase::Finishing {
             let plan = &self.record.plan;
-            self.session.ask(Call::FinishCollection { job: plan.job.clone(), index: plan.index }).await?;
+            self.session
+                .ask(Call::FinishCollection {
+                    job: plan.job.clone(),
+                    index: plan.index,
+                })
+                .await?;
             self.enter(CollectionPhase::Verifying).await?;
         }
         if self.record.phase == CollectionPhase::Verifying {
@@ -47,10 +55,16 @@ impl CollectionRun<'_> {
 
     /// Journals and shows the next phase.
     async fn enter(&mut self, phase: CollectionPhase) -> Result<(), StepError> {
-        self.agent.journal.points().pass("source.collection.phase.before");
+        self.agent
+            .journal
+            .points()
+            .pass("source.collection.phase.before");
         self.record.phase = phase;
         self.agent.put_collection(&self.record).await?;
-        self.agent.journal.points().pass("source.collection.phase.after");
+        self.agent
+            .journal
+            .points()
+            .pass("source.collection.phase.after");
         tracing::info!(%phase, "collection");
         Ok(())
     }
@@ -59,7 +73,11 @@ impl CollectionRun<'_> {
         if self.record.phase == CollectionPhase::Waiting {
             self.enter(CollectionPhase::Copying).await?;
         }
-        match self.session.ask(Call::CreateCollection(self.record.plan.clone())).await? {
+        match self
+            .session
+            .ask(Call::CreateCollection(self.record.plan.clone()))
+            .await?
+        {
             Answer::Created(durable) => Ok(durable),
             other => Err(unexpected(&other)),
         }
@@ -69,7 +87,10 @@ impl CollectionRun<'_> {
     /// again whatever happens.
     async fn load_source(&mut self) -> Result<(), StepError> {
         let source = &self.record.plan.source;
-        if self.record.is_empty || source.load != LoadState::NotLoaded || self.job.spec.unloaded != Unloaded::Load {
+        if self.record.is_empty
+            || source.load != LoadState::NotLoaded
+            || self.job.spec.unloaded != Unloaded::Load
+        {
             return Ok(());
         }
         let name = source.name.clone();
@@ -78,15 +99,26 @@ impl CollectionRun<'_> {
             self.agent.put_collection(&self.record).await?;
         }
         let milvus = self.agent.milvus.in_database(&name.database);
-        milvus.load(&name.collection, 1).await.map_err(Fault::from)?;
-        milvus.wait_for_load(&name.collection, LOAD_LIMIT, |_| ()).await.map_err(Fault::from)?;
+        milvus
+            .load(&name.collection, 1)
+            .await
+            .map_err(Fault::from)?;
+        milvus
+            .wait_for_load(&name.collection, LOAD_LIMIT, |_| ())
+            .await
+            .map_err(Fault::from)?;
         Ok(())
     }
 
     async fn release_source(&mut self) -> Result<(), StepError> {
         if self.record.loaded_for_job {
             let name = &self.record.plan.source.name;
-            self.agent.milvus.in_database(&name.database).release(&name.collection).await.map_err(Fault::from)?;
+            self.agent
+                .milvus
+                .in_database(&name.database)
+                .release(&name.collection)
+                .await
+                .map_err(Fault::from)?;
             self.record.loaded_for_job = false;
             self.agent.put_collection(&self.record).await?;
         }
@@ -98,8 +130,14 @@ impl CollectionRun<'_> {
         self.describe_again().await?;
         let plan = self.record.plan.clone();
         let units = self.agent.units_of(&plan.job, plan.index)?;
-        let call = Call::VerifyCollection { plan: plan.clone(), units };
-        let mut report = self.agent.showing_verification(&plan, report_of(self.session.ask(call))).await?;
+        let call = Call::VerifyCollection {
+            plan: plan.clone(),
+            units,
+        };
+        let mut report = self
+            .agent
+            .showing_verification(&plan, report_of(self.session.ask(call)))
+            .await?;
         if report.outcome == Verification::Clean || self.job.spec.verify == Verify::None {
             report = report_of(self.session.ask(Call::SealCollection(plan))).await?;
         }
@@ -110,11 +148,22 @@ impl CollectionRun<'_> {
     /// Takes the source's definition as it is now, and makes sure that it is still the collection that was copied.
     async fn describe_again(&mut self) -> Result<(), StepError> {
         let copied = &self.record.plan.source;
-        let mut now = self.agent.milvus.in_database(&copied.name.database).describe_collection(&copied.name.collection).await.map_err(Fault::from)?;
+        let mut now = self
+            .agent
+            .milvus
+            .in_database(&copied.name.database)
+            .describe_collection(&copied.name.collection)
+            .await
+            .map_err(Fault::from)?;
         if now.id != copied.id {
-            let message = format!("collection {} was dropped and created again while job {} ran", copied.name, self.job.spec.name);
+            let message = format!(
+                "collection {} was dropped and created again while job {} ran",
+                copied.name, self.job.spec.name
+            );
             let hint = "create a new job for it, with on_conflict: replace";
-            return Err(Fault::new(codes::COLLECTION_REPLACED, Class::Permanent, message, hint).into());
+            return Err(
+                Fault::new(codes::COLLECTION_REPLACED, Class::Permanent, message, hint).into(),
+            );
         }
         // A load for the job's own reading is not the state that is to be carried.
         now.load = copied.load;
@@ -123,7 +172,9 @@ impl CollectionRun<'_> {
     }
 }
 
-async fn report_of(call: impl Future<Output = Result<Answer, channel::conversation::CallError>>) -> Result<CollectionReport, StepError> {
+async fn report_of(
+    call: impl Future<Output = Result<Answer, channel::conversation::CallError>>,
+) -> Result<CollectionReport, StepError> {
     match call.await? {
         Answer::Report(report) => Ok(report),
         other => Err(unexpected(&other)),
@@ -132,17 +183,28 @@ async fn report_of(call: impl Future<Output = Result<Answer, channel::conversati
 
 /// Releases what was loaded for a job that ends before its time. What can't be released is logged: the job's end does not wait for it.
 pub(super) async fn release_loaded(agent: &Agent, job: &JobName) {
-    let loaded = agent.collections(job).unwrap_or_default().into_iter().filter(|collection| collection.loaded_for_job);
+    let loaded = agent
+        .collections(job)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|collection| collection.loaded_for_job);
     for mut collection in loaded {
         let name = collection.plan.source.name.clone();
-        match agent.milvus.in_database(&name.database).release(&name.collection).await {
+        match agent
+            .milvus
+            .in_database(&name.database)
+            .release(&name.collection)
+            .await
+        {
             Ok(()) => {
                 collection.loaded_for_job = false;
                 if let Err(error) = agent.put_collection(&collection).await {
                     tracing::warn!(collection = %name, %error, "a released collection is not noted as such");
                 }
             }
-            Err(error) => tracing::warn!(collection = %name, %error, "a collection that was loaded for the job is still loaded"),
+            Err(error) => {
+                tracing::warn!(collection = %name, %error, "a collection that was loaded for the job is still loaded")
+            }
         }
     }
 }
@@ -152,5 +214,11 @@ pub(super) fn unexpected(answer: &Answer) -> StepError {
     let told = format!("{answer:?}");
     let kind = told.split(['(', ' ', '{']).next().unwrap_or_default();
     let message = format!("the target gave the answer {kind} to another question");
-    Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, message, "install the same release of Passage on both sides").into()
+    Fault::new(
+        codes::PROTOCOL_VIOLATION,
+        Class::Permanent,
+        message,
+        "install the same release of Passage on both sides",
+    )
+    .into()
 }

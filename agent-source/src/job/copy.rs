@@ -28,7 +28,9 @@ impl CollectionRun<'_> {
     pub(super) async fn copy(&mut self, durable: Durable) -> Result<(), StepError> {
         let plan = self.record.plan.clone();
         let copying = Arc::new(Copying::new(durable.rows, durable.bytes));
-        self.agent.confirmations.begin(&plan.job, plan.index, copying.clone());
+        self.agent
+            .confirmations
+            .begin(&plan.job, plan.index, copying.clone());
         let outcome = tokio::select! {
             outcome = self.copy_units(&durable, &copying) => outcome,
             () = self.agent.show_arrivals(&plan, copying.watch()) => Ok(()),
@@ -49,7 +51,9 @@ impl CollectionRun<'_> {
         let finding = self.find_units(&rows, found).boxed();
         let sending = tokio_stream::wrappers::ReceiverStream::new(units)
             .map(Ok)
-            .try_for_each_concurrent(self.agent.limits.readers, |unit| self.send_unit(&rows, unit, durable, copying).boxed())
+            .try_for_each_concurrent(self.agent.limits.readers, |unit| {
+                self.send_unit(&rows, unit, durable, copying).boxed()
+            })
             .boxed();
         let ((), ()) = futures::try_join!(finding, sending)?;
         copying.wait_all_arrived().await;
@@ -57,11 +61,24 @@ impl CollectionRun<'_> {
     }
 
     /// Gives the units that the journal knows, then finds the others.
-    async fn find_units(&self, rows: &MilvusRows<'_>, found: mpsc::Sender<Unit>) -> Result<(), StepError> {
+    async fn find_units(
+        &self,
+        rows: &MilvusRows<'_>,
+        found: mpsc::Sender<Unit>,
+    ) -> Result<(), StepError> {
         let plan = &self.record.plan;
         let mut last = None;
         for number in 0.. {
-            let Some(unit) = self.agent.unit(&plan.job, model::UnitId { collection: plan.index, number })? else { break };
+            let Some(unit) = self.agent.unit(
+                &plan.job,
+                model::UnitId {
+                    collection: plan.index,
+                    number,
+                },
+            )?
+            else {
+                break;
+            };
             last = Some(unit.clone());
             // Nobody takes units any more only when sending has failed; its error is the one to tell.
             let _ = found.send(unit).await;
@@ -75,26 +92,59 @@ impl CollectionRun<'_> {
             plan.source.partitions.iter().cloned().map(Some).collect()
         };
         let batch_bytes = self.agent.limits.batch_bytes;
-        let divider = Divider { reader: rows, collection: plan.index, partitions, batch_bytes };
-        divider.divide(last.as_ref(), &mut JournaledUnits { run: self, found }).await?;
+        let divider = Divider {
+            reader: rows,
+            collection: plan.index,
+            partitions,
+            batch_bytes,
+        };
+        divider
+            .divide(last.as_ref(), &mut JournaledUnits { run: self, found })
+            .await?;
         Ok(())
     }
 
-    async fn send_unit(&self, rows: &MilvusRows<'_>, unit: Unit, durable: &Durable, copying: &Copying) -> Result<(), StepError> {
-        let Some(progress) = durable.missing_of(unit.id.number) else { return Ok(()) };
-        let is_missing = |index: &BatchIndex| !progress.is_some_and(|progress: UnitProgress| progress.has(*index));
+    async fn send_unit(
+        &self,
+        rows: &MilvusRows<'_>,
+        unit: Unit,
+        durable: &Durable,
+        copying: &Copying,
+    ) -> Result<(), StepError> {
+        let Some(progress) = durable.missing_of(unit.id.number) else {
+            return Ok(());
+        };
+        let is_missing = |index: &BatchIndex| {
+            !progress.is_some_and(|progress: UnitProgress| progress.has(*index))
+        };
         for index in unit.indexes().filter(is_missing) {
-            let Some(range) = unit.range_of(index) else { continue };
-            let permit = self.agent.budget.acquire(self.agent.limits.batch_bytes as u64).await;
+            let Some(range) = unit.range_of(index) else {
+                continue;
+            };
+            let permit = self
+                .agent
+                .budget
+                .acquire(self.agent.limits.batch_bytes as u64)
+                .await;
             let parts = rows.read(unit.partition.as_deref(), &range).await?;
-            let name = BatchName { job: self.record.plan.job.clone(), unit: unit.id, index };
+            let name = BatchName {
+                job: self.record.plan.job.clone(),
+                unit: unit.id,
+                index,
+            };
             copying.handle_sent(name.clone());
             self.send_parts(&unit, name, parts, permit).await?;
         }
         Ok(())
     }
 
-    async fn send_parts(&self, unit: &Unit, name: BatchName, parts: Vec<Batch>, permit: runtime::budget::Permit) -> Result<(), StepError> {
+    async fn send_parts(
+        &self,
+        unit: &Unit,
+        name: BatchName,
+        parts: Vec<Batch>,
+        permit: runtime::budget::Permit,
+    ) -> Result<(), StepError> {
         let last = parts.len().saturating_sub(1);
         let mut permit = Some(permit);
         for (part, batch) in parts.into_iter().enumerate() {
@@ -107,8 +157,15 @@ impl CollectionRun<'_> {
             };
             let raw_bytes = batch.size_bytes() as u64;
             let frames = pack(place, batch, channel::codec::encode);
-            let parcel = Parcel { frames, raw_bytes, permit: if part == last { permit.take() } else { None } };
-            self.session.outbox.send(unit.id.number as usize, parcel).await?;
+            let parcel = Parcel {
+                frames,
+                raw_bytes,
+                permit: if part == last { permit.take() } else { None },
+            };
+            self.session
+                .outbox
+                .send(unit.id.number as usize, parcel)
+                .await?;
         }
         Ok(())
     }

@@ -6,7 +6,8 @@ use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
 use model::job::Unloaded;
 use model::{
-    Class, CollectionIndex, CollectionName, CollectionPhase, CollectionSpec, Fault, Finding, KeyRange, LoadState, Phase, Severity, codes,
+    Class, CollectionIndex, CollectionName, CollectionPhase, CollectionSpec, Fault, Finding,
+    KeyRange, LoadState, Phase, Severity, codes,
 };
 use protocol::call::CollectionPlan;
 use protocol::{Answer, Call};
@@ -19,7 +20,11 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(300);
 impl Job {
     /// Finds and checks the job's collections. A job with a finding that blocks it does not start; a dry run ends here.
     #[tracing::instrument(name = "prepare", skip_all)]
-    pub(super) async fn prepare(&self, session: &Session, record: &mut JobRecord) -> Result<(), StepError> {
+    pub(super) async fn prepare(
+        &self,
+        session: &Session,
+        record: &mut JobRecord,
+    ) -> Result<(), StepError> {
         record.phase = Phase::Preparing;
         self.agent.put_job(record).await?;
         self.agent.post(&self.name)?;
@@ -29,7 +34,10 @@ impl Job {
             let checked = self.check(session, record, plan, &mut findings).await?;
             collections.push(checked);
         }
-        let blocking = findings.iter().find(|finding| finding.severity == Severity::Blocked).cloned();
+        let blocking = findings
+            .iter()
+            .find(|finding| finding.severity == Severity::Blocked)
+            .cloned();
         record.findings = findings;
         match blocking {
             Some(finding) => {
@@ -37,11 +45,21 @@ impl Job {
                 Err(blocked(record, &finding).into())
             }
             None => {
-                record.phase = if record.spec.dry_run { Phase::Completed } else { Phase::Copying };
+                record.phase = if record.spec.dry_run {
+                    Phase::Completed
+                } else {
+                    Phase::Copying
+                };
                 record.ended_ms = record.spec.dry_run.then(runtime::clock::unix_ms);
-                self.agent.journal.points().pass("source.job.prepared.before");
+                self.agent
+                    .journal
+                    .points()
+                    .pass("source.job.prepared.before");
                 self.agent.put_prepared(record, &collections).await?;
-                self.agent.journal.points().pass("source.job.prepared.after");
+                self.agent
+                    .journal
+                    .points()
+                    .pass("source.job.prepared.after");
                 self.agent.post(&self.name)?;
                 Ok(())
             }
@@ -54,23 +72,50 @@ impl Job {
         let databases = milvus.databases().await.map_err(Fault::from)?;
         let mut names = Vec::new();
         for database in &databases {
-            let found = milvus.in_database(&database.name).list_collections().await.map_err(Fault::from)?;
-            names.extend(found.into_iter().map(|name| CollectionName::new(&database.name, name)));
+            let found = milvus
+                .in_database(&database.name)
+                .list_collections()
+                .await
+                .map_err(Fault::from)?;
+            names.extend(
+                found
+                    .into_iter()
+                    .map(|name| CollectionName::new(&database.name, name)),
+            );
         }
         names.sort();
         let selection = &record.spec.selection;
         if let Some(pattern) = selection.idle_patterns(&names).first() {
-            let message = format!("job {}: {pattern} means no collection of the source", self.name);
+            let message = format!(
+                "job {}: {pattern} means no collection of the source",
+                self.name
+            );
             let hint = "check the spelling of database and collection, and that Milvus's user may see them";
             return Err(Fault::new(codes::SELECTION_EMPTY, Class::Permanent, message, hint).into());
         }
         let mut plans = Vec::new();
         for name in names.into_iter().filter(|name| selection.means(name)) {
             self.agent.scope.admit(&name)?;
-            let source = milvus.in_database(&name.database).describe_collection(&name.collection).await.map_err(Fault::from)?;
+            let source = milvus
+                .in_database(&name.database)
+                .describe_collection(&name.collection)
+                .await
+                .map_err(Fault::from)?;
             let index = CollectionIndex::new(plans.len() as u32);
-            let Some(database) = databases.iter().find(|database| database.name == name.database).cloned() else { continue };
-            plans.push(CollectionPlan { job: self.name.clone(), index, database, source, target: selection.target_name(&name) });
+            let Some(database) = databases
+                .iter()
+                .find(|database| database.name == name.database)
+                .cloned()
+            else {
+                continue;
+            };
+            plans.push(CollectionPlan {
+                job: self.name.clone(),
+                index,
+                database,
+                source,
+                target: selection.target_name(&name),
+            });
         }
         refuse_clashes(&plans)?;
         Ok(plans)
@@ -86,18 +131,35 @@ impl Job {
     ) -> Result<CollectionRecord, StepError> {
         let (is_empty, found) = self.readable(record, &plan.source).await?;
         findings.extend(found);
-        let Answer::Checked { findings: theirs, skip } = session.ask(Call::CheckCollection(plan.clone())).await? else {
-            return Err(Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, "the target did not answer a check", "").into());
+        let Answer::Checked {
+            findings: theirs,
+            skip,
+        } = session.ask(Call::CheckCollection(plan.clone())).await?
+        else {
+            return Err(Fault::new(
+                codes::PROTOCOL_VIOLATION,
+                Class::Permanent,
+                "the target did not answer a check",
+                "",
+            )
+            .into());
         };
         findings.extend(theirs);
         let rows_total = match (is_empty, plan.source.load) {
             (true, _) => Some(0),
             (false, LoadState::Loaded { .. }) => {
-                MilvusRows::new(&self.agent, &plan.source, false).await?.count(None, &KeyRange::all()).await?
+                MilvusRows::new(&self.agent, &plan.source, false)
+                    .await?
+                    .count(None, &KeyRange::all())
+                    .await?
             }
             (false, _) => None,
         };
-        let phase = if skip { CollectionPhase::Skipped } else { CollectionPhase::Waiting };
+        let phase = if skip {
+            CollectionPhase::Skipped
+        } else {
+            CollectionPhase::Waiting
+        };
         Ok(CollectionRecord {
             plan,
             phase,
@@ -111,19 +173,37 @@ impl Job {
     }
 
     /// Whether a collection's rows can be read, or are known to be none.
-    async fn readable(&self, record: &JobRecord, source: &CollectionSpec) -> Result<(bool, Vec<Finding>), StepError> {
+    async fn readable(
+        &self,
+        record: &JobRecord,
+        source: &CollectionSpec,
+    ) -> Result<(bool, Vec<Finding>), StepError> {
         if source.load != LoadState::NotLoaded {
             return Ok((false, vec![]));
         }
-        let has_index = |field: &model::Field| source.indexes.iter().any(|index| index.field == field.name);
-        let can_load = source.schema.fields.iter().filter(|field| field.data_type.is_vector()).all(has_index);
-        let finding = |severity, text: &str| Finding::new(severity, codes::COLLECTION_NOT_LOADED, &source.name, text);
+        let has_index =
+            |field: &model::Field| source.indexes.iter().any(|index| index.field == field.name);
+        let can_load = source
+            .schema
+            .fields
+            .iter()
+            .filter(|field| field.data_type.is_vector())
+            .all(has_index);
+        let finding = |severity, text: &str| {
+            Finding::new(severity, codes::COLLECTION_NOT_LOADED, &source.name, text)
+        };
         if record.spec.unloaded == Unloaded::Refuse {
             let text = "it is not loaded, so its rows can't be read: load it, exclude it, or set `unloaded: load` in the job file";
             return Ok((false, vec![finding(Severity::Blocked, text)]));
         }
         if can_load {
-            return Ok((false, vec![finding(Severity::Note, "it is loaded on the source for this job, and released afterwards")]));
+            return Ok((
+                false,
+                vec![finding(
+                    Severity::Note,
+                    "it is loaded on the source for this job, and released afterwards",
+                )],
+            ));
         }
         // Without an index it can't be loaded. That matters only if it has rows; a flush makes the server count them all.
         if self.count_flushed(&source.name).await? == 0 {
@@ -139,7 +219,9 @@ impl Job {
     async fn count_flushed(&self, name: &CollectionName) -> Result<u64, Fault> {
         let milvus = self.agent.milvus.in_database(&name.database);
         let flush = milvus.flush(&name.collection).await?;
-        milvus.wait_for_flush(&name.collection, &flush, FLUSH_LIMIT).await?;
+        milvus
+            .wait_for_flush(&name.collection, &flush, FLUSH_LIMIT)
+            .await?;
         Ok(milvus.count_flushed(&name.collection).await?)
     }
 }
@@ -148,16 +230,41 @@ fn refuse_clashes(plans: &[CollectionPlan]) -> Result<(), Fault> {
     let mut taken: BTreeMap<&CollectionName, &CollectionName> = BTreeMap::new();
     for plan in plans {
         if let Some(other) = taken.insert(&plan.target, &plan.source.name) {
-            let message = format!("collections {other} and {} would both be called {} on the target", plan.source.name, plan.target);
-            return Err(Fault::new(codes::NAME_CLASH, Class::Permanent, message, "change the rules under `rename` in the job file"));
+            let message = format!(
+                "collections {other} and {} would both be called {} on the target",
+                plan.source.name, plan.target
+            );
+            return Err(Fault::new(
+                codes::NAME_CLASH,
+                Class::Permanent,
+                message,
+                "change the rules under `rename` in the job file",
+            ));
         }
     }
     Ok(())
 }
 
 fn blocked(record: &JobRecord, finding: &Finding) -> Fault {
-    let others = record.findings.iter().filter(|finding| finding.severity == Severity::Blocked).count() - 1;
-    let more = if others == 0 { String::new() } else { format!(" (and {others} more)") };
-    let message = format!("job {} can't start: {}: {}{more}", record.spec.name, finding.subject, finding.text);
-    Fault::new(&finding.code, Class::Permanent, message, "`job show` lists everything that preflight found; nothing was changed")
+    let others = record
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Blocked)
+        .count()
+        - 1;
+    let more = if others == 0 {
+        String::new()
+    } else {
+        format!(" (and {others} more)")
+    };
+    let message = format!(
+        "job {} can't start: {}: {}{more}",
+        record.spec.name, finding.subject, finding.text
+    );
+    Fault::new(
+        &finding.code,
+        Class::Permanent,
+        message,
+        "`job show` lists everything that preflight found; nothing was changed",
+    )
 }

@@ -40,20 +40,39 @@ impl<R: RowReader> Divider<'_, R> {
     ///
     /// # Errors
     /// The reader's and the sink's.
-    pub(crate) async fn divide(&self, last: Option<&Unit>, sink: &mut impl UnitSink) -> Result<(), Fault> {
+    pub(crate) async fn divide(
+        &self,
+        last: Option<&Unit>,
+        sink: &mut impl UnitSink,
+    ) -> Result<(), Fault> {
         let mut number = last.map_or(0, |unit| unit.id.number + 1);
         for (partition, after) in self.remaining(last) {
-            number = self.divide_partition(partition.as_deref(), after, number, sink).await?;
+            number = self
+                .divide_partition(partition.as_deref(), after, number, sink)
+                .await?;
         }
         Ok(())
     }
 
     /// The partitions that are not divided to their end, each with the key behind which it goes on.
     fn remaining(&self, last: Option<&Unit>) -> Vec<(Option<String>, Option<Key>)> {
-        let Some(last) = last else { return self.partitions.iter().map(|partition| (partition.clone(), None)).collect() };
-        let behind = self.partitions.iter().skip_while(|partition| **partition != last.partition).skip(1);
+        let Some(last) = last else {
+            return self
+                .partitions
+                .iter()
+                .map(|partition| (partition.clone(), None))
+                .collect();
+        };
+        let behind = self
+            .partitions
+            .iter()
+            .skip_while(|partition| **partition != last.partition)
+            .skip(1);
         let current = (!last.open).then(|| (last.partition.clone(), last.borders.last().cloned()));
-        current.into_iter().chain(behind.map(|partition| (partition.clone(), None))).collect()
+        current
+            .into_iter()
+            .chain(behind.map(|partition| (partition.clone(), None)))
+            .collect()
     }
 
     async fn divide_partition(
@@ -66,13 +85,29 @@ impl<R: RowReader> Divider<'_, R> {
         // One unit is held back: the last one of the partition has no upper bound, and which one that is shows only behind it.
         let mut held: Option<Unit> = None;
         loop {
-            let range = KeyRange { after: after.clone(), upto: None };
+            let range = KeyRange {
+                after: after.clone(),
+                upto: None,
+            };
             let keys = self.reader.keys(partition, &range, KEYS_AT_ONCE).await?;
-            let Some(last_key) = keys.last().cloned() else { break };
-            let rows_per_batch = self.rows_per_batch(partition, after.as_ref(), &keys).await?;
+            let Some(last_key) = keys.last().cloned() else {
+                break;
+            };
+            let rows_per_batch = self
+                .rows_per_batch(partition, after.as_ref(), &keys)
+                .await?;
             for borders in borders(&keys, rows_per_batch) {
-                let id = UnitId { collection: self.collection, number };
-                let next = Unit { id, partition: partition.map(str::to_owned), after: after.clone(), borders, open: false };
+                let id = UnitId {
+                    collection: self.collection,
+                    number,
+                };
+                let next = Unit {
+                    id,
+                    partition: partition.map(str::to_owned),
+                    after: after.clone(),
+                    borders,
+                    open: false,
+                };
                 after = next.borders.last().cloned();
                 number += 1;
                 if let Some(unit) = held.replace(next) {
@@ -81,7 +116,10 @@ impl<R: RowReader> Divider<'_, R> {
             }
             after = Some(last_key);
         }
-        let id = UnitId { collection: self.collection, number };
+        let id = UnitId {
+            collection: self.collection,
+            number,
+        };
         let last = match held {
             Some(mut unit) => {
                 unit.borders.pop();
@@ -89,7 +127,13 @@ impl<R: RowReader> Divider<'_, R> {
             }
             None => {
                 number += 1;
-                Unit { id, partition: partition.map(str::to_owned), after, borders: vec![], open: true }
+                Unit {
+                    id,
+                    partition: partition.map(str::to_owned),
+                    after,
+                    borders: vec![],
+                    open: true,
+                }
             }
         };
         sink.take(last).await?;
@@ -97,12 +141,28 @@ impl<R: RowReader> Divider<'_, R> {
     }
 
     /// How many rows make a batch of the wanted size, by the size of some rows near the middle of these keys.
-    async fn rows_per_batch(&self, partition: Option<&str>, after: Option<&Key>, keys: &[Key]) -> Result<usize, Fault> {
+    async fn rows_per_batch(
+        &self,
+        partition: Option<&str>,
+        after: Option<&Key>,
+        keys: &[Key],
+    ) -> Result<usize, Fault> {
         let first = keys.len().saturating_sub(SAMPLE_ROWS) / 2;
-        let from = if first == 0 { after.cloned() } else { keys.get(first - 1).cloned() };
-        let upto = keys.get((first + SAMPLE_ROWS - 1).min(keys.len() - 1)).cloned();
-        let sample = self.reader.read(partition, &KeyRange { after: from, upto }).await?;
-        let (rows, bytes) = sample.iter().fold((0, 0), |(rows, bytes), part| (rows + part.rows as usize, bytes + part.size_bytes()));
+        let from = if first == 0 {
+            after.cloned()
+        } else {
+            keys.get(first - 1).cloned()
+        };
+        let upto = keys
+            .get((first + SAMPLE_ROWS - 1).min(keys.len() - 1))
+            .cloned();
+        let sample = self
+            .reader
+            .read(partition, &KeyRange { after: from, upto })
+            .await?;
+        let (rows, bytes) = sample.iter().fold((0, 0), |(rows, bytes), part| {
+            (rows + part.rows as usize, bytes + part.size_bytes())
+        });
         let row_bytes = (bytes / rows.max(1)).max(1);
         Ok((self.batch_bytes / row_bytes).clamp(1, KEYS_AT_ONCE as usize))
     }
@@ -116,7 +176,9 @@ fn borders(keys: &[Key], rows_per_batch: usize) -> Vec<Vec<Key>> {
     for border in keys.chunks(rows_per_batch).filter_map(|batch| batch.last()) {
         bytes += border.size_bytes();
         match units.last_mut() {
-            Some(unit) if unit.len() < Unit::MAX_BATCHES && bytes <= UNIT_BORDER_BYTES => unit.push(border.clone()),
+            Some(unit) if unit.len() < Unit::MAX_BATCHES && bytes <= UNIT_BORDER_BYTES => {
+                unit.push(border.clone())
+            }
             _ => {
                 bytes = border.size_bytes();
                 units.push(vec![border.clone()]);
@@ -142,22 +204,53 @@ mod tests {
 
     impl FakeRows {
         fn within(&self, partition: Option<&str>, range: &KeyRange) -> Vec<Key> {
-            let keys = self.keys.get(&partition.map(str::to_owned)).cloned().unwrap_or_default();
-            keys.into_iter().map(Key::Int64).filter(|key| range.contains(key)).collect()
+            let keys = self
+                .keys
+                .get(&partition.map(str::to_owned))
+                .cloned()
+                .unwrap_or_default();
+            keys.into_iter()
+                .map(Key::Int64)
+                .filter(|key| range.contains(key))
+                .collect()
         }
     }
 
     impl RowReader for FakeRows {
-        async fn read(&self, partition: Option<&str>, range: &KeyRange) -> Result<Vec<Batch>, Fault> {
+        async fn read(
+            &self,
+            partition: Option<&str>,
+            range: &KeyRange,
+        ) -> Result<Vec<Batch>, Fault> {
             let rows = self.within(partition, range).len();
             let payload = Payload::Scalars(Bytes::from(vec![0; rows * self.row_bytes]));
             let name = "v".to_owned();
-            let column = Column { name, field_id: 1, data_type: DataType::JSON, is_dynamic: false, valid: Bytes::new(), payload };
-            Ok(vec![Batch { rows: u32::try_from(rows).unwrap(), columns: vec![column] }])
+            let column = Column {
+                name,
+                field_id: 1,
+                data_type: DataType::JSON,
+                is_dynamic: false,
+                valid: Bytes::new(),
+                payload,
+            };
+            Ok(vec![Batch {
+                rows: u32::try_from(rows).unwrap(),
+                columns: vec![column],
+            }])
         }
 
-        async fn keys(&self, partition: Option<&str>, range: &KeyRange, limit: u32) -> Result<Vec<Key>, Fault> {
-            Ok(self.within(partition, range).into_iter().step_by(self.scan_sees_every).take(limit as usize).collect())
+        async fn keys(
+            &self,
+            partition: Option<&str>,
+            range: &KeyRange,
+            limit: u32,
+        ) -> Result<Vec<Key>, Fault> {
+            Ok(self
+                .within(partition, range)
+                .into_iter()
+                .step_by(self.scan_sees_every)
+                .take(limit as usize)
+                .collect())
         }
     }
 
@@ -169,13 +262,30 @@ mod tests {
     }
 
     fn rows(counts: &[(Option<&str>, i64)], row_bytes: usize) -> FakeRows {
-        let keys = counts.iter().map(|(partition, count)| (partition.map(str::to_owned), (0..*count).map(|n| n * 3).collect())).collect();
-        FakeRows { keys, row_bytes, scan_sees_every: 1 }
+        let keys = counts
+            .iter()
+            .map(|(partition, count)| {
+                (
+                    partition.map(str::to_owned),
+                    (0..*count).map(|n| n * 3).collect(),
+                )
+            })
+            .collect();
+        FakeRows {
+            keys,
+            row_bytes,
+            scan_sees_every: 1,
+        }
     }
 
     async fn divided(reader: &FakeRows, last: Option<&Unit>) -> Vec<Unit> {
         let partitions = reader.keys.keys().cloned().collect();
-        let divider = Divider { reader, collection: CollectionIndex::new(0), partitions, batch_bytes: 1000 };
+        let divider = Divider {
+            reader,
+            collection: CollectionIndex::new(0),
+            partitions,
+            batch_bytes: 1000,
+        };
         let mut units = Vec::new();
         divider.divide(last, &mut units).await.unwrap();
         units
@@ -188,12 +298,26 @@ mod tests {
             assert!(unit.batches() as usize <= Unit::MAX_BATCHES);
         }
         for (partition, keys) in &reader.keys {
-            let of_partition: Vec<_> = units.iter().filter(|unit| unit.partition == *partition).collect();
+            let of_partition: Vec<_> = units
+                .iter()
+                .filter(|unit| unit.partition == *partition)
+                .collect();
             assert_eq!(of_partition.first().unwrap().after, None);
             assert!(of_partition.last().unwrap().open);
-            for key in keys.iter().copied().chain([i64::MIN, i64::MAX]).map(Key::Int64) {
-                let ranges = of_partition.iter().flat_map(|unit| unit.indexes().filter_map(|index| unit.range_of(index)));
-                assert_eq!(ranges.filter(|range| range.contains(&key)).count(), 1, "{key}");
+            for key in keys
+                .iter()
+                .copied()
+                .chain([i64::MIN, i64::MAX])
+                .map(Key::Int64)
+            {
+                let ranges = of_partition
+                    .iter()
+                    .flat_map(|unit| unit.indexes().filter_map(|index| unit.range_of(index)));
+                assert_eq!(
+                    ranges.filter(|range| range.contains(&key)).count(),
+                    1,
+                    "{key}"
+                );
             }
         }
     }
@@ -208,7 +332,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_scan_that_misses_keys_makes_larger_batches_and_loses_none() {
-        let reader = FakeRows { scan_sees_every: 7, ..rows(&[(None, 30_000)], 100) };
+        let reader = FakeRows {
+            scan_sees_every: 7,
+            ..rows(&[(None, 30_000)], 100)
+        };
         assert_tiled(&reader, &divided(&reader, None).await);
     }
 
@@ -216,7 +343,11 @@ mod tests {
     async fn wide_rows_make_small_batches() {
         let reader = rows(&[(None, 1000)], 500);
         let units = divided(&reader, None).await;
-        assert_eq!(units[0].borders[0], Key::Int64(3), "two rows of 500 bytes make a batch of 1000");
+        assert_eq!(
+            units[0].borders[0],
+            Key::Int64(3),
+            "two rows of 500 bytes make a batch of 1000"
+        );
         assert_tiled(&reader, &units);
     }
 

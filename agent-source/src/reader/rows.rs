@@ -23,21 +23,54 @@ pub(crate) struct MilvusRows<'a> {
 
 impl<'a> MilvusRows<'a> {
     /// Opens a collection at the server's present time.
-    pub(crate) async fn new(agent: &'a Agent, source: &CollectionSpec, is_empty: bool) -> Result<Self, Fault> {
-        let primary = source.schema.primary().cloned().ok_or_else(|| no_primary(source))?;
+    pub(crate) async fn new(
+        agent: &'a Agent,
+        source: &CollectionSpec,
+        is_empty: bool,
+    ) -> Result<Self, Fault> {
+        let primary = source
+            .schema
+            .primary()
+            .cloned()
+            .ok_or_else(|| no_primary(source))?;
         let milvus = agent.milvus.in_database(&source.name.database);
         let seen = milvus.read_point().await?;
         let collection = source.name.collection.clone();
-        Ok(Self { agent, milvus, collection, primary, fields: source.schema.stored_names(), seen, is_empty })
+        Ok(Self {
+            agent,
+            milvus,
+            collection,
+            primary,
+            fields: source.schema.stored_names(),
+            seen,
+            is_empty,
+        })
     }
 
     fn read_of<'r>(&'r self, partition: Option<&'r str>, range: &'r KeyRange) -> RangeRead<'r> {
-        let Self { collection, primary, fields, seen, .. } = self;
-        RangeRead { collection, partition, primary, fields, range, seen: *seen }
+        let Self {
+            collection,
+            primary,
+            fields,
+            seen,
+            ..
+        } = self;
+        RangeRead {
+            collection,
+            partition,
+            primary,
+            fields,
+            range,
+            seen: *seen,
+        }
     }
 
     /// How many rows there are in a range, further rows of a key counted; `None` where the server can't count.
-    pub(crate) async fn count(&self, partition: Option<&str>, range: &KeyRange) -> Result<Option<u64>, Fault> {
+    pub(crate) async fn count(
+        &self,
+        partition: Option<&str>,
+        range: &KeyRange,
+    ) -> Result<Option<u64>, Fault> {
         if self.is_empty {
             return Ok(Some(0));
         }
@@ -50,23 +83,47 @@ impl RowReader for MilvusRows<'_> {
         if self.is_empty {
             return Ok(vec![Batch::default()]);
         }
-        let parts = self.milvus.query_parts(&self.read_of(partition, range)).await?;
-        let (rows, bytes) = parts.iter().fold((0, 0), |sum, part| (sum.0 + u64::from(part.rows), sum.1 + part.size_bytes() as u64));
+        let parts = self
+            .milvus
+            .query_parts(&self.read_of(partition, range))
+            .await?;
+        let (rows, bytes) = parts.iter().fold((0, 0), |sum, part| {
+            (
+                sum.0 + u64::from(part.rows),
+                sum.1 + part.size_bytes() as u64,
+            )
+        });
         metrics::counter!("passage_reader_rows_total").increment(rows);
         metrics::counter!("passage_reader_bytes_total").increment(bytes);
         self.agent.throttle(rows, bytes).await;
         Ok(parts)
     }
 
-    async fn keys(&self, partition: Option<&str>, range: &KeyRange, limit: u32) -> Result<Vec<Key>, Fault> {
+    async fn keys(
+        &self,
+        partition: Option<&str>,
+        range: &KeyRange,
+        limit: u32,
+    ) -> Result<Vec<Key>, Fault> {
         if self.is_empty {
             return Ok(vec![]);
         }
-        Ok(self.milvus.border_keys(&self.read_of(partition, range), limit).await?)
+        Ok(self
+            .milvus
+            .border_keys(&self.read_of(partition, range), limit)
+            .await?)
     }
 }
 
 fn no_primary(source: &CollectionSpec) -> Fault {
-    let message = format!("collection {} has no primary key that this build understands", source.name);
-    Fault::new(codes::TYPE_UNSUPPORTED, Class::Permanent, message, "exclude the collection, or look for a newer release of Passage")
+    let message = format!(
+        "collection {} has no primary key that this build understands",
+        source.name
+    );
+    Fault::new(
+        codes::TYPE_UNSUPPORTED,
+        Class::Permanent,
+        message,
+        "exclude the collection, or look for a newer release of Passage",
+    )
 }

@@ -1,7 +1,10 @@
 //! The journal's records, read and written.
 
 use super::Agent;
-use crate::records::{COLLECTIONS, CollectionRecord, JOBS, JobRecord, VERDICTS, Verdict, collection_key, job_key, unit_key};
+use crate::records::{
+    COLLECTIONS, CollectionRecord, JOBS, JobRecord, VERDICTS, Verdict, collection_key, job_key,
+    unit_key,
+};
 use model::{Class, CollectionIndex, Fault, JobName, JobSpec, JobStatus, UnitId, codes};
 use runtime::journal::{JournalError, Span, Writes};
 
@@ -17,16 +20,30 @@ impl Agent {
     }
 
     /// Keeps a job's last status, for the time after a restart.
-    pub(crate) async fn keep_status(&self, job: &JobName, status: JobStatus) -> Result<(), JournalError> {
+    pub(crate) async fn keep_status(
+        &self,
+        job: &JobName,
+        status: JobStatus,
+    ) -> Result<(), JournalError> {
         match self.job(job)? {
-            Some(record) if record.status.as_ref() != Some(&status) => self.put_job(&JobRecord { status: Some(status), ..record }).await,
+            Some(record) if record.status.as_ref() != Some(&status) => {
+                self.put_job(&JobRecord {
+                    status: Some(status),
+                    ..record
+                })
+                .await
+            }
             _ => Ok(()),
         }
     }
 
     /// Every job's record.
     pub(crate) fn jobs(&self) -> Result<Vec<JobRecord>, JournalError> {
-        self.journal.view()?.scan(JOBS, &Span::all())?.map(|entry| Ok(entry?.1)).collect()
+        self.journal
+            .view()?
+            .scan(JOBS, &Span::all())?
+            .map(|entry| Ok(entry?.1))
+            .collect()
     }
 
     /// Writes a job's record.
@@ -37,15 +54,25 @@ impl Agent {
     }
 
     /// A collection's record, if its creation has begun.
-    pub(crate) fn collection(&self, job: &JobName, index: CollectionIndex) -> Result<Option<CollectionRecord>, JournalError> {
-        self.journal.view()?.find(COLLECTIONS, &collection_key(job, index))
+    pub(crate) fn collection(
+        &self,
+        job: &JobName,
+        index: CollectionIndex,
+    ) -> Result<Option<CollectionRecord>, JournalError> {
+        self.journal
+            .view()?
+            .find(COLLECTIONS, &collection_key(job, index))
     }
 
     /// A collection's record, which an earlier call has made.
     ///
     /// # Errors
     /// `job_differs` when there is none: the source's journal and this one are not of the same job. And the journal's.
-    pub(crate) fn begun_collection(&self, job: &JobName, index: CollectionIndex) -> Result<CollectionRecord, Fault> {
+    pub(crate) fn begun_collection(
+        &self,
+        job: &JobName,
+        index: CollectionIndex,
+    ) -> Result<CollectionRecord, Fault> {
         self.collection(job, index)?.ok_or_else(|| {
             let message = format!("job {job}: this agent's journal does not know collection {index}, which the source says was begun");
             let hint = "the state directory of one agent was lost or exchanged: create a new job with on_conflict: replace";
@@ -54,19 +81,35 @@ impl Agent {
     }
 
     /// Writes a collection's record.
-    pub(crate) async fn put_collection(&self, record: &CollectionRecord) -> Result<(), JournalError> {
+    pub(crate) async fn put_collection(
+        &self,
+        record: &CollectionRecord,
+    ) -> Result<(), JournalError> {
         let mut writes = Writes::new();
-        writes.put(COLLECTIONS, &collection_key(&record.plan.job, record.plan.index), record);
+        writes.put(
+            COLLECTIONS,
+            &collection_key(&record.plan.job, record.plan.index),
+            record,
+        );
         self.journal.commit(writes).await.map(|_| ())
     }
 
     /// What came out of comparing a unit, if it was compared since the verification began.
-    pub(crate) fn verdict(&self, job: &JobName, unit: UnitId) -> Result<Option<Verdict>, JournalError> {
+    pub(crate) fn verdict(
+        &self,
+        job: &JobName,
+        unit: UnitId,
+    ) -> Result<Option<Verdict>, JournalError> {
         self.journal.view()?.find(VERDICTS, &unit_key(job, unit))
     }
 
     /// Writes what came out of comparing a unit.
-    pub(crate) async fn put_verdict(&self, job: &JobName, unit: UnitId, verdict: &Verdict) -> Result<(), JournalError> {
+    pub(crate) async fn put_verdict(
+        &self,
+        job: &JobName,
+        unit: UnitId,
+        verdict: &Verdict,
+    ) -> Result<(), JournalError> {
         let mut writes = Writes::new();
         writes.put(VERDICTS, &unit_key(job, unit), verdict);
         self.journal.commit(writes).await.map(|_| ())
@@ -76,7 +119,9 @@ impl Agent {
     pub(crate) async fn put_report(&self, record: &CollectionRecord) -> Result<(), JournalError> {
         let key = collection_key(&record.plan.job, record.plan.index);
         let mut writes = Writes::new();
-        writes.put(COLLECTIONS, &key, record).delete_span(VERDICTS, Span::under(&key));
+        writes
+            .put(COLLECTIONS, &key, record)
+            .delete_span(VERDICTS, Span::under(&key));
         self.journal.commit(writes).await.map(|_| ())
     }
 }

@@ -9,9 +9,18 @@ pub(crate) fn compare(wanted: &CollectionSpec, actual: &CollectionSpec) -> Vec<D
     attributes(&mut found, wanted, actual);
     fields(&mut found, &wanted.schema.fields, &actual.schema.fields);
     functions(&mut found, wanted, actual);
-    found.sets(DifferenceKind::Partition, &wanted.partitions, &actual.partitions);
+    found.sets(
+        DifferenceKind::Partition,
+        &wanted.partitions,
+        &actual.partitions,
+    );
     found.sets(DifferenceKind::Alias, &wanted.aliases, &actual.aliases);
-    found.maps(DifferenceKind::Property, "", &wanted.properties, &actual.properties);
+    found.maps(
+        DifferenceKind::Property,
+        "",
+        &wanted.properties,
+        &actual.properties,
+    );
     indexes(&mut found, &wanted.indexes, &actual.indexes);
     load_state(&mut found, wanted.load, actual.load);
     found.0
@@ -23,25 +32,57 @@ struct Found(Vec<Difference>);
 
 impl Found {
     fn add(&mut self, kind: DifferenceKind, field: &str, detail: impl Into<String>) {
-        self.0.push(Difference { kind, partition: None, key: None, field: Some(field.to_owned()), detail: detail.into() });
+        self.0.push(Difference {
+            kind,
+            partition: None,
+            key: None,
+            field: Some(field.to_owned()),
+            detail: detail.into(),
+        });
     }
 
-    fn values<T: PartialEq + std::fmt::Debug>(&mut self, kind: DifferenceKind, field: &str, what: &str, wanted: &T, actual: &T) {
+    fn values<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        kind: DifferenceKind,
+        field: &str,
+        what: &str,
+        wanted: &T,
+        actual: &T,
+    ) {
         if wanted != actual {
-            self.add(kind, field, format!("{what} is {actual:?} and should be {wanted:?}"));
+            self.add(
+                kind,
+                field,
+                format!("{what} is {actual:?} and should be {wanted:?}"),
+            );
         }
     }
 
     fn sets(&mut self, kind: DifferenceKind, wanted: &[String], actual: &[String]) {
-        let (wanted, actual): (BTreeSet<_>, BTreeSet<_>) = (wanted.iter().collect(), actual.iter().collect());
-        wanted.difference(&actual).for_each(|name| self.add(kind, name, "missing on the target"));
-        actual.difference(&wanted).for_each(|name| self.add(kind, name, "on the target only"));
+        let (wanted, actual): (BTreeSet<_>, BTreeSet<_>) =
+            (wanted.iter().collect(), actual.iter().collect());
+        wanted
+            .difference(&actual)
+            .for_each(|name| self.add(kind, name, "missing on the target"));
+        actual
+            .difference(&wanted)
+            .for_each(|name| self.add(kind, name, "on the target only"));
     }
 
-    fn maps(&mut self, kind: DifferenceKind, of: &str, wanted: &BTreeMap<String, String>, actual: &BTreeMap<String, String>) {
+    fn maps(
+        &mut self,
+        kind: DifferenceKind,
+        of: &str,
+        wanted: &BTreeMap<String, String>,
+        actual: &BTreeMap<String, String>,
+    ) {
         let names: BTreeSet<_> = wanted.keys().chain(actual.keys()).collect();
         for name in names {
-            let what = if of.is_empty() { name.clone() } else { format!("{of}, {name}") };
+            let what = if of.is_empty() {
+                name.clone()
+            } else {
+                format!("{of}, {name}")
+            };
             match (wanted.get(name), actual.get(name)) {
                 (Some(_), None) => self.add(kind, &what, "missing on the target"),
                 (None, Some(_)) => self.add(kind, &what, "on the target only"),
@@ -53,16 +94,50 @@ impl Found {
 
 fn attributes(found: &mut Found, wanted: &CollectionSpec, actual: &CollectionSpec) {
     let kind = DifferenceKind::Schema;
-    found.values(kind, "description", "description", &wanted.schema.description, &actual.schema.description);
-    found.values(kind, "shards", "the number of shards", &wanted.shards, &actual.shards);
-    found.values(kind, "consistency_level", "consistency level", &wanted.consistency_level, &actual.consistency_level);
-    found.values(kind, "enable_dynamic_field", "dynamic field", &wanted.schema.has_dynamic_field, &actual.schema.has_dynamic_field);
-    found.maps(kind, "schema property", &wanted.schema.properties, &actual.schema.properties);
+    found.values(
+        kind,
+        "description",
+        "description",
+        &wanted.schema.description,
+        &actual.schema.description,
+    );
+    found.values(
+        kind,
+        "shards",
+        "the number of shards",
+        &wanted.shards,
+        &actual.shards,
+    );
+    found.values(
+        kind,
+        "consistency_level",
+        "consistency level",
+        &wanted.consistency_level,
+        &actual.consistency_level,
+    );
+    found.values(
+        kind,
+        "enable_dynamic_field",
+        "dynamic field",
+        &wanted.schema.has_dynamic_field,
+        &actual.schema.has_dynamic_field,
+    );
+    found.maps(
+        kind,
+        "schema property",
+        &wanted.schema.properties,
+        &actual.schema.properties,
+    );
 }
 
 /// Fields are told apart by their names: ids need not be the same for rows to be.
 fn fields(found: &mut Found, wanted: &[Field], actual: &[Field]) {
-    let named = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>();
+    let named = |fields: &[Field]| {
+        fields
+            .iter()
+            .map(|field| field.name.clone())
+            .collect::<Vec<_>>()
+    };
     found.sets(DifferenceKind::Schema, &named(wanted), &named(actual));
     for wanted in wanted {
         if let Some(actual) = actual.iter().find(|actual| actual.name == wanted.name) {
@@ -73,15 +148,57 @@ fn fields(found: &mut Found, wanted: &[Field], actual: &[Field]) {
 
 fn field(found: &mut Found, wanted: &Field, actual: &Field) {
     let (kind, name) = (DifferenceKind::Schema, wanted.name.as_str());
-    found.values(kind, name, "description", &wanted.description, &actual.description);
-    found.values(kind, name, "type", &wanted.data_type.to_string(), &actual.data_type.to_string());
-    found.values(kind, name, "element type", &wanted.element_type, &actual.element_type);
-    found.values(kind, name, "primary key", &wanted.is_primary, &actual.is_primary);
+    found.values(
+        kind,
+        name,
+        "description",
+        &wanted.description,
+        &actual.description,
+    );
+    found.values(
+        kind,
+        name,
+        "type",
+        &wanted.data_type.to_string(),
+        &actual.data_type.to_string(),
+    );
+    found.values(
+        kind,
+        name,
+        "element type",
+        &wanted.element_type,
+        &actual.element_type,
+    );
+    found.values(
+        kind,
+        name,
+        "primary key",
+        &wanted.is_primary,
+        &actual.is_primary,
+    );
     found.values(kind, name, "autoID", &wanted.auto_id, &actual.auto_id);
-    found.values(kind, name, "partition key", &wanted.is_partition_key, &actual.is_partition_key);
-    found.values(kind, name, "clustering key", &wanted.is_clustering_key, &actual.is_clustering_key);
+    found.values(
+        kind,
+        name,
+        "partition key",
+        &wanted.is_partition_key,
+        &actual.is_partition_key,
+    );
+    found.values(
+        kind,
+        name,
+        "clustering key",
+        &wanted.is_clustering_key,
+        &actual.is_clustering_key,
+    );
     found.values(kind, name, "nullable", &wanted.nullable, &actual.nullable);
-    found.values(kind, name, "function output", &wanted.is_function_output, &actual.is_function_output);
+    found.values(
+        kind,
+        name,
+        "function output",
+        &wanted.is_function_output,
+        &actual.is_function_output,
+    );
     if wanted.default_value != actual.default_value {
         found.add(kind, name, "the default value differs");
     }
@@ -91,23 +208,54 @@ fn field(found: &mut Found, wanted: &Field, actual: &Field) {
 
 fn functions(found: &mut Found, wanted: &CollectionSpec, actual: &CollectionSpec) {
     let describe = |spec: &CollectionSpec| {
-        let one = |function: &model::schema::Function| (function.name.clone(), (function.kind, function.outputs.clone()));
-        spec.schema.functions.iter().map(one).collect::<BTreeMap<_, _>>()
+        let one = |function: &model::schema::Function| {
+            (
+                function.name.clone(),
+                (function.kind, function.outputs.clone()),
+            )
+        };
+        spec.schema
+            .functions
+            .iter()
+            .map(one)
+            .collect::<BTreeMap<_, _>>()
     };
     let (wanted, actual) = (describe(wanted), describe(actual));
     let names: BTreeSet<_> = wanted.keys().chain(actual.keys()).collect();
     for name in names {
-        found.values(DifferenceKind::Schema, name, "function", &wanted.get(name), &actual.get(name));
+        found.values(
+            DifferenceKind::Schema,
+            name,
+            "function",
+            &wanted.get(name),
+            &actual.get(name),
+        );
     }
 }
 
 fn indexes(found: &mut Found, wanted: &[IndexSpec], actual: &[IndexSpec]) {
-    let named = |indexes: &[IndexSpec]| indexes.iter().map(|index| index.name.clone()).collect::<Vec<_>>();
+    let named = |indexes: &[IndexSpec]| {
+        indexes
+            .iter()
+            .map(|index| index.name.clone())
+            .collect::<Vec<_>>()
+    };
     found.sets(DifferenceKind::Index, &named(wanted), &named(actual));
     for wanted in wanted {
         if let Some(actual) = actual.iter().find(|actual| actual.name == wanted.name) {
-            found.values(DifferenceKind::Index, &wanted.name, "field", &wanted.field, &actual.field);
-            found.maps(DifferenceKind::Index, &wanted.name, &wanted.params, &actual.params);
+            found.values(
+                DifferenceKind::Index,
+                &wanted.name,
+                "field",
+                &wanted.field,
+                &actual.field,
+            );
+            found.maps(
+                DifferenceKind::Index,
+                &wanted.name,
+                &wanted.params,
+                &actual.params,
+            );
         }
     }
 }
@@ -127,7 +275,11 @@ fn load_state(found: &mut Found, wanted: LoadState, actual: LoadState) {
         (wanted, actual) => wanted == actual,
     };
     if !same {
-        found.add(DifferenceKind::LoadState, "load state", format!("{} and should be {}", told(actual), told(wanted)));
+        found.add(
+            DifferenceKind::LoadState,
+            "load state",
+            format!("{} and should be {}", told(actual), told(wanted)),
+        );
     }
 }
 
@@ -173,7 +325,11 @@ mod tests {
             consistency_level: 2,
             properties: BTreeMap::from([("collection.ttl.seconds".to_owned(), "60".to_owned())]),
             partitions: vec!["_default".into(), "p".into()],
-            indexes: vec![IndexSpec { name: "v".into(), field: "v".into(), params }],
+            indexes: vec![IndexSpec {
+                name: "v".into(),
+                field: "v".into(),
+                params,
+            }],
             aliases: vec!["a".into()],
             load: LoadState::Loaded { replicas: 1 },
         }
@@ -198,17 +354,44 @@ mod tests {
     fn every_part_of_a_definition_is_compared_and_named() {
         use DifferenceKind as K;
         assert_eq!(after(|c| c.aliases.clear()), (K::Alias, "a".into()));
-        assert_eq!(after(|c| c.partitions.push("q".into())), (K::Partition, "q".into()));
-        assert_eq!(after(|c| c.properties.clear()), (K::Property, "collection.ttl.seconds".into()));
+        assert_eq!(
+            after(|c| c.partitions.push("q".into())),
+            (K::Partition, "q".into())
+        );
+        assert_eq!(
+            after(|c| c.properties.clear()),
+            (K::Property, "collection.ttl.seconds".into())
+        );
         assert_eq!(after(|c| c.indexes.clear()), (K::Index, "v".into()));
-        assert_eq!(after(|c| c.indexes[0].params.clear()), (K::Index, "v, index_type".into()));
-        assert_eq!(after(|c| c.load = LoadState::NotLoaded), (K::LoadState, "load state".into()));
-        assert_eq!(after(|c| c.load = LoadState::Loaded { replicas: 2 }), (K::LoadState, "load state".into()));
+        assert_eq!(
+            after(|c| c.indexes[0].params.clear()),
+            (K::Index, "v, index_type".into())
+        );
+        assert_eq!(
+            after(|c| c.load = LoadState::NotLoaded),
+            (K::LoadState, "load state".into())
+        );
+        assert_eq!(
+            after(|c| c.load = LoadState::Loaded { replicas: 2 }),
+            (K::LoadState, "load state".into())
+        );
         assert_eq!(after(|c| c.shards = 1), (K::Schema, "shards".into()));
-        assert_eq!(after(|c| c.consistency_level = 0), (K::Schema, "consistency_level".into()));
-        assert_eq!(after(|c| c.schema.description.clear()), (K::Schema, "description".into()));
-        assert_eq!(after(|c| c.schema.fields[0].auto_id = true), (K::Schema, "id".into()));
-        assert_eq!(after(|c| c.schema.fields[0].data_type = DataType::VARCHAR), (K::Schema, "id".into()));
+        assert_eq!(
+            after(|c| c.consistency_level = 0),
+            (K::Schema, "consistency_level".into())
+        );
+        assert_eq!(
+            after(|c| c.schema.description.clear()),
+            (K::Schema, "description".into())
+        );
+        assert_eq!(
+            after(|c| c.schema.fields[0].auto_id = true),
+            (K::Schema, "id".into())
+        );
+        assert_eq!(
+            after(|c| c.schema.fields[0].data_type = DataType::VARCHAR),
+            (K::Schema, "id".into())
+        );
         assert_eq!(after(|c| c.schema.fields.clear()), (K::Schema, "id".into()));
     }
 }

@@ -22,7 +22,13 @@ impl Found {
     /// Takes so many differences of rows that can't be named.
     pub(crate) fn add_uncounted(&mut self, rows: u64, partition: &Option<String>, detail: &str) {
         let kind = DifferenceKind::Count;
-        self.add(Difference { kind, partition: partition.clone(), key: None, field: None, detail: format!("{rows} {detail}") });
+        self.add(Difference {
+            kind,
+            partition: partition.clone(),
+            key: None,
+            field: None,
+            detail: format!("{rows} {detail}"),
+        });
     }
 
     /// Takes what another comparison found.
@@ -39,10 +45,17 @@ impl Found {
 
     /// The named ones and the total. A row in a wrong partition was found from both partitions, and is told once.
     pub(crate) fn into_parts(mut self) -> (Vec<Difference>, u64) {
-        let moved: Vec<Key> =
-            self.named.iter().filter(|found| found.kind == DifferenceKind::WrongPartition).filter_map(|found| found.key.clone()).collect();
+        let moved: Vec<Key> = self
+            .named
+            .iter()
+            .filter(|found| found.kind == DifferenceKind::WrongPartition)
+            .filter_map(|found| found.key.clone())
+            .collect();
         let before = self.named.len();
-        self.named.retain(|found| found.kind != DifferenceKind::ExtraRow || !found.key.as_ref().is_some_and(|key| moved.contains(key)));
+        self.named.retain(|found| {
+            found.kind != DifferenceKind::ExtraRow
+                || !found.key.as_ref().is_some_and(|key| moved.contains(key))
+        });
         self.total -= (before - self.named.len()) as u64;
         (self.named, self.total)
     }

@@ -5,7 +5,7 @@ use crate::answers::Session;
 use crate::records::CollectionRecord;
 use crate::writer::{mapping, schema};
 use milvus::{RangeRead, ReadPoint, proof};
-use model::{Class, Digest, Fault, Field, Key, JobSpec, KeyRange, LoadState, RowHash, codes};
+use model::{Class, Digest, Fault, Field, JobSpec, Key, KeyRange, LoadState, RowHash, codes};
 use protocol::call::CollectionPlan;
 use std::collections::BTreeSet;
 
@@ -30,33 +30,67 @@ pub(super) struct MilvusTarget {
 
 impl MilvusTarget {
     /// Opens a collection; loads it if it is not loaded, and remembers to release it.
-    pub(super) async fn open(session: &Session, spec: &JobSpec, record: &mut CollectionRecord, plan: &CollectionPlan) -> Result<Self, Fault> {
+    pub(super) async fn open(
+        session: &Session,
+        spec: &JobSpec,
+        record: &mut CollectionRecord,
+        plan: &CollectionPlan,
+    ) -> Result<Self, Fault> {
         let milvus = session.agent.milvus.in_database(&plan.target.database);
         let actual = milvus.describe_collection(&plan.target.collection).await?;
         let schema = &plan.source.schema;
         let is_loaded = actual.load != LoadState::NotLoaded;
         let is_empty = !is_loaded && !schema::is_loadable(&actual);
         if is_empty && milvus.count_flushed(&plan.target.collection).await? > 0 {
-            let message = format!("collection {} has rows, but lacks an index on a vector field, so that it can't be read", plan.target);
+            let message = format!(
+                "collection {} has rows, but lacks an index on a vector field, so that it can't be read",
+                plan.target
+            );
             let hint = "verify with `indexes: keep` or `auto`, or create the index on the target and run `job verify`";
-            return Err(Fault::new(codes::VERIFY_BLOCKED, Class::Permanent, message, hint));
+            return Err(Fault::new(
+                codes::VERIFY_BLOCKED,
+                Class::Permanent,
+                message,
+                hint,
+            ));
         }
         if !is_loaded && !is_empty {
             record.loaded_to_verify = true;
             session.agent.put_collection(record).await?;
             schema::load(&session.agent.milvus, &plan.target, 1).await?;
         }
-        let primary = actual.schema.primary().cloned().unwrap_or_else(|| schema.fields[0].clone());
-        let partitions = if schema.has_partition_key() { vec![] } else { actual.partitions };
+        let primary = actual
+            .schema
+            .primary()
+            .cloned()
+            .unwrap_or_else(|| schema.fields[0].clone());
+        let partitions = if schema.has_partition_key() {
+            vec![]
+        } else {
+            actual.partitions
+        };
         let seen = milvus.read_point().await?;
         let fields = schema.stored_names();
         let is_key_hashed = !mapping::regenerates_keys(spec, plan);
         let collection = plan.target.collection.clone();
-        Ok(Self { milvus, collection, primary, fields, partitions, is_key_hashed, seen, is_empty })
+        Ok(Self {
+            milvus,
+            collection,
+            primary,
+            fields,
+            partitions,
+            is_key_hashed,
+            seen,
+            is_empty,
+        })
     }
 
     /// Releases a collection that was loaded to be compared.
-    pub(super) async fn close(self, session: &Session, record: &mut CollectionRecord) -> Result<(), Fault> {
+    pub(super) async fn close(
+        self,
+        session: &Session,
+        record: &mut CollectionRecord,
+    ) -> Result<(), Fault> {
         if record.loaded_to_verify {
             self.milvus.release(&self.collection).await?;
             record.loaded_to_verify = false;
@@ -66,8 +100,21 @@ impl MilvusTarget {
     }
 
     fn read_of<'r>(&'r self, partition: Option<&'r str>, range: &'r KeyRange) -> RangeRead<'r> {
-        let Self { collection, primary, fields, seen, .. } = self;
-        RangeRead { collection, partition, primary, fields, range, seen: *seen }
+        let Self {
+            collection,
+            primary,
+            fields,
+            seen,
+            ..
+        } = self;
+        RangeRead {
+            collection,
+            partition,
+            primary,
+            fields,
+            range,
+            seen: *seen,
+        }
     }
 
     /// The digest of a whole partition, without its rows' keys where those were made anew.
@@ -75,10 +122,26 @@ impl MilvusTarget {
         let mut digest = Digest::default();
         let mut after = None;
         loop {
-            let rest = KeyRange { after: after.clone(), upto: None };
-            let border = if self.is_empty { None } else { self.milvus.border_keys(&self.read_of(partition, &rest), KEYS_AT_ONCE).await?.pop() };
-            let range = KeyRange { after, upto: border.clone() };
-            self.rows(partition, &range).await?.iter().for_each(|(_, hash)| digest.add(hash));
+            let rest = KeyRange {
+                after: after.clone(),
+                upto: None,
+            };
+            let border = if self.is_empty {
+                None
+            } else {
+                self.milvus
+                    .border_keys(&self.read_of(partition, &rest), KEYS_AT_ONCE)
+                    .await?
+                    .pop()
+            };
+            let range = KeyRange {
+                after,
+                upto: border.clone(),
+            };
+            self.rows(partition, &range)
+                .await?
+                .iter()
+                .for_each(|(_, hash)| digest.add(hash));
             match border {
                 Some(border) => after = Some(border),
                 None => return Ok(digest),
@@ -88,22 +151,45 @@ impl MilvusTarget {
 }
 
 impl TargetRows for MilvusTarget {
-    async fn rows(&self, partition: Option<&str>, range: &KeyRange) -> Result<Vec<(Key, RowHash)>, Fault> {
+    async fn rows(
+        &self,
+        partition: Option<&str>,
+        range: &KeyRange,
+    ) -> Result<Vec<(Key, RowHash)>, Fault> {
         let mut rows = Vec::new();
         if self.is_empty || !self.has(partition) {
             return Ok(rows);
         }
-        for part in self.milvus.query_parts(&self.read_of(partition, range)).await? {
-            rows.extend(proof::row_hashes(&part, &self.primary.name, self.is_key_hashed).map_err(|error| malformed(&self.collection, &error))?);
+        for part in self
+            .milvus
+            .query_parts(&self.read_of(partition, range))
+            .await?
+        {
+            rows.extend(
+                proof::row_hashes(&part, &self.primary.name, self.is_key_hashed)
+                    .map_err(|error| malformed(&self.collection, &error))?,
+            );
         }
         Ok(rows)
     }
 
-    async fn fields(&self, partition: Option<&str>, range: &KeyRange, keys: &[Key]) -> Result<Vec<(Key, FieldHashes)>, Fault> {
+    async fn fields(
+        &self,
+        partition: Option<&str>,
+        range: &KeyRange,
+        keys: &[Key],
+    ) -> Result<Vec<(Key, FieldHashes)>, Fault> {
         let wanted: BTreeSet<Key> = keys.iter().cloned().collect();
         let mut rows = Vec::new();
-        for part in self.milvus.query_parts(&self.read_of(partition, range)).await? {
-            rows.extend(proof::field_hashes(&part, &self.primary.name, &wanted).map_err(|error| malformed(&self.collection, &error))?);
+        for part in self
+            .milvus
+            .query_parts(&self.read_of(partition, range))
+            .await?
+        {
+            rows.extend(
+                proof::field_hashes(&part, &self.primary.name, &wanted)
+                    .map_err(|error| malformed(&self.collection, &error))?,
+            );
         }
         Ok(rows)
     }
@@ -117,7 +203,11 @@ impl TargetRows for MilvusTarget {
 
     async fn elsewhere(&self, partition: &str, key: &Key) -> Result<Option<String>, Fault> {
         for other in self.partitions.iter().filter(|other| *other != partition) {
-            if self.milvus.has_key(&self.read_of(Some(other), &KeyRange::all()), key).await? {
+            if self
+                .milvus
+                .has_key(&self.read_of(Some(other), &KeyRange::all()), key)
+                .await?
+            {
                 return Ok(Some(other.clone()));
             }
         }
@@ -134,5 +224,10 @@ impl MilvusTarget {
 
 fn malformed(collection: &str, error: &milvus::ColumnError) -> Fault {
     let message = format!("collection {collection}: {error}");
-    Fault::new(codes::MILVUS_ANSWER, Class::Permanent, message, "report this as a defect of Passage, with Milvus's version")
+    Fault::new(
+        codes::MILVUS_ANSWER,
+        Class::Permanent,
+        message,
+        "report this as a defect of Passage, with Milvus's version",
+    )
 }

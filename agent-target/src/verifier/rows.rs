@@ -19,23 +19,47 @@ const ROWS_AT_ONCE: (usize, usize) = (256, 1 << 20);
 /// What the source says of its rows.
 pub(crate) trait SourceRows: Sync {
     /// A batch's rows.
-    fn rows(&self, unit: &Unit, batch: BatchIndex) -> impl Future<Output = Result<Vec<(Key, RowHash)>, Fault>> + Send;
+    fn rows(
+        &self,
+        unit: &Unit,
+        batch: BatchIndex,
+    ) -> impl Future<Output = Result<Vec<(Key, RowHash)>, Fault>> + Send;
     /// The fields of some of a batch's rows.
-    fn fields(&self, unit: &Unit, batch: BatchIndex, keys: Vec<Key>)
-    -> impl Future<Output = Result<Vec<(Key, FieldHashes)>, Fault>> + Send;
+    fn fields(
+        &self,
+        unit: &Unit,
+        batch: BatchIndex,
+        keys: Vec<Key>,
+    ) -> impl Future<Output = Result<Vec<(Key, FieldHashes)>, Fault>> + Send;
 }
 
 /// What the target has.
 pub(crate) trait TargetRows: Sync {
     /// The rows of a range.
-    fn rows(&self, partition: Option<&str>, range: &KeyRange) -> impl Future<Output = Result<Vec<(Key, RowHash)>, Fault>> + Send;
+    fn rows(
+        &self,
+        partition: Option<&str>,
+        range: &KeyRange,
+    ) -> impl Future<Output = Result<Vec<(Key, RowHash)>, Fault>> + Send;
     /// The fields of some rows of a range.
-    fn fields(&self, partition: Option<&str>, range: &KeyRange, keys: &[Key])
-    -> impl Future<Output = Result<Vec<(Key, FieldHashes)>, Fault>> + Send;
+    fn fields(
+        &self,
+        partition: Option<&str>,
+        range: &KeyRange,
+        keys: &[Key],
+    ) -> impl Future<Output = Result<Vec<(Key, FieldHashes)>, Fault>> + Send;
     /// How many rows there are in a range, further rows of a key counted; `None` where the server can't tell.
-    fn count(&self, partition: Option<&str>, range: &KeyRange) -> impl Future<Output = Result<Option<u64>, Fault>> + Send;
+    fn count(
+        &self,
+        partition: Option<&str>,
+        range: &KeyRange,
+    ) -> impl Future<Output = Result<Option<u64>, Fault>> + Send;
     /// The partition, other than this one, that holds the key.
-    fn elsewhere(&self, partition: &str, key: &Key) -> impl Future<Output = Result<Option<String>, Fault>> + Send;
+    fn elsewhere(
+        &self,
+        partition: &str,
+        key: &Key,
+    ) -> impl Future<Output = Result<Option<String>, Fault>> + Send;
 }
 
 /// Compares a unit; what differs goes to `found`. Gives the number of rows compared: those of the larger side.
@@ -49,7 +73,9 @@ pub(crate) async fn compare_unit(
     let mut rows = 0;
     let mut keys = Vec::new();
     for (index, theirs) in unit.indexes().zip(&theirs.batches) {
-        let Some(range) = unit.range_of(index) else { continue };
+        let Some(range) = unit.range_of(index) else {
+            continue;
+        };
         let ours = target.rows(unit.partition.as_deref(), &range).await?;
         let mut digest = Digest::default();
         ours.iter().for_each(|(_, hash)| digest.add(hash));
@@ -59,7 +85,9 @@ pub(crate) async fn compare_unit(
             compare_batch(source, target, unit, index, ours, found).await?;
         }
     }
-    let counted = target.count(unit.partition.as_deref(), &unit.range()).await?;
+    let counted = target
+        .count(unit.partition.as_deref(), &unit.range())
+        .await?;
     let surplus = counted.map_or(0, |counted| counted.saturating_sub(keys.len() as u64));
     if surplus > 0 {
         name_duplicates(target, unit, keys, surplus, found).await?;
@@ -81,12 +109,23 @@ async fn compare_batch(
         found.add(missing(target, unit, key, found.is_full()).await?);
     }
     for key in ours.keys().filter(|key| !theirs.contains_key(*key)) {
-        found.add(row(DifferenceKind::ExtraRow, unit, key, "on the target only"));
+        found.add(row(
+            DifferenceKind::ExtraRow,
+            unit,
+            key,
+            "on the target only",
+        ));
     }
-    let changed: Vec<Key> = theirs.iter().filter(|(key, hash)| ours.get(*key).is_some_and(|ours| ours != *hash)).map(|(key, _)| key.clone()).collect();
+    let changed: Vec<Key> = theirs
+        .iter()
+        .filter(|(key, hash)| ours.get(*key).is_some_and(|ours| ours != *hash))
+        .map(|(key, _)| key.clone())
+        .collect();
     for keys in portions(&changed) {
         if found.is_full() {
-            keys.iter().for_each(|key| found.add(row(DifferenceKind::Value, unit, key, "a value differs")));
+            keys.iter().for_each(|key| {
+                found.add(row(DifferenceKind::Value, unit, key, "a value differs"))
+            });
         } else {
             name_fields(source, target, unit, index, keys, found).await?;
         }
@@ -103,7 +142,13 @@ fn portions(keys: &[Key]) -> impl Iterator<Item = &[Key]> {
             bytes += key.size_bytes();
             bytes <= ROWS_AT_ONCE.1
         };
-        let taken = rest.iter().take(ROWS_AT_ONCE.0).take_while(fits).count().max(1).min(rest.len());
+        let taken = rest
+            .iter()
+            .take(ROWS_AT_ONCE.0)
+            .take_while(fits)
+            .count()
+            .max(1)
+            .min(rest.len());
         let (portion, behind) = rest.split_at(taken);
         rest = behind;
         (!portion.is_empty()).then_some(portion)
@@ -111,13 +156,28 @@ fn portions(keys: &[Key]) -> impl Iterator<Item = &[Key]> {
 }
 
 /// A row that the target lacks, or has in another partition.
-async fn missing(target: &impl TargetRows, unit: &Unit, key: &Key, is_full: bool) -> Result<Difference, Fault> {
+async fn missing(
+    target: &impl TargetRows,
+    unit: &Unit,
+    key: &Key,
+    is_full: bool,
+) -> Result<Difference, Fault> {
     if let Some(partition) = unit.partition.as_deref().filter(|_| !is_full)
         && let Some(other) = target.elsewhere(partition, key).await?
     {
-        return Ok(row(DifferenceKind::WrongPartition, unit, key, &format!("on the target it is in partition {other}")));
+        return Ok(row(
+            DifferenceKind::WrongPartition,
+            unit,
+            key,
+            &format!("on the target it is in partition {other}"),
+        ));
     }
-    Ok(row(DifferenceKind::MissingRow, unit, key, "missing on the target"))
+    Ok(row(
+        DifferenceKind::MissingRow,
+        unit,
+        key,
+        "missing on the target",
+    ))
 }
 
 async fn name_fields(
@@ -128,42 +188,90 @@ async fn name_fields(
     keys: &[Key],
     found: &mut Found,
 ) -> Result<(), Fault> {
-    let Some(range) = unit.range_of(index) else { return Ok(()) };
+    let Some(range) = unit.range_of(index) else {
+        return Ok(());
+    };
     let theirs = source.fields(unit, index, keys.to_vec()).await?;
-    let ours: BTreeMap<Key, FieldHashes> = target.fields(unit.partition.as_deref(), &range, keys).await?.into_iter().collect();
+    let ours: BTreeMap<Key, FieldHashes> = target
+        .fields(unit.partition.as_deref(), &range, keys)
+        .await?
+        .into_iter()
+        .collect();
     for (key, theirs) in theirs {
         let ours = ours.get(&key).cloned().unwrap_or_default();
         let mut named = false;
         for (field, hash) in theirs {
-            if ours.iter().find(|(name, _)| *name == field).is_none_or(|(_, ours)| *ours != hash) {
+            if ours
+                .iter()
+                .find(|(name, _)| *name == field)
+                .is_none_or(|(_, ours)| *ours != hash)
+            {
                 named = true;
-                found.add(Difference { field: Some(field), ..row(DifferenceKind::Value, unit, &key, "the value differs") });
+                found.add(Difference {
+                    field: Some(field),
+                    ..row(DifferenceKind::Value, unit, &key, "the value differs")
+                });
             }
         }
         if !named {
             // It differed when its hash was taken, and does not now: something writes to one of the sides.
-            found.add(row(DifferenceKind::Value, unit, &key, "the row changed while it was compared"));
+            found.add(row(
+                DifferenceKind::Value,
+                unit,
+                &key,
+                "the row changed while it was compared",
+            ));
         }
     }
     Ok(())
 }
 
 /// Names the keys that several rows of the target have, and counts the rows that have none of the keys.
-async fn name_duplicates(target: &impl TargetRows, unit: &Unit, keys: Vec<Key>, surplus: u64, found: &mut Found) -> Result<(), Fault> {
-    let count = |range| async move { Ok::<_, Fault>(target.count(unit.partition.as_deref(), &range).await?.unwrap_or_default()) };
-    let named = milvus::proof::duplicate_keys(unit.range(), keys, CollectionReport::MAX_NAMED, count).await?;
+async fn name_duplicates(
+    target: &impl TargetRows,
+    unit: &Unit,
+    keys: Vec<Key>,
+    surplus: u64,
+    found: &mut Found,
+) -> Result<(), Fault> {
+    let count = |range| async move {
+        Ok::<_, Fault>(
+            target
+                .count(unit.partition.as_deref(), &range)
+                .await?
+                .unwrap_or_default(),
+        )
+    };
+    let named =
+        milvus::proof::duplicate_keys(unit.range(), keys, CollectionReport::MAX_NAMED, count)
+            .await?;
     let explained: u64 = named.iter().map(|(_, rows)| rows - 1).sum();
     for (key, rows) in named {
-        found.add(row(DifferenceKind::DuplicateRow, unit, &key, &format!("{rows} rows have this key")));
+        found.add(row(
+            DifferenceKind::DuplicateRow,
+            unit,
+            &key,
+            &format!("{rows} rows have this key"),
+        ));
     }
     if surplus > explained {
-        found.add_uncounted(surplus - explained, &unit.partition, "rows that count(*) sees and a query does not");
+        found.add_uncounted(
+            surplus - explained,
+            &unit.partition,
+            "rows that count(*) sees and a query does not",
+        );
     }
     Ok(())
 }
 
 fn row(kind: DifferenceKind, unit: &Unit, key: &Key, detail: &str) -> Difference {
-    Difference { kind, partition: unit.partition.clone(), key: Some(key.clone()), field: None, detail: detail.to_owned() }
+    Difference {
+        kind,
+        partition: unit.partition.clone(),
+        key: Some(key.clone()),
+        field: None,
+        detail: detail.to_owned(),
+    }
 }
 
 #[cfg(test)]

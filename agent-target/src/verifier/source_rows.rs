@@ -2,7 +2,9 @@
 
 use super::rows::{FieldHashes, SourceRows};
 use channel::conversation::Caller;
-use model::{BatchIndex, Class, CollectionIndex, Fault, JobName, Key, RowHash, Unit, UnitId, codes};
+use model::{
+    BatchIndex, Class, CollectionIndex, Fault, JobName, Key, RowHash, Unit, UnitId, codes,
+};
 use protocol::call::UnitDigests;
 use protocol::{Answer, Call};
 
@@ -21,7 +23,13 @@ impl SourceAgent<'_> {
 
     /// A unit and the digests of its batches.
     pub(super) async fn digests(&self, unit: UnitId) -> Result<UnitDigests, Fault> {
-        match self.ask(Call::DigestUnit { job: self.job.clone(), unit }).await? {
+        match self
+            .ask(Call::DigestUnit {
+                job: self.job.clone(),
+                unit,
+            })
+            .await?
+        {
             Answer::Digests(digests) => Ok(digests),
             _ => Err(unexpected()),
         }
@@ -29,7 +37,13 @@ impl SourceAgent<'_> {
 
     /// How many rows a collection has.
     pub(super) async fn count(&self, index: CollectionIndex) -> Result<Option<u64>, Fault> {
-        match self.ask(Call::CountRows { job: self.job.clone(), index }).await? {
+        match self
+            .ask(Call::CountRows {
+                job: self.job.clone(),
+                index,
+            })
+            .await?
+        {
             Answer::Count(rows) => Ok(rows),
             _ => Err(unexpected()),
         }
@@ -41,7 +55,15 @@ impl SourceRows for SourceAgent<'_> {
         let mut all: Vec<(Key, RowHash)> = Vec::new();
         loop {
             let after = all.last().map(|(key, _)| key.clone());
-            match self.ask(Call::HashRows { job: self.job.clone(), unit: unit.id, batch, after }).await? {
+            match self
+                .ask(Call::HashRows {
+                    job: self.job.clone(),
+                    unit: unit.id,
+                    batch,
+                    after,
+                })
+                .await?
+            {
                 Answer::RowHashes { rows, more } => {
                     let done = rows.is_empty() || !more;
                     all.extend(rows);
@@ -54,8 +76,21 @@ impl SourceRows for SourceAgent<'_> {
         }
     }
 
-    async fn fields(&self, unit: &Unit, batch: BatchIndex, keys: Vec<Key>) -> Result<Vec<(Key, FieldHashes)>, Fault> {
-        match self.ask(Call::HashFields { job: self.job.clone(), unit: unit.id, batch, keys }).await? {
+    async fn fields(
+        &self,
+        unit: &Unit,
+        batch: BatchIndex,
+        keys: Vec<Key>,
+    ) -> Result<Vec<(Key, FieldHashes)>, Fault> {
+        match self
+            .ask(Call::HashFields {
+                job: self.job.clone(),
+                unit: unit.id,
+                batch,
+                keys,
+            })
+            .await?
+        {
             Answer::FieldHashes(rows) => Ok(rows),
             _ => Err(unexpected()),
         }
@@ -64,5 +99,10 @@ impl SourceRows for SourceAgent<'_> {
 
 fn unexpected() -> Fault {
     let hint = "install the same release of Passage on both sides";
-    Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, "the source gave the answer to another question", hint)
+    Fault::new(
+        codes::PROTOCOL_VIOLATION,
+        Class::Permanent,
+        "the source gave the answer to another question",
+        hint,
+    )
 }

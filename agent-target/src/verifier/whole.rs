@@ -19,7 +19,12 @@ pub(super) async fn compare(
     let mut partitions: BTreeMap<Option<String>, Digest> = BTreeMap::new();
     let mut report = super::blank(plan, Verification::Clean);
     for number in 0..units {
-        let theirs = source.digests(UnitId { collection: plan.index, number }).await?;
+        let theirs = source
+            .digests(UnitId {
+                collection: plan.index,
+                number,
+            })
+            .await?;
         let sum = partitions.entry(theirs.unit.partition).or_default();
         theirs.batches.iter().for_each(|digest| sum.merge(digest));
         report.source_duplicates += theirs.duplicates;

@@ -4,7 +4,10 @@
 
 use milvus::Capabilities;
 use model::job::{AutoId, Indexes, Load};
-use model::{Class, CollectionName, CollectionSpec, Fault, Field, Finding, IndexSpec, JobSpec, LoadState, Severity, codes};
+use model::{
+    Class, CollectionName, CollectionSpec, Fault, Field, Finding, IndexSpec, JobSpec, LoadState,
+    Severity, codes,
+};
 use protocol::call::CollectionPlan;
 use std::collections::BTreeMap;
 
@@ -27,7 +30,10 @@ pub(crate) struct Mapping {
 pub(crate) fn map(can: &Capabilities, spec: &JobSpec, plan: &CollectionPlan) -> Mapping {
     let mut expected = plan.source.clone();
     expected.name = plan.target.clone();
-    let mut mapping = Mapping { expected, findings: vec![] };
+    let mut mapping = Mapping {
+        expected,
+        findings: vec![],
+    };
     mapping.fields(can);
     mapping.whole_schema(can);
     mapping.keys(can, spec, plan);
@@ -44,22 +50,38 @@ pub(crate) fn map(can: &Capabilities, spec: &JobSpec, plan: &CollectionPlan) -> 
 
 impl Mapping {
     fn find(&mut self, severity: Severity, code: &str, subject: &str, text: impl Into<String>) {
-        let subject = format!("{}{}{subject}", self.expected.name, if subject.is_empty() { "" } else { ", " });
-        self.findings.push(Finding::new(severity, code, subject, text));
+        let subject = format!(
+            "{}{}{subject}",
+            self.expected.name,
+            if subject.is_empty() { "" } else { ", " }
+        );
+        self.findings
+            .push(Finding::new(severity, code, subject, text));
     }
 
     /// Every field must be of a type, and have only attributes, that the target has.
     fn fields(&mut self, can: &Capabilities) {
         for field in self.expected.schema.fields.clone() {
-            let types = std::iter::once(field.data_type).chain(field.element_type).chain(field.sub_fields.iter().map(|sub| sub.data_type));
+            let types = std::iter::once(field.data_type)
+                .chain(field.element_type)
+                .chain(field.sub_fields.iter().map(|sub| sub.data_type));
             for data_type in types.filter(|data_type| !can.holds(*data_type)) {
                 self.cannot(&field, &format!("the type {data_type}"));
             }
             let attributes = [
                 (field.nullable && !can.nullable, "null values"),
-                (field.default_value.is_some() && !can.default_values, "default values"),
-                (field.is_clustering_key && !can.clustering_key, "clustering keys"),
-                (field.is_partition_key && !can.partition_key, "partition keys"),
+                (
+                    field.default_value.is_some() && !can.default_values,
+                    "default values",
+                ),
+                (
+                    field.is_clustering_key && !can.clustering_key,
+                    "clustering keys",
+                ),
+                (
+                    field.is_partition_key && !can.partition_key,
+                    "partition keys",
+                ),
             ];
             for (_, attribute) in attributes.iter().filter(|(lacks, _)| *lacks) {
                 self.cannot(&field, attribute);
@@ -68,24 +90,46 @@ impl Mapping {
     }
 
     fn cannot(&mut self, field: &Field, what: &str) {
-        let text = format!("the target does not know {what}: take a newer target, or exclude the collection");
-        self.find(Severity::Blocked, codes::TYPE_UNSUPPORTED, &format!("field {}", field.name), text);
+        let text = format!(
+            "the target does not know {what}: take a newer target, or exclude the collection"
+        );
+        self.find(
+            Severity::Blocked,
+            codes::TYPE_UNSUPPORTED,
+            &format!("field {}", field.name),
+            text,
+        );
     }
 
     fn whole_schema(&mut self, can: &Capabilities) {
         let schema = &self.expected.schema;
-        let vectors = schema.fields.iter().filter(|field| field.data_type.is_vector()).count();
+        let vectors = schema
+            .fields
+            .iter()
+            .filter(|field| field.data_type.is_vector())
+            .count();
         let lacks = [
-            (vectors > 1 && !can.several_vectors, "several vector fields in one collection"),
-            (schema.has_dynamic_field && !can.partition_key, "dynamic fields"),
+            (
+                vectors > 1 && !can.several_vectors,
+                "several vector fields in one collection",
+            ),
+            (
+                schema.has_dynamic_field && !can.partition_key,
+                "dynamic fields",
+            ),
             (!schema.functions.is_empty() && !can.functions, "functions"),
         ];
         for (_, what) in lacks.iter().filter(|(lacks, _)| *lacks) {
-            let text = format!("the target does not know {what}: take a newer target, or exclude the collection");
+            let text = format!(
+                "the target does not know {what}: take a newer target, or exclude the collection"
+            );
             self.find(Severity::Blocked, codes::TYPE_UNSUPPORTED, "", text);
         }
         if !self.expected.schema.unknown.is_empty() {
-            let text = format!("its schema has parts that this release does not know (message fields {:?}); they are sent as they are", self.expected.schema.unknown);
+            let text = format!(
+                "its schema has parts that this release does not know (message fields {:?}); they are sent as they are",
+                self.expected.schema.unknown
+            );
             self.find(Severity::Note, codes::ATTRIBUTE_CHANGED, "", text);
         }
         if !can.keeps_attributes {
@@ -105,12 +149,21 @@ impl Mapping {
                 self.find(Severity::Changed, codes::AUTO_ID_REGENERATED, "", text);
             }
             AutoId::Preserve if can.insert_auto_id => {
-                self.expected.properties.insert(ALLOW_INSERT_AUTO_ID.to_owned(), "true".to_owned());
-                let text = format!("primary keys are kept; for that the target gets the property {ALLOW_INSERT_AUTO_ID}");
+                self.expected
+                    .properties
+                    .insert(ALLOW_INSERT_AUTO_ID.to_owned(), "true".to_owned());
+                let text = format!(
+                    "primary keys are kept; for that the target gets the property {ALLOW_INSERT_AUTO_ID}"
+                );
                 self.find(Severity::Changed, codes::ATTRIBUTE_CHANGED, "", text);
             }
             AutoId::Preserve => {
-                let primary = self.expected.schema.fields.iter_mut().find(|field| field.is_primary);
+                let primary = self
+                    .expected
+                    .schema
+                    .fields
+                    .iter_mut()
+                    .find(|field| field.is_primary);
                 if let Some(primary) = primary {
                     primary.auto_id = false;
                 }
@@ -121,12 +174,27 @@ impl Mapping {
     }
 
     fn properties(&mut self) {
-        let is_foreign = |name: &str| FOREIGN_PROPERTIES.iter().any(|prefix| name.starts_with(prefix));
-        let foreign: Vec<String> = self.expected.properties.keys().filter(|name| is_foreign(name)).cloned().collect();
+        let is_foreign = |name: &str| {
+            FOREIGN_PROPERTIES
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+        };
+        let foreign: Vec<String> = self
+            .expected
+            .properties
+            .keys()
+            .filter(|name| is_foreign(name))
+            .cloned()
+            .collect();
         for name in foreign {
             self.expected.properties.remove(&name);
             let text = "not carried: it belongs to the source's cluster";
-            self.find(Severity::Changed, codes::PROPERTY_DROPPED, &format!("property {name}"), text);
+            self.find(
+                Severity::Changed,
+                codes::PROPERTY_DROPPED,
+                &format!("property {name}"),
+                text,
+            );
         }
     }
 
@@ -136,24 +204,44 @@ impl Mapping {
             return;
         }
         let auto = spec.indexes == Indexes::Auto || can.only_auto_index;
-        let vectors: Vec<String> =
-            self.expected.schema.fields.iter().filter(|field| field.data_type.is_vector()).map(|field| field.name.clone()).collect();
+        let vectors: Vec<String> = self
+            .expected
+            .schema
+            .fields
+            .iter()
+            .filter(|field| field.data_type.is_vector())
+            .map(|field| field.name.clone())
+            .collect();
         let mut mapped = Vec::new();
-        for index in self.expected.indexes.iter_mut().filter(|index| auto && vectors.contains(&index.field)) {
+        for index in self
+            .expected
+            .indexes
+            .iter_mut()
+            .filter(|index| auto && vectors.contains(&index.field))
+        {
             if let Some(former) = to_auto(index) {
                 mapped.push((index.name.clone(), former));
             }
         }
         for (name, former) in mapped {
             let text = format!("{former} becomes AUTOINDEX with the same metric");
-            self.find(Severity::Changed, codes::INDEX_MAPPED, &format!("index {name}"), text);
+            self.find(
+                Severity::Changed,
+                codes::INDEX_MAPPED,
+                &format!("index {name}"),
+                text,
+            );
         }
     }
 }
 
 /// Makes an index an AUTOINDEX of the same metric; gives what it was.
 fn to_auto(index: &mut IndexSpec) -> Option<String> {
-    let former = index.params.get("index_type").filter(|former| *former != "AUTOINDEX")?.clone();
+    let former = index
+        .params
+        .get("index_type")
+        .filter(|former| *former != "AUTOINDEX")?
+        .clone();
     let metric = index.params.remove_entry("metric_type");
     index.params = BTreeMap::from([("index_type".to_owned(), "AUTOINDEX".to_owned())]);
     index.params.extend(metric);
@@ -168,13 +256,22 @@ pub(crate) fn regenerates_keys(spec: &JobSpec, plan: &CollectionPlan) -> bool {
 /// Columns of the source that are not sent: those that a function computes, and keys that are made anew.
 pub(crate) fn omitted_columns(spec: &JobSpec, plan: &CollectionPlan) -> Vec<String> {
     let schema = &plan.source.schema;
-    let is_omitted = |field: &&Field| field.is_function_output || (field.is_primary && regenerates_keys(spec, plan));
-    schema.fields.iter().filter(is_omitted).map(|field| field.name.clone()).collect()
+    let is_omitted = |field: &&Field| {
+        field.is_function_output || (field.is_primary && regenerates_keys(spec, plan))
+    };
+    schema
+        .fields
+        .iter()
+        .filter(is_omitted)
+        .map(|field| field.name.clone())
+        .collect()
 }
 
 /// A batch whose rows can't be found again may be there or not.
 pub(crate) fn in_doubt(target: &CollectionName) -> Fault {
-    let message = format!("collection {target}: a write was cut off, and rows with new keys can't be told from those that were written");
+    let message = format!(
+        "collection {target}: a write was cut off, and rows with new keys can't be told from those that were written"
+    );
     let hint = "create the job anew with on_conflict: replace; with auto_id: preserve such a cut does no harm";
     Fault::new(codes::MILVUS_TIMEOUT, Class::Permanent, message, hint)
 }

@@ -32,8 +32,16 @@ impl Pace {
     /// At most so many writes at once.
     pub(crate) fn new(most: usize) -> Self {
         let most = most.max(1);
-        let state = Mutex::new(State { most, allowed: most.div_ceil(2), busy: 0, successes: 0 });
-        Self(Arc::new(Shared { state, changed: Notify::new() }))
+        let state = Mutex::new(State {
+            most,
+            allowed: most.div_ceil(2),
+            busy: 0,
+            successes: 0,
+        });
+        Self(Arc::new(Shared {
+            state,
+            changed: Notify::new(),
+        }))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {

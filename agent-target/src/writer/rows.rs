@@ -49,13 +49,28 @@ impl RowWriter {
     ///
     /// # Cancel safety
     /// When dropped, the outcome is unknown.
-    pub(crate) async fn write(&self, partition: Option<&str>, batch: &Batch, write: Write) -> Result<(), Outcome> {
-        let rows = Rows { collection: &self.target.collection, partition, batch, omit: &self.omit, flagged: &self.flagged };
+    pub(crate) async fn write(
+        &self,
+        partition: Option<&str>,
+        batch: &Batch,
+        write: Write,
+    ) -> Result<(), Outcome> {
+        let rows = Rows {
+            collection: &self.target.collection,
+            partition,
+            batch,
+            omit: &self.omit,
+            flagged: &self.flagged,
+        };
         let is_new = write == Write::Insert && !self.is_appended;
         let written = match &self.primary {
             _ if batch.rows == 0 => return Ok(()),
-            Some(primary) if !is_new && !self.has_new_keys => self.milvus.replace(&rows, primary).await,
-            _ if !is_new && self.has_new_keys && !self.is_appended => return Err(Outcome::Refused(mapping::in_doubt(&self.target))),
+            Some(primary) if !is_new && !self.has_new_keys => {
+                self.milvus.replace(&rows, primary).await
+            }
+            _ if !is_new && self.has_new_keys && !self.is_appended => {
+                return Err(Outcome::Refused(mapping::in_doubt(&self.target)));
+            }
             _ => self.milvus.insert(&rows).await,
         };
         match written {
@@ -68,6 +83,10 @@ impl RowWriter {
         let is_unknown = error.is_outcome_unknown();
         metrics::counter!("passage_writer_failures_total", "outcome" => if is_unknown { "unknown" } else { "refused" }).increment(1);
         let fault = Fault::from(error);
-        if is_unknown { Outcome::Unknown(fault) } else { Outcome::Refused(fault) }
+        if is_unknown {
+            Outcome::Unknown(fault)
+        } else {
+            Outcome::Refused(fault)
+        }
     }
 }

@@ -9,7 +9,9 @@ use super::mapping::{self, Mapping};
 use crate::records::{CollectionRecord, Step};
 use milvus::{Client, Kind, MilvusError, NewCollection, SchemaChanges};
 use model::job::OnConflict;
-use model::{Class, CollectionName, CollectionSpec, Fault, Finding, JobSpec, LoadState, Severity, codes};
+use model::{
+    Class, CollectionName, CollectionSpec, Fault, Finding, JobSpec, LoadState, Severity, codes,
+};
 use protocol::call::CollectionPlan;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,12 +23,24 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 const DEFAULT_PARTITION: &str = "_default";
 
 /// Looks at what would become of a collection; whether the job leaves it out. `is_ours` says that the job has begun it already.
-pub(crate) async fn check(milvus: &Client, spec: &JobSpec, plan: &CollectionPlan, is_ours: bool) -> Result<(Vec<Finding>, bool), Fault> {
+pub(crate) async fn check(
+    milvus: &Client,
+    spec: &JobSpec,
+    plan: &CollectionPlan,
+    is_ours: bool,
+) -> Result<(Vec<Finding>, bool), Fault> {
     let Mapping { mut findings, .. } = mapping::map(milvus.capabilities(), spec, plan);
     let mut skip = false;
     if !is_ours && let Some(taken) = taken(milvus, &plan.target).await? {
         let subject = &plan.target;
-        let find = |severity, text: &str| Finding::new(severity, codes::NAME_TAKEN, subject, format!("the target has {taken} of this name already: {text}"));
+        let find = |severity, text: &str| {
+            Finding::new(
+                severity,
+                codes::NAME_TAKEN,
+                subject,
+                format!("the target has {taken} of this name already: {text}"),
+            )
+        };
         let is_alias = taken != "a collection";
         findings.push(match spec.on_conflict {
             OnConflict::Skip => {
@@ -46,10 +60,19 @@ pub(crate) async fn check(milvus: &Client, spec: &JobSpec, plan: &CollectionPlan
 
 /// What stands under a name on the target.
 async fn taken(milvus: &Client, name: &CollectionName) -> Result<Option<&'static str>, Fault> {
-    if !milvus.databases().await?.iter().any(|database| database.name == name.database) {
+    if !milvus
+        .databases()
+        .await?
+        .iter()
+        .any(|database| database.name == name.database)
+    {
         return Ok(None);
     }
-    match milvus.in_database(&name.database).describe_collection(&name.collection).await {
+    match milvus
+        .in_database(&name.database)
+        .describe_collection(&name.collection)
+        .await
+    {
         Ok(there) if there.name == *name => Ok(Some("a collection")),
         Ok(_) => Ok(Some("an alias")),
         Err(error) if error.kind() == Kind::CollectionNotFound => Ok(None),
@@ -58,7 +81,11 @@ async fn taken(milvus: &Client, name: &CollectionName) -> Result<Option<&'static
 }
 
 /// Decides on a collection, and makes room for it. From its record on, what is under its name is ours.
-pub(crate) async fn begin(milvus: &Client, spec: &JobSpec, plan: CollectionPlan) -> Result<CollectionRecord, Fault> {
+pub(crate) async fn begin(
+    milvus: &Client,
+    spec: &JobSpec,
+    plan: CollectionPlan,
+) -> Result<CollectionRecord, Fault> {
     let expected = mapping::map(milvus.capabilities(), spec, &plan).expected;
     let is_taken = taken(milvus, &plan.target).await?.is_some();
     match (is_taken, spec.on_conflict) {
@@ -67,7 +94,14 @@ pub(crate) async fn begin(milvus: &Client, spec: &JobSpec, plan: CollectionPlan)
         (true, OnConflict::Fail | OnConflict::Skip) => return Err(taken_meanwhile(&plan.target)),
     }
     let appended = is_taken && spec.on_conflict == OnConflict::Append;
-    Ok(CollectionRecord { plan, expected, step: Step::Begun, appended, loaded_to_verify: false, report: None })
+    Ok(CollectionRecord {
+        plan,
+        expected,
+        step: Step::Begun,
+        appended,
+        loaded_to_verify: false,
+        report: None,
+    })
 }
 
 /// A collection can't be dropped while it has aliases.
@@ -81,26 +115,52 @@ async fn drop_collection(milvus: &Client, name: &CollectionName) -> Result<(), F
 
 fn taken_meanwhile(name: &CollectionName) -> Fault {
     let message = format!("the target got a collection {name} after this job was checked");
-    Fault::new(codes::NAME_TAKEN, Class::Permanent, message, "find out who made it; drop or rename it, and create the job anew")
+    Fault::new(
+        codes::NAME_TAKEN,
+        Class::Permanent,
+        message,
+        "find out who made it; drop or rename it, and create the job anew",
+    )
 }
 
 /// Creates the database, the collection and its partitions, as far as they are not there.
 pub(crate) async fn create(milvus: &Client, record: &CollectionRecord) -> Result<(), Fault> {
     let (wanted, plan) = (&record.expected, &record.plan);
-    if !milvus.databases().await?.iter().any(|database| database.name == wanted.name.database) {
-        found(milvus.create_database(&wanted.name.database, &plan.database.properties).await)?;
+    if !milvus
+        .databases()
+        .await?
+        .iter()
+        .any(|database| database.name == wanted.name.database)
+    {
+        found(
+            milvus
+                .create_database(&wanted.name.database, &plan.database.properties)
+                .await,
+        )?;
     }
     let inside = milvus.in_database(&wanted.name.database);
     if !record.appended {
         let is_there = taken(milvus, &wanted.name).await?.is_some();
         if !is_there {
-            found(inside.create_collection(&new_collection(milvus, record)?).await)?;
+            found(
+                inside
+                    .create_collection(&new_collection(milvus, record)?)
+                    .await,
+            )?;
         }
     }
     if !wanted.schema.has_partition_key() {
         let there = inside.list_partitions(&wanted.name.collection).await?;
-        for partition in wanted.partitions.iter().filter(|name| *name != DEFAULT_PARTITION && !there.contains(name)) {
-            found(inside.create_partition(&wanted.name.collection, partition).await)?;
+        for partition in wanted
+            .partitions
+            .iter()
+            .filter(|name| *name != DEFAULT_PARTITION && !there.contains(name))
+        {
+            found(
+                inside
+                    .create_partition(&wanted.name.collection, partition)
+                    .await,
+            )?;
         }
     }
     Ok(())
@@ -123,14 +183,30 @@ fn new_collection(milvus: &Client, record: &CollectionRecord) -> Result<NewColle
         without_clustering_key: false,
         without_descriptions: !keeps_attributes,
         without_properties: vec![],
-        without_params: if keeps_attributes { vec![] } else { vec!["mmap.enabled".to_owned()] },
+        without_params: if keeps_attributes {
+            vec![]
+        } else {
+            vec!["mmap.enabled".to_owned()]
+        },
         without_functions: vec![],
     };
     let schema = milvus::schema::rewrite(&source.schema.raw, &changes).map_err(|error| {
-        let message = format!("the schema of collection {} can't be rewritten: {error}", source.name);
-        Fault::new(codes::MILVUS_ANSWER, Class::Permanent, message, "report this as a defect of Passage")
+        let message = format!(
+            "the schema of collection {} can't be rewritten: {error}",
+            source.name
+        );
+        Fault::new(
+            codes::MILVUS_ANSWER,
+            Class::Permanent,
+            message,
+            "report this as a defect of Passage",
+        )
     })?;
-    let key_partitions = if wanted.schema.has_partition_key() { wanted.partitions.len() as u32 } else { 0 };
+    let key_partitions = if wanted.schema.has_partition_key() {
+        wanted.partitions.len() as u32
+    } else {
+        0
+    };
     Ok(NewCollection {
         name: wanted.name.collection.clone(),
         schema,
@@ -149,7 +225,11 @@ pub(crate) async fn finish(milvus: &Client, record: &CollectionRecord) -> Result
     let flush = inside.flush(name).await?;
     inside.wait_for_flush(name, &flush, PATIENCE).await?;
     let there = inside.list_indexes(name).await?;
-    for index in wanted.indexes.iter().filter(|index| !there.iter().any(|there| there.name == index.name)) {
+    for index in wanted
+        .indexes
+        .iter()
+        .filter(|index| !there.iter().any(|there| there.name == index.name))
+    {
         found(inside.create_index(name, index).await)?;
     }
     if !wanted.indexes.is_empty() {
@@ -163,17 +243,26 @@ pub(crate) async fn finish(milvus: &Client, record: &CollectionRecord) -> Result
 }
 
 /// Loads a collection, and waits until it is.
-pub(crate) async fn load(milvus: &Client, name: &CollectionName, replicas: u32) -> Result<(), Fault> {
+pub(crate) async fn load(
+    milvus: &Client,
+    name: &CollectionName,
+    replicas: u32,
+) -> Result<(), Fault> {
     let inside = milvus.in_database(&name.database);
     inside.load(&name.collection, replicas).await?;
-    Ok(inside.wait_for_load(&name.collection, PATIENCE, |_| ()).await?)
+    Ok(inside
+        .wait_for_load(&name.collection, PATIENCE, |_| ())
+        .await?)
 }
 
 /// Sets the aliases.
 pub(crate) async fn seal(milvus: &Client, record: &CollectionRecord) -> Result<(), Fault> {
     let wanted = &record.expected;
     let inside = milvus.in_database(&wanted.name.database);
-    let there = inside.describe_collection(&wanted.name.collection).await?.aliases;
+    let there = inside
+        .describe_collection(&wanted.name.collection)
+        .await?
+        .aliases;
     for alias in wanted.aliases.iter().filter(|alias| !there.contains(alias)) {
         inside.create_alias(&wanted.name.collection, alias).await?;
     }
@@ -194,7 +283,9 @@ pub(crate) fn comparable(milvus: &Client, mut spec: CollectionSpec) -> Collectio
     if let LoadState::Loading = spec.load {
         spec.load = LoadState::Loaded { replicas: 0 };
     }
-    spec.indexes.iter_mut().for_each(|index| index.params = flat(&index.params));
+    spec.indexes
+        .iter_mut()
+        .for_each(|index| index.params = flat(&index.params));
     spec
 }
 
@@ -203,7 +294,11 @@ fn flat(params: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut flat = BTreeMap::new();
     for (name, value) in params {
         match serde_json::from_str::<BTreeMap<String, serde_json::Value>>(value) {
-            Ok(nested) if name == "params" => flat.extend(nested.into_iter().map(|(name, value)| (name, plain(&value)))),
+            Ok(nested) if name == "params" => flat.extend(
+                nested
+                    .into_iter()
+                    .map(|(name, value)| (name, plain(&value))),
+            ),
             _ => {
                 flat.insert(name.clone(), value.clone());
             }
@@ -213,12 +308,19 @@ fn flat(params: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 }
 
 fn plain(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Whether a collection has every index that loading it needs.
 pub(crate) fn is_loadable(spec: &CollectionSpec) -> bool {
-    let vectors = || spec.schema.fields.iter().filter(|field| field.data_type.is_vector());
+    let vectors = || {
+        spec.schema
+            .fields
+            .iter()
+            .filter(|field| field.data_type.is_vector())
+    };
     vectors().all(|field| spec.indexes.iter().any(|index| index.field == field.name))
 }
 
@@ -228,8 +330,21 @@ mod tests {
 
     #[test]
     fn nested_and_flat_index_parameters_are_the_same() {
-        let nested = BTreeMap::from([("index_type".to_owned(), "HNSW".to_owned()), ("params".to_owned(), r#"{"M":16,"efConstruction":"200"}"#.to_owned())]);
-        let level = BTreeMap::from([("index_type", "HNSW"), ("M", "16"), ("efConstruction", "200")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+        let nested = BTreeMap::from([
+            ("index_type".to_owned(), "HNSW".to_owned()),
+            (
+                "params".to_owned(),
+                r#"{"M":16,"efConstruction":"200"}"#.to_owned(),
+            ),
+        ]);
+        let level = BTreeMap::from(
+            [
+                ("index_type", "HNSW"),
+                ("M", "16"),
+                ("efConstruction", "200"),
+            ]
+            .map(|(a, b)| (a.to_owned(), b.to_owned())),
+        );
         assert_eq!(flat(&nested), level);
     }
 }

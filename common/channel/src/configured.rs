@@ -1,9 +1,9 @@
 //! A transport as the configuration asks for it.
 
-use crate::grpc::{GrpcDialer, GrpcListener, GrpcSettings};
-use crate::tls::{CredentialPaths, CredentialsError, PeerId, PeerRule, Trust};
-use crate::tls::Fingerprint;
 use crate::Transport;
+use crate::grpc::{GrpcDialer, GrpcListener, GrpcSettings};
+use crate::tls::Fingerprint;
+use crate::tls::{CredentialPaths, CredentialsError, PeerId, PeerRule, Trust};
 use model::{Fault, Incarnation};
 use protocol::handshake::PROTOCOL;
 use protocol::{Hello, Role};
@@ -31,12 +31,22 @@ pub fn hello(role: Role, config: &Config, incarnation: Incarnation) -> Hello {
 ///
 /// # Errors
 /// Certificates that can't be used, or an address that can't be listened on: the operator's.
-pub async fn transport(section: &ChannelSection, hello: Hello) -> Result<Arc<dyn Transport>, Fault> {
+pub async fn transport(
+    section: &ChannelSection,
+    hello: Hello,
+) -> Result<Arc<dyn Transport>, Fault> {
     let trust = trust(&section.tls, &section.peers)?;
-    let settings = GrpcSettings { data_connections: usize::from(section.connections), ..GrpcSettings::default() };
+    let settings = GrpcSettings {
+        data_connections: usize::from(section.connections),
+        ..GrpcSettings::default()
+    };
     Ok(match &section.reach {
-        Reach::Dial(address) => Arc::new(GrpcDialer::new(address.to_string(), hello, trust, settings)),
-        Reach::Listen(address) => Arc::new(GrpcListener::bind(&address.to_string(), hello, trust, settings).await?),
+        Reach::Dial(address) => {
+            Arc::new(GrpcDialer::new(address.to_string(), hello, trust, settings))
+        }
+        Reach::Listen(address) => {
+            Arc::new(GrpcListener::bind(&address.to_string(), hello, trust, settings).await?)
+        }
     })
 }
 
@@ -45,8 +55,15 @@ pub async fn transport(section: &ChannelSection, hello: Hello) -> Result<Arc<dyn
 /// # Errors
 /// Certificates that can't be used: the operator's.
 pub fn trust(tls: &TlsFiles, peers: &[Peer]) -> Result<Trust, CredentialsError> {
-    let paths = CredentialPaths { cert: tls.cert.clone(), key: tls.key.clone(), peer_ca: tls.peer_ca.clone() };
-    let peers = peers.iter().map(|peer| PeerRule { name: peer.name.clone(), id: peer_id(&peer.id) });
+    let paths = CredentialPaths {
+        cert: tls.cert.clone(),
+        key: tls.key.clone(),
+        peer_ca: tls.peer_ca.clone(),
+    };
+    let peers = peers.iter().map(|peer| PeerRule {
+        name: peer.name.clone(),
+        id: peer_id(&peer.id),
+    });
     Trust::load(paths, peers.collect())
 }
 

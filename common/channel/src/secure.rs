@@ -17,7 +17,13 @@ use tokio::net::TcpStream;
 pub async fn accept(
     trust: &Trust,
     socket: TcpStream,
-) -> Result<(impl AsyncRead + AsyncWrite + Send + Unpin + use<>, Arc<PeerIdentity>), TlsError> {
+) -> Result<
+    (
+        impl AsyncRead + AsyncWrite + Send + Unpin + use<>,
+        Arc<PeerIdentity>,
+    ),
+    TlsError,
+> {
     let secured = tls::accept(trust, socket).await?;
     let peer = secured.peer();
     Ok((secured, peer))
@@ -34,7 +40,13 @@ pub async fn connect(
     trust: &Trust,
     host: &str,
     socket: TcpStream,
-) -> Result<(impl AsyncRead + AsyncWrite + Send + Unpin + use<>, Arc<PeerIdentity>), TlsError> {
+) -> Result<
+    (
+        impl AsyncRead + AsyncWrite + Send + Unpin + use<>,
+        Arc<PeerIdentity>,
+    ),
+    TlsError,
+> {
     let secured = tls::connect(trust, host, socket).await?;
     let peer = secured.peer();
     Ok((secured, peer))

@@ -35,7 +35,7 @@ pub struct Capabilities {
     pub insert_auto_id: bool,
     /// Null can be a value; since 2.5.
     pub nullable: bool,
-    /// Fields can have default values; since 2.5.
+    /// Fields can have default values; since 2.3.
     pub default_values: bool,
     /// Rows can be clustered by a field; since 2.4.
     pub clustering_key: bool,
@@ -75,7 +75,7 @@ impl Capabilities {
             flush_state: !is_zilliz,
             insert_auto_id: since(2, 6, 3),
             nullable: since(2, 5, 0),
-            default_values: since(2, 5, 0),
+            default_values: since(2, 3, 0),
             clustering_key: since(2, 4, 0),
             partition_key: since(2, 2, 9),
             several_vectors: since(2, 4, 0),
@@ -153,7 +153,7 @@ const LITE_TYPES: [DataType; 14] = [
 const LATER_TYPES: [((u32, u32, u32), DataType); 12] = [
     ((2, 2, 9), DataType::JSON),
     ((2, 3, 2), DataType::ARRAY),
-    ((2, 4, 0), DataType::FLOAT16_VECTOR),
+    ((2, 3, 0), DataType::FLOAT16_VECTOR),
     ((2, 4, 0), DataType::BFLOAT16_VECTOR),
     ((2, 4, 0), DataType::SPARSE_FLOAT_VECTOR),
     ((2, 6, 0), DataType::INT8_VECTOR),

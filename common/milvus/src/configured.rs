@@ -15,32 +15,59 @@ const ROUND: Duration = Duration::from_secs(10);
 /// # Errors
 /// A secret that can't be read: the operator's.
 pub fn endpoint(section: &MilvusSection) -> Result<Endpoint, Fault> {
-    let secret = |source: &SecretSource| source.read().map(|secret| Secret::new(secret.expose())).map_err(Fault::from);
+    let secret = |source: &SecretSource| {
+        source
+            .read()
+            .map(|secret| Secret::new(secret.expose()))
+            .map_err(Fault::from)
+    };
     let credentials = match &section.credentials {
         None => Credentials::None,
         Some(MilvusCredentials::Token(source)) => Credentials::Token(secret(source)?),
-        Some(MilvusCredentials::Password { user, password }) => {
-            Credentials::Password { user: user.clone(), password: secret(password)? }
-        }
+        Some(MilvusCredentials::Password { user, password }) => Credentials::Password {
+            user: user.clone(),
+            password: secret(password)?,
+        },
     };
     let tls = section.tls.as_ref().map(|tls| Tls {
         ca_pem_path: tls.ca_pem_path.clone(),
-        client_pem_path: tls.client.as_ref().map(|client| client.client_pem_path.clone()),
-        client_key_path: tls.client.as_ref().map(|client| client.client_key_path.clone()),
+        client_pem_path: tls
+            .client
+            .as_ref()
+            .map(|client| client.client_pem_path.clone()),
+        client_key_path: tls
+            .client
+            .as_ref()
+            .map(|client| client.client_key_path.clone()),
         server_name: tls.server_name.clone(),
     });
-    Ok(Endpoint { credentials, tls: tls.unwrap_or_default(), ..Endpoint::new(&section.uri) })
+    Ok(Endpoint {
+        credentials,
+        tls: tls.unwrap_or_default(),
+        ..Endpoint::new(&section.uri)
+    })
 }
 
 /// Connects, for as long as it takes a server that is not there yet; `None` when `stop` came first.
 ///
 /// # Errors
 /// What waiting does not mend: a secret that can't be read, a server that does not let us in.
-pub async fn connect_patiently(section: &MilvusSection, stop: &CancellationToken) -> Result<Option<Client>, Fault> {
+pub async fn connect_patiently(
+    section: &MilvusSection,
+    stop: &CancellationToken,
+) -> Result<Option<Client>, Fault> {
     let endpoint = endpoint(section)?;
-    let round = Backoff { give_up_after: ROUND, ..Backoff::default() };
+    let round = Backoff {
+        give_up_after: ROUND,
+        ..Backoff::default()
+    };
     loop {
-        let Some(connected) = stop.run_until_cancelled(round.retry(|| Client::connect(&endpoint))).await else { return Ok(None) };
+        let Some(connected) = stop
+            .run_until_cancelled(round.retry(|| Client::connect(&endpoint)))
+            .await
+        else {
+            return Ok(None);
+        };
         match connected {
             Ok(client) => {
                 tracing::info!(uri = client.uri(), version = %client.version(), "connected to Milvus");

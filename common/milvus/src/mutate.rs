@@ -262,7 +262,11 @@ fn halves(call: Call<'_>, batch: &Batch) -> Result<(Batch, Batch), MilvusError> 
 
 fn fields(rows: &Rows<'_>) -> Result<Vec<FieldData>, ColumnError> {
     let count = rows.batch.rows;
-    let sent = rows.batch.columns.iter().filter(|column| !rows.omit.contains(&column.name));
+    let sent = rows
+        .batch
+        .columns
+        .iter()
+        .filter(|column| !rows.omit.contains(&column.name));
     sent.map(|column| {
         let mut column = nulls::for_insert(column, count)?;
         if column.valid.is_empty() && rows.flagged.contains(&column.name) {
@@ -336,7 +340,9 @@ mod tests {
         };
         let sent = fields(&rows).unwrap();
         let flags = |name: &str| {
-            sent.iter().find(|data| data.field_name == name).map(|data| data.valid_data.to_vec())
+            sent.iter()
+                .find(|data| data.field_name == name)
+                .map(|data| data.valid_data.to_vec())
         };
         assert_eq!(flags("sparse"), None);
         assert_eq!(flags("dense"), Some(vec![1, 1]));

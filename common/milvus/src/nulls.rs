@@ -1,7 +1,11 @@
-//! Columns as an insert wants them.
+//! Columns as an insert wants them, where that is not how a query answered them.
 //!
-//! A query answers scalars in full, an insert holds only the values that are not null (Milvus 2.5 and later). So a column with
-//! nulls is taken apart and put together again; every other one goes as it came.
+//! - A query answers scalars in full, an insert holds only the values that are not null (Milvus 2.5 and later).
+//! - A query answers an empty array as an empty message. An insert of such a message stops Milvus 2.3.5 (the whole server, not
+//!   only the call): it wants to be told the type of the elements that are not there.
+//! - A geometry is a text under a member of its own.
+//!
+//! Every other column goes as it came.
 
 use crate::ColumnError;
 use crate::columns::layout::{Kind, Layout};
@@ -17,32 +21,33 @@ pub(crate) fn for_insert(column: &Column, rows: u32) -> Result<Column, ColumnErr
         return Ok(column.clone());
     };
     let has_nulls = column.valid.contains(&0);
-    if !has_nulls && column.data_type != DataType::GEOMETRY {
+    let is_plain = !matches!(column.data_type, DataType::ARRAY | DataType::GEOMETRY);
+    if is_plain && !has_nulls {
         return Ok(column.clone());
     }
-    let Some(layout) = Layout::of_scalars(bytes)? else {
+    let Some(mut layout) = Layout::of_scalars(bytes)? else {
         return Ok(column.clone());
     };
     let count = layout.elements.len();
-    let is_text = matches!(layout.kind, Kind::Blobs { member } if member != GEOMETRY_WKT);
-    let payload = if has_nulls && count == rows as usize {
-        let places = (0..count).filter(|row| column.valid.get(*row) != Some(&0));
-        layout.pick(places)
-    } else if column.data_type == DataType::GEOMETRY && is_text {
-        layout.pick_all_as(GEOMETRY_WKT)
-    } else {
-        return Ok(column.clone());
+    let has_placeholders = has_nulls && count == rows as usize;
+    let is_renamed = match layout.kind {
+        Kind::Blobs { member } if column.data_type == DataType::GEOMETRY => member != GEOMETRY_WKT,
+        _ => false,
     };
-    let packed = Column {
+    if is_renamed {
+        layout.kind = Kind::Blobs {
+            member: GEOMETRY_WKT,
+        };
+    }
+    if !layout.name_empty_arrays() && !has_placeholders && !is_renamed {
+        return Ok(column.clone());
+    }
+    let is_wanted = |place: &usize| !has_placeholders || column.valid[*place] != 0;
+    let payload = layout.pick((0..count).filter(is_wanted));
+    Ok(Column {
         payload: Payload::Scalars(Bytes::from(payload)),
         ..column.clone()
-    };
-    // A geometry with nulls needs both; the second time there is nothing left to pack.
-    if has_nulls && is_text && column.data_type == DataType::GEOMETRY {
-        for_insert(&packed, rows)
-    } else {
-        Ok(packed)
-    }
+    })
 }
 
 #[cfg(test)]
@@ -83,5 +88,26 @@ mod tests {
         let reader = ColumnReader::new(&packed, 2).unwrap();
         assert_eq!(reader.cell(0), Ok(Cell::Text("POINT (1 2)")));
         assert_eq!(reader.cell(1), Ok(Cell::Null));
+    }
+
+    #[test]
+    fn an_empty_array_is_told_its_type() {
+        let rows = [samples::varints(3, &[7]), Bytes::new(), Bytes::new()];
+        let mut body: Vec<u8> = rows
+            .iter()
+            .flat_map(|row| samples::inside(1, row))
+            .collect();
+        crate::wire::put_varint(&mut body, 2, 5);
+        let payload = Payload::Scalars(samples::inside(8, &body).into());
+        let column = samples::column("list", DataType::ARRAY, payload, &[1, 1, 0]);
+        let packed = for_insert(&column, 3).unwrap();
+        let bytes = packed.payload.bytes();
+        let layout = Layout::of_scalars(&bytes).unwrap().unwrap();
+        assert_eq!(layout.elements.len(), 2);
+        assert_eq!(layout.elements.at(1), Some(&[0x1a, 0][..]));
+        assert_eq!(layout.element_type, Some(5));
+        let reader = ColumnReader::new(&packed, 3).unwrap();
+        assert_eq!(reader.cell(1), Ok(Cell::Array(vec![])));
+        assert_eq!(reader.cell(2), Ok(Cell::Null));
     }
 }

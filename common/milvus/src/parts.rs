@@ -24,7 +24,10 @@ impl Client {
         let mut parts = Vec::new();
         let mut waiting = vec![read.range.clone()];
         while let Some(range) = waiting.pop() {
-            let part = RangeRead { range: &range, ..*read };
+            let part = RangeRead {
+                range: &range,
+                ..*read
+            };
             match hiccups().retry(|| self.query_range(&part)).await {
                 Ok(batch) => parts.push(batch),
                 Err(error) if error.is_too_large() => {
@@ -38,7 +41,11 @@ impl Client {
     }
 
     /// Splits a range in the middle of its keys.
-    async fn split(&self, read: &RangeRead<'_>, error: MilvusError) -> Result<(KeyRange, KeyRange), MilvusError> {
+    async fn split(
+        &self,
+        read: &RangeRead<'_>,
+        error: MilvusError,
+    ) -> Result<(KeyRange, KeyRange), MilvusError> {
         let keys = self.border_keys(read, KEYS_OF_SPLIT).await?;
         match keys.as_slice() {
             [] | [_] => Err(error.of_kind(Kind::RowTooLarge)),
@@ -52,7 +59,11 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::keys_after`].
-    pub async fn border_keys(&self, read: &RangeRead<'_>, limit: u32) -> Result<Vec<model::Key>, MilvusError> {
+    pub async fn border_keys(
+        &self,
+        read: &RangeRead<'_>,
+        limit: u32,
+    ) -> Result<Vec<model::Key>, MilvusError> {
         let mut limit = limit;
         loop {
             match hiccups().retry(|| self.keys_after(read, limit)).await {
@@ -64,5 +75,8 @@ impl Client {
 }
 
 fn hiccups() -> Backoff {
-    Backoff { give_up_after: HICCUP, ..Backoff::default() }
+    Backoff {
+        give_up_after: HICCUP,
+        ..Backoff::default()
+    }
 }

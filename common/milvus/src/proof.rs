@@ -11,7 +11,11 @@ use std::future::Future;
 ///
 /// # Errors
 /// [`ColumnError`] when a column is malformed, or the batch has no column of keys.
-pub fn row_hashes(batch: &Batch, primary: &str, is_key_hashed: bool) -> Result<Vec<(Key, RowHash)>, ColumnError> {
+pub fn row_hashes(
+    batch: &Batch,
+    primary: &str,
+    is_key_hashed: bool,
+) -> Result<Vec<(Key, RowHash)>, ColumnError> {
     let columns = readers(batch, |name| is_key_hashed || name != primary)?;
     let mut cells = Vec::with_capacity(columns.len());
     keys(batch, primary)?
@@ -35,23 +39,46 @@ pub type FieldHashes = (Key, Vec<(String, RowHash)>);
 ///
 /// # Errors
 /// As [`row_hashes`].
-pub fn field_hashes(batch: &Batch, primary: &str, wanted: &BTreeSet<Key>) -> Result<Vec<FieldHashes>, ColumnError> {
+pub fn field_hashes(
+    batch: &Batch,
+    primary: &str,
+    wanted: &BTreeSet<Key>,
+) -> Result<Vec<FieldHashes>, ColumnError> {
     let columns = readers(batch, |_| true)?;
-    let rows = keys(batch, primary)?.into_iter().enumerate().filter(|(_, key)| wanted.contains(key));
+    let rows = keys(batch, primary)?
+        .into_iter()
+        .enumerate()
+        .filter(|(_, key)| wanted.contains(key));
     rows.map(|(row, key)| {
         let hash = |(name, reader): &(&str, ColumnReader<'_>)| {
             Ok(((*name).to_owned(), RowHash::of_cell(&reader.cell(row)?)))
         };
-        Ok((key, columns.iter().map(hash).collect::<Result<_, ColumnError>>()?))
+        Ok((
+            key,
+            columns
+                .iter()
+                .map(hash)
+                .collect::<Result<_, ColumnError>>()?,
+        ))
     })
     .collect()
 }
 
 /// The columns in the order of their names.
-fn readers<'a>(batch: &'a Batch, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<(&'a str, ColumnReader<'a>)>, ColumnError> {
-    let mut columns: Vec<_> = batch.columns.iter().filter(|column| is_wanted(&column.name)).collect();
+fn readers<'a>(
+    batch: &'a Batch,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<(&'a str, ColumnReader<'a>)>, ColumnError> {
+    let mut columns: Vec<_> = batch
+        .columns
+        .iter()
+        .filter(|column| is_wanted(&column.name))
+        .collect();
     columns.sort_by(|a, b| a.name.cmp(&b.name));
-    columns.into_iter().map(|column| Ok((column.name.as_str(), ColumnReader::new(column, batch.rows)?))).collect()
+    columns
+        .into_iter()
+        .map(|column| Ok((column.name.as_str(), ColumnReader::new(column, batch.rows)?)))
+        .collect()
 }
 
 /// Finds keys that several rows have, by halving the range until each stands alone; with each, the number of its rows. At most `most`.
@@ -80,7 +107,9 @@ where
             [key] => named.push((key.clone(), rows)),
             keys => {
                 let (lower, upper) = keys.split_at(keys.len() / 2);
-                let Some(border) = lower.last().cloned() else { continue };
+                let Some(border) = lower.last().cloned() else {
+                    continue;
+                };
                 let (below, above) = range.split_at(border);
                 ranges.extend([(above, upper.to_vec()), (below, lower.to_vec())]);
             }
@@ -99,11 +128,21 @@ mod tests {
     fn column(name: &str, values: [u8; 2]) -> Column {
         let encoded = Bytes::from(vec![0x1a, 4, 0x0a, 2, values[0], values[1]]);
         let (data_type, payload) = (DataType::INT64, Payload::Scalars(encoded));
-        Column { name: name.to_owned(), field_id: 0, data_type, is_dynamic: false, valid: Bytes::new(), payload }
+        Column {
+            name: name.to_owned(),
+            field_id: 0,
+            data_type,
+            is_dynamic: false,
+            valid: Bytes::new(),
+            payload,
+        }
     }
 
     fn batch(keys: [u8; 2], values: [u8; 2]) -> Batch {
-        Batch { rows: 2, columns: vec![column("key", keys), column("a", values)] }
+        Batch {
+            rows: 2,
+            columns: vec![column("key", keys), column("a", values)],
+        }
     }
 
     #[test]
@@ -134,7 +173,9 @@ mod tests {
             let inside = rows.iter().filter(|key| range.contains(key)).count() as u64;
             async move { Ok::<_, std::convert::Infallible>(inside) }
         };
-        let found = duplicate_keys(KeyRange::all(), keys, 10, count).await.unwrap();
+        let found = duplicate_keys(KeyRange::all(), keys, 10, count)
+            .await
+            .unwrap();
         assert_eq!(found, [(Key::Int64(7), 3), (Key::Int64(999), 2)]);
     }
 
@@ -144,7 +185,13 @@ mod tests {
         let of = |values| field_hashes(&batch([1, 2], values), "key", &wanted).unwrap();
         let (here, there) = (of([10, 20]), of([10, 21]));
         assert_eq!(here.len(), 1);
-        let differing: Vec<_> = here[0].1.iter().zip(&there[0].1).filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
+        let differing: Vec<_> = here[0]
+            .1
+            .iter()
+            .zip(&there[0].1)
+            .filter(|(a, b)| a != b)
+            .map(|(a, _)| a.0.as_str())
+            .collect();
         assert_eq!(differing, ["a"]);
     }
 }

@@ -152,8 +152,13 @@ impl Client {
     pub async fn has_key(&self, read: &RangeRead<'_>, key: &Key) -> Result<bool, MilvusError> {
         let names = vec![read.primary.name.clone()];
         let this_key = expression::one_of(self.dialect(), &read.primary.name, [key]);
-        let answer = self.query_where(read, this_key, names.clone(), Vec::new()).await?;
-        let asked = RangeRead { fields: &names, ..*read };
+        let answer = self
+            .query_where(read, this_key, names.clone(), Vec::new())
+            .await?;
+        let asked = RangeRead {
+            fields: &names,
+            ..*read
+        };
         Ok(answer::batch(query_call(read), &asked, answer)?.rows > 0)
     }
 
@@ -183,7 +188,8 @@ impl Client {
         output_fields: Vec<String>,
         params: Vec<(&str, String)>,
     ) -> Result<wire::QueryResults, MilvusError> {
-        self.query_where(read, self.expression(read), output_fields, params).await
+        self.query_where(read, self.expression(read), output_fields, params)
+            .await
     }
 
     async fn query_where(

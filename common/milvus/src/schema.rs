@@ -79,7 +79,12 @@ pub fn decode(raw: &Bytes) -> Result<Schema, SchemaError> {
 #[must_use]
 pub fn flagged_names(schema: &Schema) -> Vec<String> {
     let wants_flags = |field: &&Field| field.nullable || field.default_value.is_some();
-    schema.fields.iter().filter(wants_flags).map(|field| field.name.clone()).collect()
+    schema
+        .fields
+        .iter()
+        .filter(wants_flags)
+        .map(|field| field.name.clone())
+        .collect()
 }
 
 fn is_system(name: &str) -> bool {

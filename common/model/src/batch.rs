@@ -72,7 +72,10 @@ impl Batch {
     /// The bytes of all values: what the batch costs in memory, and nearly on the wire.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.columns.iter().map(|column| column.payload.len() + column.valid.len()).sum()
+        self.columns
+            .iter()
+            .map(|column| column.payload.len() + column.valid.len())
+            .sum()
     }
 
     /// The column of this name.

@@ -114,7 +114,10 @@ impl Digest {
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Digest({} rows, ", self.rows)?;
-        self.sum.iter().take(8).try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        self.sum
+            .iter()
+            .take(8)
+            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
         f.write_str("…)")
     }
 }
@@ -149,7 +152,10 @@ mod tests {
     fn a_hash_survives_being_told() {
         let told = serde_json::to_string(&hash(Cell::Int(1))).unwrap();
         assert_eq!(told.len(), 66, "in hexadecimal");
-        assert_eq!(serde_json::from_str::<RowHash>(&told).unwrap(), hash(Cell::Int(1)));
+        assert_eq!(
+            serde_json::from_str::<RowHash>(&told).unwrap(),
+            hash(Cell::Int(1))
+        );
     }
 
     #[test]
@@ -185,13 +191,22 @@ mod tests {
 
     #[test]
     fn json_is_compared_by_its_meaning() {
-        assert_eq!(json(r#"{"a":1,"b":[true,null]}"#), json("{ \"b\" : [true, null],\n\"a\":1}"));
+        assert_eq!(
+            json(r#"{"a":1,"b":[true,null]}"#),
+            json("{ \"b\" : [true, null],\n\"a\":1}")
+        );
         assert_eq!(json(r#"{"a":"\u00e9"}"#), json(r#"{"a":"é"}"#));
         assert_ne!(json(r#"{"a":1}"#), json(r#"{"a":2}"#));
         assert_ne!(json(r#"{"a":1}"#), json(r#"{"a":1.0}"#));
         assert_ne!(json(r#"[1,2]"#), json(r#"[2,1]"#));
-        assert_ne!(json(r#"{"a":9007199254740993}"#), json(r#"{"a":9007199254740992}"#));
-        assert_ne!(json(r#"{"a":123456789012345678901}"#), json(r#"{"a":123456789012345678902}"#));
+        assert_ne!(
+            json(r#"{"a":9007199254740993}"#),
+            json(r#"{"a":9007199254740992}"#)
+        );
+        assert_ne!(
+            json(r#"{"a":123456789012345678901}"#),
+            json(r#"{"a":123456789012345678902}"#)
+        );
         assert_eq!(json(r#"{"a":1e3}"#), json(r#"{"a":1000.0}"#));
     }
 
@@ -202,14 +217,23 @@ mod tests {
 
     #[test]
     fn a_sparse_vector_is_the_same_in_any_order() {
-        assert_eq!(hash(Cell::Sparse(vec![(1, 7), (9, 8)])), hash(Cell::Sparse(vec![(9, 8), (1, 7)])));
-        assert_ne!(hash(Cell::Sparse(vec![(1, 7)])), hash(Cell::Sparse(vec![(1, 8)])));
+        assert_eq!(
+            hash(Cell::Sparse(vec![(1, 7), (9, 8)])),
+            hash(Cell::Sparse(vec![(9, 8), (1, 7)]))
+        );
+        assert_ne!(
+            hash(Cell::Sparse(vec![(1, 7)])),
+            hash(Cell::Sparse(vec![(1, 8)]))
+        );
     }
 
     #[test]
     fn a_value_does_not_run_over_into_the_next_field() {
         let (ab, c) = (Cell::Text("ab"), Cell::Text("c"));
         let (a, bc) = (Cell::Text("a"), Cell::Text("bc"));
-        assert_ne!(RowHash::of_row([("x", &ab), ("y", &c)]), RowHash::of_row([("x", &a), ("y", &bc)]));
+        assert_ne!(
+            RowHash::of_row([("x", &ab), ("y", &c)]),
+            RowHash::of_row([("x", &a), ("y", &bc)])
+        );
     }
 }

@@ -34,15 +34,29 @@ pub struct Fault {
 
 impl Fault {
     /// A fault of this code and class.
-    pub fn new(code: &str, class: Class, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), class, message: message.into(), hint: hint.into() }
+    pub fn new(
+        code: &str,
+        class: Class,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            code: code.to_owned(),
+            class,
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} [{}]", self.message, self.code)?;
-        if self.hint.is_empty() { Ok(()) } else { write!(f, "; {}", self.hint) }
+        if self.hint.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; {}", self.hint)
+        }
     }
 }
 

@@ -30,8 +30,18 @@ pub struct Finding {
 
 impl Finding {
     /// A finding.
-    pub fn new(severity: Severity, code: &str, subject: impl fmt::Display, text: impl Into<String>) -> Self {
-        Self { severity, code: code.to_owned(), subject: subject.to_string(), text: text.into() }
+    pub fn new(
+        severity: Severity,
+        code: &str,
+        subject: impl fmt::Display,
+        text: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity,
+            code: code.to_owned(),
+            subject: subject.to_string(),
+            text: text.into(),
+        }
     }
 }
 

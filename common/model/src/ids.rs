@@ -5,7 +5,9 @@ use std::fmt;
 
 /// Why a text is not a valid name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {given:?} must be 1 to 64 characters out of a-z, A-Z, 0-9, '.', '_' and '-', and begin with a letter or digit")]
+#[error(
+    "{what} {given:?} must be 1 to 64 characters out of a-z, A-Z, 0-9, '.', '_' and '-', and begin with a letter or digit"
+)]
 pub struct InvalidName {
     what: &'static str,
     given: String,
@@ -13,11 +15,17 @@ pub struct InvalidName {
 
 fn checked(what: &'static str, given: &str) -> Result<String, InvalidName> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let begins_well = given.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    let begins_well = given
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_ascii_alphanumeric());
     if begins_well && given.len() <= 64 && given.chars().all(allowed) {
         Ok(given.to_owned())
     } else {
-        Err(InvalidName { what, given: given.to_owned() })
+        Err(InvalidName {
+            what,
+            given: given.to_owned(),
+        })
     }
 }
 
@@ -77,7 +85,9 @@ name_type!(
 
 /// Counts the claims on a job. A side that claims a job again (after a restart) does so under a higher epoch;
 /// a peer that speaks under a lower one is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
+)]
 pub struct Epoch(u64);
 
 impl Epoch {

@@ -53,14 +53,21 @@ impl KeyRange {
     /// Whether the key lies in this range.
     #[must_use]
     pub fn contains(&self, key: &Key) -> bool {
-        self.after.as_ref().is_none_or(|after| key > after) && self.upto.as_ref().is_none_or(|upto| key <= upto)
+        self.after.as_ref().is_none_or(|after| key > after)
+            && self.upto.as_ref().is_none_or(|upto| key <= upto)
     }
 
     /// The two ranges on either side of `border`, which belongs to the lower one.
     #[must_use]
     pub fn split_at(&self, border: Key) -> (Self, Self) {
-        let lower = Self { after: self.after.clone(), upto: Some(border.clone()) };
-        let upper = Self { after: Some(border), upto: self.upto.clone() };
+        let lower = Self {
+            after: self.after.clone(),
+            upto: Some(border.clone()),
+        };
+        let upper = Self {
+            after: Some(border),
+            upto: self.upto.clone(),
+        };
         (lower, upper)
     }
 }

@@ -19,7 +19,10 @@ pub struct CollectionName {
 impl CollectionName {
     /// The collection of this name in this database.
     pub fn new(database: impl Into<String>, collection: impl Into<String>) -> Self {
-        Self { database: database.into(), collection: collection.into() }
+        Self {
+            database: database.into(),
+            collection: collection.into(),
+        }
     }
 }
 
@@ -56,7 +59,10 @@ mod tests {
 
     #[test]
     fn no_dot_means_the_default_database() {
-        assert_eq!(CollectionName::from("docs"), CollectionName::new("default", "docs"));
+        assert_eq!(
+            CollectionName::from("docs"),
+            CollectionName::new("default", "docs")
+        );
         assert_eq!(CollectionName::from("sales.docs").to_string(), "sales.docs");
     }
 }

@@ -129,7 +129,12 @@ mod tests {
     #[test]
     fn a_job_that_has_ended_goes_nowhere() {
         for ended in [Phase::Completed, Phase::Failed, Phase::Cancelled] {
-            for next in [Phase::Pending, Phase::Copying, Phase::Failed, Phase::Cancelled] {
+            for next in [
+                Phase::Pending,
+                Phase::Copying,
+                Phase::Failed,
+                Phase::Cancelled,
+            ] {
                 assert!(!ended.may_become(next), "{ended} -> {next}");
             }
         }

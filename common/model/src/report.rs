@@ -108,6 +108,8 @@ impl VerifyReport {
     /// Whether every collection was compared and found equal.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.collections.iter().all(|collection| collection.outcome == Verification::Clean)
+        self.collections
+            .iter()
+            .all(|collection| collection.outcome == Verification::Clean)
     }
 }

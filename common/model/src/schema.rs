@@ -180,8 +180,12 @@ impl Schema {
     /// The dynamic field is asked for as `$meta`.
     #[must_use]
     pub fn stored_names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.fields.iter().filter(|field| !field.is_function_output && !field.is_dynamic).map(|field| field.name.clone()).collect();
+        let mut names: Vec<String> = self
+            .fields
+            .iter()
+            .filter(|field| !field.is_function_output && !field.is_dynamic)
+            .map(|field| field.name.clone())
+            .collect();
         if self.has_dynamic_field {
             names.push(DYNAMIC_FIELD.to_owned());
         }

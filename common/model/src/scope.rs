@@ -18,13 +18,19 @@ impl Scope {
     /// # Errors
     /// `scope_denied`: the operator's.
     pub fn admit(&self, name: &CollectionName) -> Result<(), Fault> {
-        let allowed = self.allow.is_empty() || self.allow.iter().any(|pattern| pattern.matches(name));
+        let allowed =
+            self.allow.is_empty() || self.allow.iter().any(|pattern| pattern.matches(name));
         if allowed && !self.deny.iter().any(|pattern| pattern.matches(name)) {
             return Ok(());
         }
         let message = format!("collection {name} is outside of this agent's scope");
         let hint = "see `scope` in the agent's configuration; exclude the collection from the job, or have the scope widened";
-        Err(Fault::new(codes::SCOPE_DENIED, Class::Permanent, message, hint))
+        Err(Fault::new(
+            codes::SCOPE_DENIED,
+            Class::Permanent,
+            message,
+            hint,
+        ))
     }
 }
 
@@ -34,10 +40,19 @@ mod tests {
 
     #[test]
     fn what_is_denied_does_not_pass_though_allowed() {
-        let scope = Scope { allow: vec!["sales.*".into()], deny: vec!["sales.secret".into()] };
+        let scope = Scope {
+            allow: vec!["sales.*".into()],
+            deny: vec!["sales.secret".into()],
+        };
         assert!(scope.admit(&"sales.docs".into()).is_ok());
-        assert_eq!(scope.admit(&"sales.secret".into()).unwrap_err().code, codes::SCOPE_DENIED);
+        assert_eq!(
+            scope.admit(&"sales.secret".into()).unwrap_err().code,
+            codes::SCOPE_DENIED
+        );
         assert!(scope.admit(&"docs".into()).is_err());
-        assert!(Scope::default().admit(&"docs".into()).is_ok(), "no bounds, nothing denied");
+        assert!(
+            Scope::default().admit(&"docs".into()).is_ok(),
+            "no bounds, nothing denied"
+        );
     }
 }

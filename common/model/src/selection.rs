@@ -37,7 +37,8 @@ impl Pattern {
     /// Whether the pattern means this collection.
     #[must_use]
     pub fn matches(&self, name: &CollectionName) -> bool {
-        captures(&self.0.database, &name.database).is_some() && captures(&self.0.collection, &name.collection).is_some()
+        captures(&self.0.database, &name.database).is_some()
+            && captures(&self.0.collection, &name.collection).is_some()
     }
 
     /// The name's part that each `*` stands for, database first; `None` when the pattern does not mean it.
@@ -54,10 +55,13 @@ fn captures(pattern: &str, text: &str) -> Option<Vec<String>> {
         None => (pattern == text).then(Vec::new),
         Some((head, tail)) => {
             let rest = text.strip_prefix(head)?;
-            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).find_map(|at| {
-                let behind = captures(tail, &rest[at..])?;
-                Some([vec![rest[..at].to_owned()], behind].concat())
-            })
+            rest.char_indices()
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .find_map(|at| {
+                    let behind = captures(tail, &rest[at..])?;
+                    Some([vec![rest[..at].to_owned()], behind].concat())
+                })
         }
     }
 }
@@ -86,23 +90,44 @@ impl Selection {
     /// Whether this collection is meant.
     #[must_use]
     pub fn means(&self, name: &CollectionName) -> bool {
-        self.include.iter().any(|pattern| pattern.matches(name)) && !self.exclude.iter().any(|pattern| pattern.matches(name))
+        self.include.iter().any(|pattern| pattern.matches(name))
+            && !self.exclude.iter().any(|pattern| pattern.matches(name))
     }
 
     /// The included patterns that mean none of these collections.
     #[must_use]
-    pub fn idle_patterns<'a>(&self, names: impl IntoIterator<Item = &'a CollectionName> + Clone) -> Vec<Pattern> {
-        self.include.iter().filter(|pattern| !names.clone().into_iter().any(|name| pattern.matches(name))).cloned().collect()
+    pub fn idle_patterns<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a CollectionName> + Clone,
+    ) -> Vec<Pattern> {
+        self.include
+            .iter()
+            .filter(|pattern| !names.clone().into_iter().any(|name| pattern.matches(name)))
+            .cloned()
+            .collect()
     }
 
     /// The collection's name on the target.
     #[must_use]
     pub fn target_name(&self, name: &CollectionName) -> CollectionName {
-        let fitting = self.rename.iter().find_map(|rule| Some((rule, rule.from.captures(name)?)));
-        let Some((rule, found)) = fitting else { return name.clone() };
+        let fitting = self
+            .rename
+            .iter()
+            .find_map(|rule| Some((rule, rule.from.captures(name)?)));
+        let Some((rule, found)) = fitting else {
+            return name.clone();
+        };
         let mut found = found.into_iter();
         let mut fill = |part: &str| {
-            part.chars().map(|c| if c == '*' { found.next().unwrap_or_default() } else { c.to_string() }).collect::<String>()
+            part.chars()
+                .map(|c| {
+                    if c == '*' {
+                        found.next().unwrap_or_default()
+                    } else {
+                        c.to_string()
+                    }
+                })
+                .collect::<String>()
         };
         CollectionName::new(fill(&rule.to.0.database), fill(&rule.to.0.collection))
     }
@@ -113,7 +138,14 @@ mod tests {
     use super::*;
 
     fn renaming(from: &str, to: &str) -> Selection {
-        Selection { include: vec!["*.*".into()], exclude: vec![], rename: vec![Rename { from: from.into(), to: to.into() }] }
+        Selection {
+            include: vec!["*.*".into()],
+            exclude: vec![],
+            rename: vec![Rename {
+                from: from.into(),
+                to: to.into(),
+            }],
+        }
     }
 
     #[test]
@@ -126,17 +158,33 @@ mod tests {
 
     #[test]
     fn what_is_excluded_is_not_meant() {
-        let selection = Selection { include: vec!["sales.*".into()], exclude: vec!["sales.tmp_*".into()], rename: vec![] };
+        let selection = Selection {
+            include: vec!["sales.*".into()],
+            exclude: vec!["sales.tmp_*".into()],
+            rename: vec![],
+        };
         assert!(selection.means(&"sales.docs".into()));
         assert!(!selection.means(&"sales.tmp_1".into()));
         let names = [CollectionName::from("docs")];
-        assert_eq!(selection.idle_patterns(&names), vec![Pattern::from("sales.*")]);
+        assert_eq!(
+            selection.idle_patterns(&names),
+            vec![Pattern::from("sales.*")]
+        );
     }
 
     #[test]
     fn a_renamed_collection_keeps_what_its_stars_stood_for() {
-        assert_eq!(renaming("sales.*", "acme_sales.*").target_name(&"sales.docs".into()), "acme_sales.docs".into());
-        assert_eq!(renaming("*.tmp_*", "x.*_*").target_name(&"a.tmp_b".into()), "x.a_b".into());
-        assert_eq!(renaming("sales.*", "acme.*").target_name(&"docs".into()), "docs".into());
+        assert_eq!(
+            renaming("sales.*", "acme_sales.*").target_name(&"sales.docs".into()),
+            "acme_sales.docs".into()
+        );
+        assert_eq!(
+            renaming("*.tmp_*", "x.*_*").target_name(&"a.tmp_b".into()),
+            "x.a_b".into()
+        );
+        assert_eq!(
+            renaming("sales.*", "acme.*").target_name(&"docs".into()),
+            "docs".into()
+        );
     }
 }

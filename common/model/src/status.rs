@@ -1,6 +1,8 @@
 //! A job as an operator sees it.
 
-use crate::{CollectionName, CollectionPhase, Fault, Finding, JobSpec, Phase, Verification, VerifyReport};
+use crate::{
+    CollectionName, CollectionPhase, Fault, Finding, JobSpec, Phase, Verification, VerifyReport,
+};
 use serde::{Deserialize, Serialize};
 
 /// How far one collection is.

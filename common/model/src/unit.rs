@@ -37,7 +37,11 @@ impl BatchIndex {
     /// # Errors
     /// When the place is not below [`Unit::MAX_BATCHES`].
     pub fn new(place: u32) -> Result<Self, TooManyBatches> {
-        u8::try_from(place).ok().filter(|place| usize::from(*place) < Unit::MAX_BATCHES).map(Self).ok_or(TooManyBatches(place))
+        u8::try_from(place)
+            .ok()
+            .filter(|place| usize::from(*place) < Unit::MAX_BATCHES)
+            .map(Self)
+            .ok_or(TooManyBatches(place))
     }
 
     /// The place as a number.
@@ -86,10 +90,19 @@ impl Unit {
     #[must_use]
     pub fn range_of(&self, batch: BatchIndex) -> Option<KeyRange> {
         let place = usize::from(batch.0);
-        let after = if place == 0 { self.after.clone() } else { Some(self.borders.get(place - 1)?.clone()) };
+        let after = if place == 0 {
+            self.after.clone()
+        } else {
+            Some(self.borders.get(place - 1)?.clone())
+        };
         match self.borders.get(place) {
-            Some(upto) => Some(KeyRange { after, upto: Some(upto.clone()) }),
-            None if self.open && place == self.borders.len() => Some(KeyRange { after, upto: None }),
+            Some(upto) => Some(KeyRange {
+                after,
+                upto: Some(upto.clone()),
+            }),
+            None if self.open && place == self.borders.len() => {
+                Some(KeyRange { after, upto: None })
+            }
             None => None,
         }
     }
@@ -97,8 +110,15 @@ impl Unit {
     /// The keys of the whole unit.
     #[must_use]
     pub fn range(&self) -> KeyRange {
-        let upto = if self.open { None } else { self.borders.last().cloned() };
-        KeyRange { after: self.after.clone(), upto }
+        let upto = if self.open {
+            None
+        } else {
+            self.borders.last().cloned()
+        };
+        KeyRange {
+            after: self.after.clone(),
+            upto,
+        }
     }
 }
 
@@ -120,7 +140,10 @@ impl UnitProgress {
         if batches as usize > Unit::MAX_BATCHES {
             return Err(TooManyBatches(batches));
         }
-        Ok(Self { batches: u8::try_from(batches).map_err(|_| TooManyBatches(batches))?, durable: 0 })
+        Ok(Self {
+            batches: u8::try_from(batches).map_err(|_| TooManyBatches(batches))?,
+            durable: 0,
+        })
     }
 
     /// Takes progress apart for the wire: how many batches, and a bit for each durable one.
@@ -134,7 +157,10 @@ impl UnitProgress {
     /// # Errors
     /// When the unit would have more batches than a unit may.
     pub fn from_bits(batches: u32, durable: u64) -> Result<Self, TooManyBatches> {
-        Ok(Self { durable, ..Self::new(batches)? })
+        Ok(Self {
+            durable,
+            ..Self::new(batches)?
+        })
     }
 
     /// Notes that a batch is durable. Noting it twice is the same as once.
@@ -160,13 +186,25 @@ mod tests {
     use super::*;
 
     fn unit(open: bool) -> Unit {
-        let id = UnitId { collection: CollectionIndex::new(0), number: 0 };
-        Unit { id, partition: None, after: Some(Key::Int64(0)), borders: vec![Key::Int64(10), Key::Int64(20)], open }
+        let id = UnitId {
+            collection: CollectionIndex::new(0),
+            number: 0,
+        };
+        Unit {
+            id,
+            partition: None,
+            after: Some(Key::Int64(0)),
+            borders: vec![Key::Int64(10), Key::Int64(20)],
+            open,
+        }
     }
 
     #[test]
     fn batches_tile_the_unit() {
-        let ranges: Vec<_> = unit(true).indexes().filter_map(|i| unit(true).range_of(i)).collect();
+        let ranges: Vec<_> = unit(true)
+            .indexes()
+            .filter_map(|i| unit(true).range_of(i))
+            .collect();
         assert_eq!(ranges.len(), 3);
         for pair in ranges.windows(2) {
             assert_eq!(pair[0].upto, pair[1].after);

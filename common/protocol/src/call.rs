@@ -7,8 +7,9 @@
 
 use model::report::CollectionReport;
 use model::{
-    BatchIndex, CollectionIndex, CollectionName, CollectionSpec, DatabaseSpec, Digest, Epoch, Finding, Incarnation, JobName, JobSpec,
-    JobStatus, Key, Phase, RowHash, Unit, UnitId, UnitProgress,
+    BatchIndex, CollectionIndex, CollectionName, CollectionSpec, DatabaseSpec, Digest, Epoch,
+    Finding, Incarnation, JobName, JobSpec, JobStatus, Key, Phase, RowHash, Unit, UnitId,
+    UnitProgress,
 };
 use serde::{Deserialize, Serialize};
 
@@ -176,10 +177,19 @@ impl Durable {
     /// How much of a unit is durable: `None` when every batch is.
     #[must_use]
     pub fn missing_of(&self, unit: u32) -> Option<Option<UnitProgress>> {
-        if self.complete.iter().any(|(first, last)| (*first..=*last).contains(&unit)) {
+        if self
+            .complete
+            .iter()
+            .any(|(first, last)| (*first..=*last).contains(&unit))
+        {
             return None;
         }
-        Some(self.partial.iter().find(|(number, _)| *number == unit).map(|(_, progress)| *progress))
+        Some(
+            self.partial
+                .iter()
+                .find(|(number, _)| *number == unit)
+                .map(|(_, progress)| *progress),
+        )
     }
 }
 

@@ -18,11 +18,17 @@ pub struct Claim {
 /// When the newcomer's epoch is older, or the same epoch was claimed by another process.
 pub fn decide(job: &JobName, holding: Option<Claim>, newcomer: Claim) -> Result<Claim, Fault> {
     match holding {
-        Some(held) if newcomer.epoch < held.epoch || (newcomer.epoch == held.epoch && newcomer.incarnation != held.incarnation) => {
+        Some(held)
+            if newcomer.epoch < held.epoch
+                || (newcomer.epoch == held.epoch && newcomer.incarnation != held.incarnation) =>
+        {
             Err(Fault::new(
                 codes::EPOCH_SUPERSEDED,
                 Class::Permanent,
-                format!("job {job} is carried out under epoch {} by another agent; epoch {} is refused", held.epoch, newcomer.epoch),
+                format!(
+                    "job {job} is carried out under epoch {} by another agent; epoch {} is refused",
+                    held.epoch, newcomer.epoch
+                ),
                 "stop one of the two source agents; a state directory must not be copied or restored while its agent runs",
             ))
         }
@@ -35,7 +41,10 @@ mod tests {
     use super::*;
 
     fn claim(epoch: u64, incarnation: u128) -> Claim {
-        Claim { epoch: Epoch::new(epoch), incarnation: Incarnation::new(incarnation) }
+        Claim {
+            epoch: Epoch::new(epoch),
+            incarnation: Incarnation::new(incarnation),
+        }
     }
 
     #[test]
@@ -43,8 +52,15 @@ mod tests {
         let job: JobName = "j".parse().unwrap();
         let first = decide(&job, None, claim(1, 10)).unwrap();
         let second = decide(&job, Some(first), claim(2, 20)).unwrap();
-        assert_eq!(decide(&job, Some(second), claim(1, 10)).unwrap_err().code, codes::EPOCH_SUPERSEDED);
-        assert_eq!(decide(&job, Some(second), claim(2, 20)).unwrap(), second, "a repeated claim of the same process holds");
+        assert_eq!(
+            decide(&job, Some(second), claim(1, 10)).unwrap_err().code,
+            codes::EPOCH_SUPERSEDED
+        );
+        assert_eq!(
+            decide(&job, Some(second), claim(2, 20)).unwrap(),
+            second,
+            "a repeated claim of the same process holds"
+        );
     }
 
     #[test]

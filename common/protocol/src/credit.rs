@@ -40,7 +40,11 @@ impl Grants {
     /// A receiver with room for so many bytes on this lane.
     #[must_use]
     pub fn new(room_bytes: u64) -> Self {
-        Self { first: room_bytes, freed: 0, least: (room_bytes / 4).max(1) }
+        Self {
+            first: room_bytes,
+            freed: 0,
+            least: (room_bytes / 4).max(1),
+        }
     }
 
     /// Notes that a batch of so many raw bytes has left the memory.

@@ -87,7 +87,10 @@ impl BatchHead {
     /// The bytes that the batch takes once it is decompressed: what it costs its receiver.
     #[must_use]
     pub fn raw_bytes(&self) -> u64 {
-        self.columns.iter().map(|column| column.raw_bytes + column.valid.len() as u64).sum()
+        self.columns
+            .iter()
+            .map(|column| column.raw_bytes + column.valid.len() as u64)
+            .sum()
     }
 }
 

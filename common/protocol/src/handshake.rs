@@ -60,7 +60,12 @@ pub fn agree(ours: &Hello, peer: Hello) -> Result<Agreed, Fault> {
             Class::Operator,
             format!(
                 "agent {} speaks protocol {}.{}, and agent {} speaks {}.{}",
-                peer.agent, peer.version.major, peer.version.minor, ours.agent, ours.version.major, ours.version.minor
+                peer.agent,
+                peer.version.major,
+                peer.version.minor,
+                ours.agent,
+                ours.version.major,
+                ours.version.minor
             ),
             "install the same release of Passage on both sides",
         ));
@@ -69,7 +74,11 @@ pub fn agree(ours: &Hello, peer: Hello) -> Result<Agreed, Fault> {
         return Err(Fault::new(
             codes::PROTOCOL_ROLE,
             Class::Operator,
-            format!("agents {} and {} are both the {:?} side", ours.agent, peer.agent, ours.role).to_lowercase(),
+            format!(
+                "agents {} and {} are both the {:?} side",
+                ours.agent, peer.agent, ours.role
+            )
+            .to_lowercase(),
             "run agent-source on one side and agent-target on the other",
         ));
     }
@@ -101,7 +110,12 @@ mod tests {
 
     #[test]
     fn a_newer_minor_version_is_spoken_with_as_with_an_older_one() {
-        assert_eq!(agree(&hello(Role::Source, 1, 3), hello(Role::Target, 1, 1)).unwrap().minor, 1);
+        assert_eq!(
+            agree(&hello(Role::Source, 1, 3), hello(Role::Target, 1, 1))
+                .unwrap()
+                .minor,
+            1
+        );
     }
 
     #[test]

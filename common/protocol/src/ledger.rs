@@ -51,14 +51,26 @@ impl UnitLedger {
     /// # Errors
     /// When the unit would have more batches than a unit may.
     pub fn begin(batches: u32) -> Result<Self, TooManyBatches> {
-        let record = UnitRecord { progress: UnitProgress::new(batches)?, rows: 0, bytes: 0 };
-        Ok(Self { record, in_doubt: false, sent: 0 })
+        let record = UnitRecord {
+            progress: UnitProgress::new(batches)?,
+            rows: 0,
+            bytes: 0,
+        };
+        Ok(Self {
+            record,
+            in_doubt: false,
+            sent: 0,
+        })
     }
 
     /// A unit that an earlier process has begun: of a batch that is not durable nobody knows whether it was sent.
     #[must_use]
     pub fn recover(record: UnitRecord) -> Self {
-        Self { record, in_doubt: true, sent: 0 }
+        Self {
+            record,
+            in_doubt: true,
+            sent: 0,
+        }
     }
 
     /// What the journal is to hold.
@@ -75,11 +87,20 @@ impl UnitLedger {
         let bit = 1u64 << batch.number();
         let again = self.sent & bit != 0;
         self.sent |= bit;
-        if self.in_doubt || again { Write::Upsert } else { Write::Insert }
+        if self.in_doubt || again {
+            Write::Upsert
+        } else {
+            Write::Insert
+        }
     }
 
     /// Milvus has acknowledged a batch of so many rows and bytes. Gives the record to journal; `None` when it was known already.
-    pub fn handle_acknowledged(&mut self, batch: BatchIndex, rows: u64, bytes: u64) -> Option<UnitRecord> {
+    pub fn handle_acknowledged(
+        &mut self,
+        batch: BatchIndex,
+        rows: u64,
+        bytes: u64,
+    ) -> Option<UnitRecord> {
         if self.record.progress.has(batch) {
             return None;
         }
@@ -102,8 +123,16 @@ mod tests {
     fn a_batch_is_inserted_once_and_only_upserted_again() {
         let mut unit = UnitLedger::begin(2).unwrap();
         assert_eq!(unit.handle_batch(at(0)), Write::Insert);
-        assert_eq!(unit.handle_batch(at(0)), Write::Upsert, "the first outcome is not known");
-        assert_eq!(unit.handle_batch(at(1)), Write::Insert, "its neighbour was never sent");
+        assert_eq!(
+            unit.handle_batch(at(0)),
+            Write::Upsert,
+            "the first outcome is not known"
+        );
+        assert_eq!(
+            unit.handle_batch(at(1)),
+            Write::Insert,
+            "its neighbour was never sent"
+        );
     }
 
     #[test]
@@ -120,7 +149,12 @@ mod tests {
     #[test]
     fn an_acknowledgement_counts_once() {
         let mut unit = UnitLedger::begin(1).unwrap();
-        assert!(unit.handle_acknowledged(at(0), 10, 100).unwrap().progress.is_complete());
+        assert!(
+            unit.handle_acknowledged(at(0), 10, 100)
+                .unwrap()
+                .progress
+                .is_complete()
+        );
         assert_eq!(unit.handle_acknowledged(at(0), 10, 100), None);
         assert_eq!(unit.record().rows, 10);
     }

@@ -3,7 +3,9 @@
 //! The columns' bytes follow the head end to end, cut into pieces. Nothing is copied on the way out; on the way in a column is
 //! copied only where a piece ended inside it.
 
-use crate::frame::{BatchHead, BatchName, Codec, ColumnHead, Frame, MAX_PIECE_BYTES, PayloadKind, Piece};
+use crate::frame::{
+    BatchHead, BatchName, Codec, ColumnHead, Frame, MAX_PIECE_BYTES, PayloadKind, Piece,
+};
 use bytes::{Bytes, BytesMut};
 use model::{Batch, Column, Payload};
 use std::collections::VecDeque;
@@ -55,7 +57,11 @@ pub struct Place {
 }
 
 /// Makes the frames of one part of a batch. `encode` says how a column's bytes are written.
-pub fn pack(place: Place, batch: Batch, mut encode: impl FnMut(&Column) -> (Codec, Bytes)) -> Vec<Frame> {
+pub fn pack(
+    place: Place,
+    batch: Batch,
+    mut encode: impl FnMut(&Column) -> (Codec, Bytes),
+) -> Vec<Frame> {
     let mut columns = Vec::with_capacity(batch.columns.len());
     let mut payloads = VecDeque::with_capacity(batch.columns.len());
     for column in batch.columns {
@@ -63,9 +69,25 @@ pub fn pack(place: Place, batch: Batch, mut encode: impl FnMut(&Column) -> (Code
         columns.push(column_head(&column, codec, written.len()));
         payloads.push_back(written);
     }
-    let Place { name, unit_batches, partition, part, is_last_part } = place;
-    let head = BatchHead { name, unit_batches, partition, part, is_last_part, rows: batch.rows, columns };
-    std::iter::once(Frame::BatchStart(head)).chain(pieces(payloads).map(Frame::Piece)).collect()
+    let Place {
+        name,
+        unit_batches,
+        partition,
+        part,
+        is_last_part,
+    } = place;
+    let head = BatchHead {
+        name,
+        unit_batches,
+        partition,
+        part,
+        is_last_part,
+        rows: batch.rows,
+        columns,
+    };
+    std::iter::once(Frame::BatchStart(head))
+        .chain(pieces(payloads).map(Frame::Piece))
+        .collect()
 }
 
 fn column_head(column: &Column, codec: Codec, wire_bytes: usize) -> ColumnHead {
@@ -102,7 +124,9 @@ fn pieces(mut payloads: VecDeque<Bytes>) -> impl Iterator<Item = Piece> {
         let mut parts = Vec::new();
         let mut room = MAX_PIECE_BYTES;
         while room > 0 {
-            let Some(front) = payloads.front_mut() else { break };
+            let Some(front) = payloads.front_mut() else {
+                break;
+            };
             let part = front.split_to(front.len().min(room));
             room -= part.len();
             if front.is_empty() {
@@ -130,13 +154,23 @@ impl Assembly {
     /// # Errors
     /// When the head announces more raw or written bytes than `allowed_bytes`: nothing is kept of it.
     pub fn begin(head: BatchHead, allowed_bytes: u64) -> Result<Self, ParcelError> {
-        let sum = |size: fn(&ColumnHead) -> u64| head.columns.iter().map(size).fold(0, u64::saturating_add);
-        let announced = sum(|column| column.raw_bytes.saturating_add(column.valid.len() as u64)).max(sum(|column| column.wire_bytes));
+        let sum = |size: fn(&ColumnHead) -> u64| {
+            head.columns.iter().map(size).fold(0, u64::saturating_add)
+        };
+        let announced = sum(|column| column.raw_bytes.saturating_add(column.valid.len() as u64))
+            .max(sum(|column| column.wire_bytes));
         if announced > allowed_bytes {
-            return Err(ParcelError::TooLarge { announced, allowed: allowed_bytes });
+            return Err(ParcelError::TooLarge {
+                announced,
+                allowed: allowed_bytes,
+            });
         }
         let missing = head.wire_bytes();
-        Ok(Self { head, parts: VecDeque::new(), missing })
+        Ok(Self {
+            head,
+            parts: VecDeque::new(),
+            missing,
+        })
     }
 
     /// Whether every byte is there.
@@ -150,8 +184,12 @@ impl Assembly {
     /// # Errors
     /// When there is more than the head announced.
     pub fn handle_piece(&mut self, piece: Piece) -> Result<(), ParcelError> {
-        self.missing = self.missing.checked_sub(piece.size_bytes() as u64).ok_or(ParcelError::Overrun)?;
-        self.parts.extend(piece.parts.into_iter().filter(|part| !part.is_empty()));
+        self.missing = self
+            .missing
+            .checked_sub(piece.size_bytes() as u64)
+            .ok_or(ParcelError::Overrun)?;
+        self.parts
+            .extend(piece.parts.into_iter().filter(|part| !part.is_empty()));
         Ok(())
     }
 
@@ -166,15 +204,36 @@ impl Assembly {
         let mut columns = Vec::with_capacity(self.head.columns.len());
         for head in std::mem::take(&mut self.head.columns) {
             let written = take_front(&mut self.parts, head.wire_bytes as usize);
-            let raw = decode(head.codec, written, head.raw_bytes)
-                .map_err(|cause| ParcelError::Codec { column: head.name.clone(), cause })?;
+            let raw = decode(head.codec, written, head.raw_bytes).map_err(|cause| {
+                ParcelError::Codec {
+                    column: head.name.clone(),
+                    cause,
+                }
+            })?;
             if raw.len() as u64 != head.raw_bytes || checksum(&raw, &head.valid) != head.checksum {
                 return Err(ParcelError::Checksum { column: head.name });
             }
             columns.push(column(head, raw));
         }
-        let BatchHead { name, unit_batches, partition, part, is_last_part, rows, .. } = self.head;
-        Ok((Place { name, unit_batches, partition, part, is_last_part }, Batch { rows, columns }))
+        let BatchHead {
+            name,
+            unit_batches,
+            partition,
+            part,
+            is_last_part,
+            rows,
+            ..
+        } = self.head;
+        Ok((
+            Place {
+                name,
+                unit_batches,
+                partition,
+                part,
+                is_last_part,
+            },
+            Batch { rows, columns },
+        ))
     }
 }
 
@@ -185,8 +244,22 @@ fn column(head: ColumnHead, raw: Bytes) -> Column {
         PayloadKind::Structs => Payload::Structs(raw),
         PayloadKind::Absent => Payload::Absent,
     };
-    let ColumnHead { name, field_id, data_type, is_dynamic, valid, .. } = head;
-    Column { name, field_id, data_type, is_dynamic, valid, payload }
+    let ColumnHead {
+        name,
+        field_id,
+        data_type,
+        is_dynamic,
+        valid,
+        ..
+    } = head;
+    Column {
+        name,
+        field_id,
+        data_type,
+        is_dynamic,
+        valid,
+        payload,
+    }
 }
 
 /// Takes so many bytes off the front: without a copy when one part holds them all.
@@ -197,8 +270,11 @@ fn take_front(parts: &mut VecDeque<Bytes>, wanted: usize) -> Bytes {
         _ => {
             let mut gathered = BytesMut::with_capacity(wanted);
             while gathered.len() < wanted {
-                let Some(front) = parts.front_mut() else { break };
-                gathered.extend_from_slice(&front.split_to(front.len().min(wanted - gathered.len())));
+                let Some(front) = parts.front_mut() else {
+                    break;
+                };
+                gathered
+                    .extend_from_slice(&front.split_to(front.len().min(wanted - gathered.len())));
                 if front.is_empty() {
                     parts.pop_front();
                 }
@@ -214,9 +290,22 @@ mod tests {
     use model::{BatchIndex, CollectionIndex, DataType, UnitId};
 
     fn place() -> Place {
-        let unit = UnitId { collection: CollectionIndex::new(1), number: 2 };
-        let name = BatchName { job: "j".parse().unwrap(), unit, index: BatchIndex::new(3).unwrap() };
-        Place { name, unit_batches: 9, partition: Some("p".into()), part: 0, is_last_part: true }
+        let unit = UnitId {
+            collection: CollectionIndex::new(1),
+            number: 2,
+        };
+        let name = BatchName {
+            job: "j".parse().unwrap(),
+            unit,
+            index: BatchIndex::new(3).unwrap(),
+        };
+        Place {
+            name,
+            unit_batches: 9,
+            partition: Some("p".into()),
+            part: 0,
+            is_last_part: true,
+        }
     }
 
     fn batch(sizes: &[usize]) -> Batch {
@@ -228,7 +317,10 @@ mod tests {
             valid: Bytes::from_static(&[1, 0]),
             payload: Payload::Scalars(Bytes::from(vec![number as u8; *size])),
         };
-        Batch { rows: 2, columns: sizes.iter().enumerate().map(column).collect() }
+        Batch {
+            rows: 2,
+            columns: sizes.iter().enumerate().map(column).collect(),
+        }
     }
 
     fn plain(column: &Column) -> (Codec, Bytes) {
@@ -237,10 +329,14 @@ mod tests {
 
     fn arrive(frames: Vec<Frame>) -> Result<(Place, Batch), ParcelError> {
         let mut frames = frames.into_iter();
-        let Some(Frame::BatchStart(head)) = frames.next() else { panic!("no head") };
+        let Some(Frame::BatchStart(head)) = frames.next() else {
+            panic!("no head")
+        };
         let mut assembly = Assembly::begin(head, u64::MAX)?;
         for frame in frames {
-            let Frame::Piece(piece) = frame else { panic!("no piece") };
+            let Frame::Piece(piece) = frame else {
+                panic!("no piece")
+            };
             assert!(piece.size_bytes() <= MAX_PIECE_BYTES);
             assembly.handle_piece(piece)?;
         }
@@ -250,44 +346,77 @@ mod tests {
 
     #[test]
     fn a_batch_arrives_as_it_was_sent_whatever_its_columns_sizes() {
-        for sizes in [vec![], vec![0], vec![5, 0, 7], vec![MAX_PIECE_BYTES, 1], vec![MAX_PIECE_BYTES - 1, 3 * MAX_PIECE_BYTES + 5, 0, 9]] {
+        for sizes in [
+            vec![],
+            vec![0],
+            vec![5, 0, 7],
+            vec![MAX_PIECE_BYTES, 1],
+            vec![MAX_PIECE_BYTES - 1, 3 * MAX_PIECE_BYTES + 5, 0, 9],
+        ] {
             let sent = batch(&sizes);
-            assert_eq!(arrive(pack(place(), sent.clone(), plain)), Ok((place(), sent)), "{sizes:?}");
+            assert_eq!(
+                arrive(pack(place(), sent.clone(), plain)),
+                Ok((place(), sent)),
+                "{sizes:?}"
+            );
         }
     }
 
     #[test]
     fn one_flipped_bit_is_found_and_its_column_named() {
         let mut frames = pack(place(), batch(&[10, 20]), plain);
-        let Some(Frame::Piece(piece)) = frames.get_mut(1) else { panic!("no piece") };
+        let Some(Frame::Piece(piece)) = frames.get_mut(1) else {
+            panic!("no piece")
+        };
         let mut bytes = piece.parts[1].to_vec();
         bytes[7] ^= 0x10;
         piece.parts[1] = bytes.into();
-        assert_eq!(arrive(frames), Err(ParcelError::Checksum { column: "c1".into() }));
+        assert_eq!(
+            arrive(frames),
+            Err(ParcelError::Checksum {
+                column: "c1".into()
+            })
+        );
     }
 
     #[test]
     fn a_flipped_null_is_found() {
         let mut frames = pack(place(), batch(&[10]), plain);
-        let Some(Frame::BatchStart(head)) = frames.get_mut(0) else { panic!("no head") };
+        let Some(Frame::BatchStart(head)) = frames.get_mut(0) else {
+            panic!("no head")
+        };
         head.columns[0].valid = Bytes::from_static(&[1, 1]);
-        assert_eq!(arrive(frames), Err(ParcelError::Checksum { column: "c0".into() }));
+        assert_eq!(
+            arrive(frames),
+            Err(ParcelError::Checksum {
+                column: "c0".into()
+            })
+        );
     }
 
     #[test]
     fn a_batch_beyond_what_is_allowed_is_refused_at_its_head() {
         let mut frames = pack(place(), batch(&[10]), plain);
-        let Frame::BatchStart(mut head) = frames.remove(0) else { panic!("no head") };
+        let Frame::BatchStart(mut head) = frames.remove(0) else {
+            panic!("no head")
+        };
         head.columns[0].raw_bytes = u64::MAX;
-        assert!(matches!(Assembly::begin(head, 1000), Err(ParcelError::TooLarge { .. })));
+        assert!(matches!(
+            Assembly::begin(head, 1000),
+            Err(ParcelError::TooLarge { .. })
+        ));
     }
 
     #[test]
     fn bytes_that_were_not_announced_are_refused() {
         let mut frames = pack(place(), batch(&[10]), plain);
-        let Frame::BatchStart(head) = frames.remove(0) else { panic!("no head") };
+        let Frame::BatchStart(head) = frames.remove(0) else {
+            panic!("no head")
+        };
         let mut assembly = Assembly::begin(head, 1000).unwrap();
-        let piece = Piece { parts: vec![Bytes::from(vec![0; 11])] };
+        let piece = Piece {
+            parts: vec![Bytes::from(vec![0; 11])],
+        };
         assert_eq!(assembly.handle_piece(piece), Err(ParcelError::Overrun));
     }
 }

@@ -12,7 +12,10 @@ pub struct PendingCalls<T> {
 
 impl<T> Default for PendingCalls<T> {
     fn default() -> Self {
-        Self { next: 1, waiting: BTreeMap::new() }
+        Self {
+            next: 1,
+            waiting: BTreeMap::new(),
+        }
     }
 }
 

@@ -47,12 +47,47 @@ impl Layout<'_> {
         }
     }
 
-    /// The same payload under another member of the scalar message, where both hold runs of bytes.
-    pub(crate) fn pick_all_as(&self, member: u32) -> Vec<u8> {
-        match &self.elements {
-            Elements::Apart(pieces) => inside(member, &repeated(1, pieces.iter().copied())),
-            Elements::Even { .. } => self.pick(0..self.elements.len()),
+    /// Gives arrays that are empty messages the empty list of their elements' type; tells whether there were any.
+    pub(crate) fn name_empty_arrays(&mut self) -> bool {
+        let (Kind::Arrays, Elements::Apart(rows)) = (self.kind, &mut self.elements) else {
+            return false;
+        };
+        if rows.iter().all(|row| !row.is_empty()) {
+            return false;
         }
+        // Without a type beside the arrays, one that is not empty has it.
+        let first = rows
+            .iter()
+            .find_map(|row| row.first().map(|key| u64::from(key >> 3)));
+        let member = self.element_type.and_then(member_of).or(first).unwrap_or(3);
+        let empty = EMPTY_LISTS[(member as usize).clamp(1, EMPTY_LISTS.len()) - 1];
+        rows.iter_mut()
+            .filter(|row| row.is_empty())
+            .for_each(|row| *row = empty);
+        true
+    }
+}
+
+/// The scalar messages that hold an empty list: of Bool 1, Int 2, Long 3, Float 4, Double 5 and String 6.
+const EMPTY_LISTS: [&[u8]; 6] = [
+    &[0x0a, 0],
+    &[0x12, 0],
+    &[0x1a, 0],
+    &[0x22, 0],
+    &[0x2a, 0],
+    &[0x32, 0],
+];
+
+/// The member of the scalar message that holds elements of a type, by Milvus's numbers.
+fn member_of(element_type: u64) -> Option<u64> {
+    match element_type {
+        1 => Some(1),
+        2..=4 => Some(2),
+        5 => Some(3),
+        10 => Some(4),
+        11 => Some(5),
+        20 | 21 => Some(6),
+        _ => None,
     }
 }
 

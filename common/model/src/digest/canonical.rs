@@ -127,10 +127,14 @@ fn json(hasher: &mut Hasher, value: &Value) {
 /// too long for 64 bits by their digits.
 fn json_number(hasher: &mut Hasher, number: &Number) {
     let digits = number.to_string();
-    let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let is_integer = digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'-');
     match (number.as_i64(), number.as_f64()) {
         (Some(integer), _) if is_integer => tagged(hasher, INT, &integer.to_le_bytes()),
-        (None, Some(double)) if !is_integer => tagged(hasher, DOUBLE, &double.to_bits().to_le_bytes()),
+        (None, Some(double)) if !is_integer => {
+            tagged(hasher, DOUBLE, &double.to_bits().to_le_bytes())
+        }
         _ => {
             tag(hasher, BIG_NUMBER);
             text(hasher, digits.as_bytes());
