@@ -123,7 +123,9 @@ def make(server, plan, seed):
 
 
 def try_plan(server, plan, seed):
-    """Make a plan; answers why it was left out, or None."""
+    """Make a plan; answers why it was left out, or None. A collection that is there already is not touched."""
+    if plan.name in server.collections(plan.db):
+        return f"{plan.db}.{plan.name} left out: it is there already"
     try:
         make(server, plan, seed)
     except (Refused, grpc.RpcError) as error:
