@@ -1,1 +1,13 @@
-//! End-to-end tests.
+//! End to end, on real servers: each test is a claim about a pair of agents.
+
+mod copy;
+mod crashes;
+mod faults;
+mod fleet;
+mod house;
+mod memory;
+mod options;
+mod refusals;
+mod secrets;
+mod trust;
+mod verify;

@@ -1,1 +1,21 @@
-//! The harness.
+//! What the tests on real servers stand on: Milvus servers, agents, the line between them, faults, and judges.
+//!
+//! Invariants:
+//! - every process that is started here ends with the test process, however that one ends;
+//! - nothing waits without a limit, and nothing waits for time to pass: always for a condition;
+//! - ports and folders are this run's own, so that two runs may go side by side;
+//! - whether two servers are equal is said by the oracle, which shares no code with Passage.
+
+pub mod agents;
+pub mod canary;
+pub mod certs;
+pub mod faults;
+pub mod jobs;
+pub mod link;
+pub mod oracle;
+pub mod places;
+pub mod ports;
+pub mod process;
+pub mod python;
+pub mod servers;
+pub mod wait;

@@ -1,0 +1,63 @@
+//! Passage: two agents and a job, watched.
+
+use crate::{COLLECTION, LIMIT, Measured};
+use anyhow::{Context, Result};
+use harness::agents::{Agent, Pair};
+use harness::servers::Server;
+use harness::{jobs, wait};
+use model::{JobStatus, Phase};
+use std::time::Instant;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+/// What a job took.
+pub(crate) struct Job {
+    /// While rows were on their way.
+    pub(crate) copy: Measured,
+    /// From the order to the proof.
+    pub(crate) whole: Measured,
+    /// Processor seconds of the source's and the target's agent until the last row had arrived.
+    pub(crate) cpu: (f64, f64),
+}
+
+/// Copies by a job.
+pub(crate) async fn measure(source: &Server, target: &Server, readers: u64) -> Result<Job> {
+    let mut pair = Pair::new(source, target).await?;
+    pair.source.config["limits"]["readers"] = readers.into();
+    // The relay of the tests is not part of what is measured.
+    pair.source.config["channel"]["dial"] = pair.listener().to_string().into();
+    pair.start().await?;
+    let begun = Instant::now();
+    jobs::begin(&pair.source, &jobs::spec(COLLECTION, &[COLLECTION])).await?;
+    let (copying, copied) = wait::within("the copy", LIMIT, watch_copy(&pair.source)).await?;
+    let cpu = (cpu(&pair.source)?, cpu(&pair.target)?);
+    let status = jobs::wait(&pair.source, COLLECTION, LIMIT).await?;
+    jobs::ensure_completed(&pair.source, &status).await?;
+    let rows = status.collections[0].rows_copied;
+    let copy = Measured::new("passage: copy", rows, copied - copying);
+    Ok(Job { copy, whole: Measured::new("passage: whole job, with index and proof", rows, begun.elapsed()), cpu })
+}
+
+fn cpu(agent: &Agent) -> Result<f64> {
+    agent.process()?.cpu_seconds().context("processor time is told")
+}
+
+/// When the first and the last status was seen in which rows were on their way.
+async fn watch_copy(agent: &Agent) -> Result<(Instant, Instant)> {
+    let mut command = agent.command(&["job", "watch", COLLECTION])?;
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("an output")?).lines();
+    let mut begun = None;
+    while let Some(line) = lines.next_line().await? {
+        let status: JobStatus = serde_json::from_str(&line)?;
+        let now = Instant::now();
+        let all_there = status.collections.iter().all(|one| Some(one.rows_copied) == one.rows_total);
+        match status.phase {
+            Phase::Pending | Phase::Preparing => {}
+            Phase::Copying if !all_there => {
+                begun.get_or_insert(now);
+            }
+            _ => return Ok((begun.context("the copy was too quick to be seen")?, now)),
+        }
+    }
+    anyhow::bail!("the job ended unseen")
+}

@@ -1,0 +1,92 @@
+//! A collection to try things on.
+
+use super::rows::{self, KeyKind};
+use anyhow::Result;
+use milvus::{Client, Endpoint, NewCollection, RangeRead, ReadPoint, Rows};
+use model::{Field, IndexSpec, Key, KeyRange, Schema};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub(super) const LIMIT: Duration = Duration::from_secs(120);
+
+/// A loaded collection with a primary key `pk` and a vector `v`; dropped and made anew each time.
+pub(super) struct Place {
+    pub(super) client: Client,
+    pub(super) name: String,
+    pub(super) schema: Schema,
+    pub(super) dim: u64,
+    fields: Vec<String>,
+}
+
+pub(super) fn index() -> IndexSpec {
+    let params = [("index_type", "FLAT"), ("metric_type", "L2"), ("params", "{}")];
+    let params = params.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    IndexSpec { name: "by_v".to_owned(), field: "v".to_owned(), params: params.into() }
+}
+
+pub(super) fn new_collection(name: &str, key: KeyKind, dim: u64) -> NewCollection {
+    NewCollection {
+        name: name.to_owned(),
+        schema: rows::schema(name, key, dim),
+        shards: 2,
+        consistency_level: 2,
+        properties: BTreeMap::new(),
+        key_partitions: 0,
+    }
+}
+
+impl Place {
+    pub(super) async fn make(uri: &str, name: &str, key: KeyKind, dim: u64) -> Result<Self> {
+        let client = Client::connect(&Endpoint::new(uri)).await?;
+        client.drop_collection(name).await?;
+        client.create_collection(&new_collection(name, key, dim)).await?;
+        client.create_index(name, &index()).await?;
+        client.load(name, 1).await?;
+        client.wait_for_load(name, LIMIT, |_| ()).await?;
+        let schema = client.describe_collection(name).await?.schema;
+        let fields = schema.stored_names();
+        Ok(Self { client, name: name.to_owned(), schema, dim, fields })
+    }
+
+    pub(super) fn primary(&self) -> &Field {
+        self.schema.primary().expect("the schema has a primary key")
+    }
+
+    pub(super) async fn insert(&self, keys: &[Key], value: f32) -> Result<()> {
+        let batch = rows::batch(keys, self.dim, value);
+        let done = self.client.insert(&self.rows(&batch)).await?;
+        anyhow::ensure!(done.rows == keys.len() as u64, "{done:?}");
+        Ok(())
+    }
+
+    pub(super) fn rows<'a>(&'a self, batch: &'a model::Batch) -> Rows<'a> {
+        Rows { collection: &self.name, partition: None, batch, omit: &[], flagged: &[] }
+    }
+
+    /// A read of a range that sees everything done so far.
+    pub(super) async fn read<'a>(&'a self, range: &'a KeyRange) -> Result<RangeRead<'a>> {
+        Ok(self.read_at(range, self.client.read_point().await?))
+    }
+
+    pub(super) fn read_at<'a>(&'a self, range: &'a KeyRange, seen: ReadPoint) -> RangeRead<'a> {
+        let (collection, fields) = (&self.name, &self.fields);
+        RangeRead { collection, partition: None, primary: self.primary(), fields, range, seen }
+    }
+
+    /// The keys of all rows in a range, sorted.
+    pub(super) async fn keys(&self, range: &KeyRange) -> Result<Vec<Key>> {
+        self.keys_at(range, self.client.read_point().await?).await
+    }
+
+    /// As [`Place::keys`], without waiting for the server's next tick.
+    pub(super) async fn keys_at(&self, range: &KeyRange, seen: ReadPoint) -> Result<Vec<Key>> {
+        let batch = self.client.query_range(&self.read_at(range, seen)).await?;
+        let mut keys = milvus::keys(&batch, "pk")?;
+        keys.sort();
+        Ok(keys)
+    }
+
+    pub(super) async fn drop(self) -> Result<()> {
+        Ok(self.client.drop_collection(&self.name).await?)
+    }
+}
