@@ -236,7 +236,10 @@ pub(crate) async fn finish(milvus: &Client, record: &CollectionRecord) -> Result
         inside.wait_for_indexes(name, PATIENCE, |_| ()).await?;
     }
     match wanted.load {
-        LoadState::NotLoaded => Ok(()),
+        LoadState::NotLoaded if record.appended => Ok(()),
+        // Milvus Lite has a new collection loaded until it is told otherwise.
+        LoadState::NotLoaded if inside.load_state(name).await? == LoadState::NotLoaded => Ok(()),
+        LoadState::NotLoaded => Ok(inside.release(name).await?),
         LoadState::Loading => load(milvus, &wanted.name, 1).await,
         LoadState::Loaded { replicas } => load(milvus, &wanted.name, replicas).await,
     }
