@@ -5,7 +5,7 @@ use crate::{Client, Credentials, Endpoint, Secret, Tls};
 use model::{Class, Fault};
 use runtime::config::{MilvusCredentials, MilvusSection, SecretSource};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
+use std::future::Future;
 
 /// How long an attempt to connect goes on before it is logged and begun anew.
 const ROUND: Duration = Duration::from_secs(10);
@@ -54,24 +54,25 @@ pub fn endpoint(section: &MilvusSection) -> Result<Endpoint, Fault> {
 /// What waiting does not mend: a secret that can't be read, a server that does not let us in.
 pub async fn connect_patiently(
     section: &MilvusSection,
-    stop: &CancellationToken,
+    stop: impl Future<Output = ()>,
 ) -> Result<Option<Client>, Fault> {
     let endpoint = endpoint(section)?;
+    tokio::select! {
+        () = stop => Ok(None),
+        connected = connect(&endpoint) => connected.map(Some),
+    }
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<Client, Fault> {
     let round = Backoff {
         give_up_after: ROUND,
         ..Backoff::default()
     };
     loop {
-        let Some(connected) = stop
-            .run_until_cancelled(round.retry(|| Client::connect(&endpoint)))
-            .await
-        else {
-            return Ok(None);
-        };
-        match connected {
+        match round.retry(|| Client::connect(endpoint)).await {
             Ok(client) => {
                 tracing::info!(uri = client.uri(), version = %client.version(), "connected to Milvus");
-                return Ok(Some(client));
+                return Ok(client);
             }
             Err(error) => {
                 let fault = Fault::from(error);

@@ -116,17 +116,30 @@ impl Client {
         .await
     }
 
-    /// Drops a collection with all its rows.
+    /// Drops a collection with all its rows and its aliases. Left alone, an alias would keep newer versions from dropping the
+    /// collection, and on 2.2 and 2.3 it would stay behind, naming nothing and not to be made again.
     ///
     /// # Errors
-    /// [`MilvusError`] when the server refuses or can't be asked.
+    /// [`MilvusError`] when the server refuses or can't be asked; of kind [`Kind::Refused`] when the name is another collection's
+    /// alias, which Milvus Lite would take for the collection itself.
     pub async fn drop_collection(&self, collection: &str) -> Result<(), MilvusError> {
+        let call = Call::new("DropCollection", collection, CallKind::Define);
+        let aliases = match self.list_aliases(collection).await {
+            Ok((own_name, aliases)) if own_name == collection => aliases,
+            Ok((own_name, _)) => {
+                let text = format!("this is an alias of {own_name:?}");
+                return Err(MilvusError::new(call, Kind::Refused, text));
+            }
+            Err(error) => return gone(Err(error)),
+        };
+        for alias in aliases {
+            self.drop_alias(&alias).await?;
+        }
         let (db_name, collection_name) = (self.db_name(), collection.to_owned());
         let message = wire::DropCollectionRequest {
             db_name,
             collection_name,
         };
-        let call = Call::new("DropCollection", collection, CallKind::Define);
         gone(
             self.define(call, message, |mut stub, q| async move {
                 stub.drop_collection(q).await

@@ -84,13 +84,36 @@ impl Client {
         Ok(names)
     }
 
-    /// Everything about a collection but its rows. Asked by an alias, it answers under the collection's own name where the server
-    /// tells that. The parts are asked for one after the other: a change in between may show in some of them only.
+    /// Everything about a collection but its rows. Asked by an alias, it answers under the collection's own name. The parts are
+    /// asked for one after the other: a change in between may show in some of them only.
     ///
     /// # Errors
     /// [`MilvusError`] when the server refuses or can't be asked; of kind [`Kind::CollectionNotFound`] without the collection (2.2
     /// and 2.3 say so too when it is the database that is missing).
     pub async fn describe_collection(&self, name: &str) -> Result<CollectionSpec, MilvusError> {
+        let (answer, own_name) = self.describe(name).await?;
+        let call = Call::new("DescribeCollection", name, CallKind::Describe);
+        let schema = schema::decode(&answer.schema)
+            .map_err(|error| classify::answer(call, error.to_string()))?;
+        Ok(CollectionSpec {
+            id: answer.collection_id,
+            schema,
+            shards: u32::try_from(answer.shards_num).unwrap_or(0),
+            consistency_level: answer.consistency_level,
+            properties: pairs(answer.properties),
+            partitions: self.list_partitions(&own_name).await?,
+            indexes: self.list_indexes(&own_name).await?,
+            aliases: self.aliases(&own_name, answer.aliases).await?,
+            load: self.load_state(&own_name).await?,
+            name: CollectionName::new(self.database(), own_name),
+        })
+    }
+
+    /// A description, and the collection's own name: the one in its schema, because some versions answer under the name asked for.
+    async fn describe(
+        &self,
+        name: &str,
+    ) -> Result<(wire::DescribeCollectionResponse, String), MilvusError> {
         let call = Call::new("DescribeCollection", name, CallKind::Describe);
         let message = wire::DescribeCollectionRequest {
             db_name: self.db_name(),
@@ -101,25 +124,19 @@ impl Client {
                 stub.describe_collection(q).await
             })
             .await?;
-        let schema = schema::decode(&answer.schema)
+        let own_name = schema::name_of(&answer.schema)
             .map_err(|error| classify::answer(call, error.to_string()))?;
-        let own_name = if answer.collection_name.is_empty() {
-            name
-        } else {
-            &answer.collection_name
-        };
-        Ok(CollectionSpec {
-            id: answer.collection_id,
-            schema,
-            shards: u32::try_from(answer.shards_num).unwrap_or(0),
-            consistency_level: answer.consistency_level,
-            properties: pairs(answer.properties),
-            partitions: self.list_partitions(own_name).await?,
-            indexes: self.list_indexes(own_name).await?,
-            aliases: self.aliases(own_name, answer.aliases).await?,
-            load: self.load_state(own_name).await?,
-            name: CollectionName::new(self.database(), own_name),
-        })
+        Ok((answer, own_name))
+    }
+
+    /// A collection's own name and its aliases, sorted; it may be asked for by one of them.
+    ///
+    /// # Errors
+    /// As [`Client::describe_collection`].
+    pub async fn list_aliases(&self, name: &str) -> Result<(String, Vec<String>), MilvusError> {
+        let (answer, own_name) = self.describe(name).await?;
+        let aliases = self.aliases(&own_name, answer.aliases).await?;
+        Ok((own_name, aliases))
     }
 
     /// The names of a collection's partitions, sorted.

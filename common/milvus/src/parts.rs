@@ -30,7 +30,8 @@ impl Client {
             };
             match hiccups().retry(|| self.query_range(&part)).await {
                 Ok(batch) => parts.push(batch),
-                Err(error) if error.is_too_large() => {
+                // Milvus 2.2 with several shards does not refuse an answer beyond 100 MiB, but hangs.
+                Err(error) if error.is_too_large() || error.kind() == Kind::Timeout => {
                     let (lower, upper) = self.split(&part, error).await?;
                     waiting.extend([upper, lower]);
                 }
@@ -48,7 +49,8 @@ impl Client {
     ) -> Result<(KeyRange, KeyRange), MilvusError> {
         let keys = self.border_keys(read, KEYS_OF_SPLIT).await?;
         match keys.as_slice() {
-            [] | [_] => Err(error.of_kind(Kind::RowTooLarge)),
+            [] | [_] if error.is_too_large() => Err(error.of_kind(Kind::RowTooLarge)),
+            [] | [_] => Err(error),
             keys => Ok(read.range.split_at(keys[(keys.len() - 1) / 2].clone())),
         }
     }

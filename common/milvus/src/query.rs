@@ -2,8 +2,9 @@
 //!
 //! A range is read without a limit: the server answers every row in it, in whatever order, so that nothing depends on the order
 //! of an answer. How large an answer gets is governed by the borders of the ranges. An answer beyond the server's limit is an
-//! error ([`crate::Kind::TooLarge`]), never a shortened answer; the caller splits the range and reads again. Seen on 2.2.16 (64 MiB or
-//! 100 MiB of output), 2.3.5 (the same) and Lite 3.2.2 (no limit but ours of 256 MiB).
+//! error ([`crate::Kind::TooLarge`]), never a shortened answer; the caller splits the range and reads again. Seen on 2.3.5
+//! (64 MiB of message, 100 MiB of output of a shard), 2.2.16 (the same; but with several shards it does not answer at all beyond
+//! the second limit, so that the call ends by its own limit in time) and Lite 3.2.2 (no limit but ours of 256 MiB).
 
 mod answer;
 

@@ -74,6 +74,11 @@ pub fn decode(raw: &Bytes) -> Result<Schema, SchemaError> {
     })
 }
 
+/// The collection's name in a serialized `CollectionSchema`.
+pub(crate) fn name_of(raw: &Bytes) -> Result<String, SchemaError> {
+    Ok(CollectionSchema::decode(raw.clone())?.name)
+}
+
 /// The fields whose null flags every insert must bring, one for each row, even where nothing is null: those that are nullable or
 /// have a default value (Milvus 2.5 and later).
 #[must_use]

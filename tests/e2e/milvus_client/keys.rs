@@ -7,11 +7,78 @@ use model::{Key, KeyRange};
 
 /// Texts that break one parser or another.
 const NASTY: [&str; 72] = [
-    "", " ", "a", "Z", "z", "'", "\"", "\\", "\\\\", "\\n", "\n", "\r", "\t", "\r\n", "\0", "a\0b", "\u{1}", "\u{7}", "\u{8}",
-    "\u{b}", "\u{c}", "\u{1b}", "\u{1f}", "\u{7f}", "\u{80}", "\u{a0}", "\u{ad}", "é", "e\u{301}", "ß", "İ", "日本語", "𠮷野家",
-    "漢\\漢", "\\漢", "😀", "👩\u{200d}👩\u{200d}👧", "\u{200b}", "\u{2028}", "\u{feff}", "\u{fffd}", "\u{ffff}", "\u{10ffff}",
-    "\u{d7ff}", "\u{e000}", "a\"b", "a'b", "a\\\"b", "a\\'b", "\"; drop", "%", "_", "{", "{{x}}", "$meta", "\\x41", "\\u0041",
-    "\\U00000041", "\\101", "\\0", "?", "`", "pk", "in", "a,b", "a]b", "/*", "--", "true", "ends\\", "\"\\", " lead and trail ",
+    "",
+    " ",
+    "a",
+    "Z",
+    "z",
+    "'",
+    "\"",
+    "\\",
+    "\\\\",
+    "\\n",
+    "\n",
+    "\r",
+    "\t",
+    "\r\n",
+    "\0",
+    "a\0b",
+    "\u{1}",
+    "\u{7}",
+    "\u{8}",
+    "\u{b}",
+    "\u{c}",
+    "\u{1b}",
+    "\u{1f}",
+    "\u{7f}",
+    "\u{80}",
+    "\u{a0}",
+    "\u{ad}",
+    "é",
+    "e\u{301}",
+    "ß",
+    "İ",
+    "日本語",
+    "𠮷野家",
+    "漢\\漢",
+    "\\漢",
+    "😀",
+    "👩\u{200d}👩\u{200d}👧",
+    "\u{200b}",
+    "\u{2028}",
+    "\u{feff}",
+    "\u{fffd}",
+    "\u{ffff}",
+    "\u{10ffff}",
+    "\u{d7ff}",
+    "\u{e000}",
+    "a\"b",
+    "a'b",
+    "a\\\"b",
+    "a\\'b",
+    "\"; drop",
+    "%",
+    "_",
+    "{",
+    "{{x}}",
+    "$meta",
+    "\\x41",
+    "\\u0041",
+    "\\U00000041",
+    "\\101",
+    "\\0",
+    "?",
+    "`",
+    "pk",
+    "in",
+    "a,b",
+    "a]b",
+    "/*",
+    "--",
+    "true",
+    "ends\\",
+    "\"\\",
+    " lead and trail ",
 ];
 
 fn nasty() -> Vec<Key> {
@@ -28,12 +95,29 @@ pub async fn nasty_keys_survive_every_range(uri: &str) -> Result<()> {
     let keys = nasty();
     place.insert(&keys, 1.0).await?;
     let seen = place.client.read_point().await?;
-    ensure!(place.keys_at(&KeyRange::all(), seen).await? == keys, "a range without bounds");
+    ensure!(
+        place.keys_at(&KeyRange::all(), seen).await? == keys,
+        "a range without bounds"
+    );
     for key in &keys {
         let (lower, upper) = KeyRange::all().split_at(key.clone());
-        for range in [lower, upper, KeyRange { after: Some(key.clone()), upto: keys.last().cloned() }] {
-            let expected: Vec<Key> = keys.iter().filter(|key| range.contains(key)).cloned().collect();
-            ensure!(place.keys_at(&range, seen).await? == expected, "range {range}");
+        for range in [
+            lower,
+            upper,
+            KeyRange {
+                after: Some(key.clone()),
+                upto: keys.last().cloned(),
+            },
+        ] {
+            let expected: Vec<Key> = keys
+                .iter()
+                .filter(|key| range.contains(key))
+                .cloned()
+                .collect();
+            ensure!(
+                place.keys_at(&range, seen).await? == expected,
+                "range {range}"
+            );
         }
     }
     place.drop().await
@@ -45,15 +129,27 @@ pub async fn nasty_keys_survive_every_delete(uri: &str) -> Result<()> {
     let mut left = nasty();
     place.insert(&left, 1.0).await?;
     while let Some(key) = left.pop() {
-        place.client.delete(&place.name, None, place.primary(), &[key.clone()]).await?;
+        place
+            .client
+            .delete(&place.name, None, place.primary(), &[key.clone()])
+            .await?;
         // Each look waits for the server's next tick.
         if left.len() % 8 == 0 {
-            ensure!(place.keys(&KeyRange::all()).await? == left, "deleting {key}");
+            ensure!(
+                place.keys(&KeyRange::all()).await? == left,
+                "deleting {key}"
+            );
         }
     }
     place.insert(&nasty(), 2.0).await?;
-    place.client.delete(&place.name, None, place.primary(), &nasty()).await?;
-    ensure!(place.keys(&KeyRange::all()).await?.is_empty(), "deleting all of them at once");
+    place
+        .client
+        .delete(&place.name, None, place.primary(), &nasty())
+        .await?;
+    ensure!(
+        place.keys(&KeyRange::all()).await?.is_empty(),
+        "deleting all of them at once"
+    );
     place.drop().await
 }
 
@@ -66,11 +162,21 @@ pub async fn numbers_at_the_ends_survive_every_expression(uri: &str) -> Result<(
     for key in &keys {
         let (lower, upper) = KeyRange::all().split_at(key.clone());
         for range in [lower, upper] {
-            let expected: Vec<Key> = keys.iter().filter(|key| range.contains(key)).cloned().collect();
+            let expected: Vec<Key> = keys
+                .iter()
+                .filter(|key| range.contains(key))
+                .cloned()
+                .collect();
             ensure!(place.keys(&range).await? == expected, "range {range}");
         }
     }
-    place.client.delete(&place.name, None, place.primary(), &keys[..1]).await?;
-    ensure!(place.keys(&KeyRange::all()).await? == keys[1..], "deleting the least number");
+    place
+        .client
+        .delete(&place.name, None, place.primary(), &keys[..1])
+        .await?;
+    ensure!(
+        place.keys(&KeyRange::all()).await? == keys[1..],
+        "deleting the least number"
+    );
     place.drop().await
 }

@@ -19,9 +19,17 @@ pub(super) struct Place {
 }
 
 pub(super) fn index() -> IndexSpec {
-    let params = [("index_type", "FLAT"), ("metric_type", "L2"), ("params", "{}")];
+    let params = [
+        ("index_type", "FLAT"),
+        ("metric_type", "L2"),
+        ("params", "{}"),
+    ];
     let params = params.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    IndexSpec { name: "by_v".to_owned(), field: "v".to_owned(), params: params.into() }
+    IndexSpec {
+        name: "by_v".to_owned(),
+        field: "v".to_owned(),
+        params: params.into(),
+    }
 }
 
 pub(super) fn new_collection(name: &str, key: KeyKind, dim: u64) -> NewCollection {
@@ -39,13 +47,21 @@ impl Place {
     pub(super) async fn make(uri: &str, name: &str, key: KeyKind, dim: u64) -> Result<Self> {
         let client = Client::connect(&Endpoint::new(uri)).await?;
         client.drop_collection(name).await?;
-        client.create_collection(&new_collection(name, key, dim)).await?;
+        client
+            .create_collection(&new_collection(name, key, dim))
+            .await?;
         client.create_index(name, &index()).await?;
         client.load(name, 1).await?;
         client.wait_for_load(name, LIMIT, |_| ()).await?;
         let schema = client.describe_collection(name).await?.schema;
         let fields = schema.stored_names();
-        Ok(Self { client, name: name.to_owned(), schema, dim, fields })
+        Ok(Self {
+            client,
+            name: name.to_owned(),
+            schema,
+            dim,
+            fields,
+        })
     }
 
     pub(super) fn primary(&self) -> &Field {
@@ -60,7 +76,13 @@ impl Place {
     }
 
     pub(super) fn rows<'a>(&'a self, batch: &'a model::Batch) -> Rows<'a> {
-        Rows { collection: &self.name, partition: None, batch, omit: &[], flagged: &[] }
+        Rows {
+            collection: &self.name,
+            partition: None,
+            batch,
+            omit: &[],
+            flagged: &[],
+        }
     }
 
     /// A read of a range that sees everything done so far.
@@ -70,7 +92,14 @@ impl Place {
 
     pub(super) fn read_at<'a>(&'a self, range: &'a KeyRange, seen: ReadPoint) -> RangeRead<'a> {
         let (collection, fields) = (&self.name, &self.fields);
-        RangeRead { collection, partition: None, primary: self.primary(), fields, range, seen }
+        RangeRead {
+            collection,
+            partition: None,
+            primary: self.primary(),
+            fields,
+            range,
+            seen,
+        }
     }
 
     /// The keys of all rows in a range, sorted.

@@ -48,11 +48,20 @@ pub(super) fn schema(name: &str, key: KeyKind, dim: u64) -> Bytes {
     };
     let dim = bytes(6, &pair("dim", &dim.to_string()));
     let vector = [bytes(2, b"v"), number(5, 101), dim].concat();
-    [bytes(1, name.as_bytes()), bytes(4, &key), bytes(4, &vector)].concat().into()
+    [bytes(1, name.as_bytes()), bytes(4, &key), bytes(4, &vector)]
+        .concat()
+        .into()
 }
 
 fn column(name: &str, data_type: DataType, payload: Payload) -> Column {
-    Column { name: name.to_owned(), field_id: 0, data_type, is_dynamic: false, valid: Bytes::new(), payload }
+    Column {
+        name: name.to_owned(),
+        field_id: 0,
+        data_type,
+        is_dynamic: false,
+        valid: Bytes::new(),
+        payload,
+    }
 }
 
 fn keys_column(keys: &[Key]) -> Column {
@@ -68,7 +77,11 @@ fn keys_column(keys: &[Key]) -> Column {
         let payload = bytes(3, &bytes(1, &run));
         column("pk", DataType::INT64, Payload::Scalars(payload.into()))
     } else {
-        column("pk", DataType::VARCHAR, Payload::Scalars(bytes(6, &texts).into()))
+        column(
+            "pk",
+            DataType::VARCHAR,
+            Payload::Scalars(bytes(6, &texts).into()),
+        )
     }
 }
 
@@ -76,6 +89,13 @@ fn keys_column(keys: &[Key]) -> Column {
 pub(super) fn batch(keys: &[Key], dim: u64, value: f32) -> Batch {
     let floats: Vec<u8> = value.to_le_bytes().repeat(keys.len() * dim as usize);
     let payload = [number(1, dim), bytes(2, &bytes(1, &floats))].concat();
-    let vectors = column("v", DataType::FLOAT_VECTOR, Payload::Vectors(payload.into()));
-    Batch { rows: keys.len() as u32, columns: vec![keys_column(keys), vectors] }
+    let vectors = column(
+        "v",
+        DataType::FLOAT_VECTOR,
+        Payload::Vectors(payload.into()),
+    );
+    Batch {
+        rows: keys.len() as u32,
+        columns: vec![keys_column(keys), vectors],
+    }
 }

@@ -18,7 +18,10 @@ pub async fn a_described_collection_can_be_made_again(uri: &str) -> Result<()> {
     client.create_partition("original", "later").await?;
     let original = client.describe_collection("original").await?;
     client.drop_collection("again").await?;
-    let changes = SchemaChanges { name: "again".to_owned(), ..SchemaChanges::default() };
+    let changes = SchemaChanges {
+        name: "again".to_owned(),
+        ..SchemaChanges::default()
+    };
     let mut new = new_collection("again", KeyKind::VarChar, 4);
     new.schema = milvus::schema::rewrite(&original.schema.raw, &changes)?;
     client.create_collection(&new).await?;
@@ -47,14 +50,42 @@ pub async fn aliases_are_made_found_moved_and_dropped(uri: &str) -> Result<()> {
     ensure!(client.describe_collection("named").await?.aliases == ["nickname"]);
     place.insert(&[Key::Int64(1)], 1.0).await?;
     let all = KeyRange::all();
-    let read = milvus::RangeRead { collection: "nickname", ..place.read(&all).await? };
-    ensure!(client.query_range(&read).await?.rows == 1, "reading by an alias");
+    let read = milvus::RangeRead {
+        collection: "nickname",
+        ..place.read(&all).await?
+    };
+    ensure!(
+        client.query_range(&read).await?.rows == 1,
+        "reading by an alias"
+    );
+    ensure!(
+        client
+            .describe_collection("nickname")
+            .await?
+            .name
+            .collection
+            == "named"
+    );
+    let refused = kind(client.drop_collection("nickname").await);
+    ensure!(refused == Some(Kind::Refused), "{refused:?}");
     let clash = kind(client.create_alias("named", "named").await);
     ensure!(clash == Some(Kind::AlreadyExists), "{clash:?}");
     client.drop_alias("nickname").await?;
     client.drop_alias("nickname").await?;
-    ensure!(client.describe_collection("named").await?.aliases.is_empty());
-    place.drop().await
+    ensure!(
+        client
+            .describe_collection("named")
+            .await?
+            .aliases
+            .is_empty()
+    );
+
+    // Dropped with its collection, an alias is free for the next one.
+    client.create_alias("named", "nickname").await?;
+    place.drop().await?;
+    let next = Place::make(uri, "renamed", KeyKind::Int64, 2).await?;
+    next.client.create_alias("renamed", "nickname").await?;
+    next.drop().await
 }
 
 /// Each thing that is missing, not loaded or there already is told as that.
@@ -66,7 +97,10 @@ pub async fn what_is_missing_is_told_apart(uri: &str) -> Result<()> {
     client.drop_collection("nowhere").await?;
     let elsewhere = client.in_database("nowhere");
     ensure!(kind(elsewhere.list_collections().await) == Some(Kind::DatabaseNotFound));
-    ensure!(kind(client.create_database("default", &BTreeMap::new()).await) == Some(Kind::AlreadyExists));
+    ensure!(
+        kind(client.create_database("default", &BTreeMap::new()).await)
+            == Some(Kind::AlreadyExists)
+    );
     let other = new_collection("told_apart", KeyKind::VarChar, 4);
     ensure!(kind(client.create_collection(&other).await) == Some(Kind::AlreadyExists));
 
@@ -78,9 +112,19 @@ pub async fn what_is_missing_is_told_apart(uri: &str) -> Result<()> {
     client.drop_index("told_apart", &index()).await?;
     ensure!(client.list_indexes("told_apart").await?.is_empty());
     let batch = super::rows::batch(&[Key::Int64(1)], 2, 1.0);
-    let rows = milvus::Rows { partition: Some("nowhere"), ..place.rows(&batch) };
-    let error = client.insert(&rows).await.err().context("inserted into no partition")?;
-    ensure!(error.kind() == Kind::PartitionNotFound && !error.is_outcome_unknown(), "{error}");
+    let rows = milvus::Rows {
+        partition: Some("nowhere"),
+        ..place.rows(&batch)
+    };
+    let error = client
+        .insert(&rows)
+        .await
+        .err()
+        .context("inserted into no partition")?;
+    ensure!(
+        error.kind() == Kind::PartitionNotFound && !error.is_outcome_unknown(),
+        "{error}"
+    );
     place.drop().await
 }
 
@@ -94,12 +138,22 @@ pub async fn databases_keep_their_collections_apart(uri: &str) -> Result<()> {
     }
     client.create_database("apart", &BTreeMap::new()).await?;
     client.drop_collection("somewhere").await?;
-    other.create_collection(&new_collection("somewhere", KeyKind::Int64, 2)).await?;
+    other
+        .create_collection(&new_collection("somewhere", KeyKind::Int64, 2))
+        .await?;
     ensure!(other.list_collections().await? == ["somewhere"]);
-    ensure!(!client.list_collections().await?.contains(&"somewhere".to_owned()));
+    ensure!(
+        !client
+            .list_collections()
+            .await?
+            .contains(&"somewhere".to_owned())
+    );
     ensure!(other.describe_collection("somewhere").await?.name.database == "apart");
     let found = client.databases().await?;
-    ensure!(found.iter().any(|database| database.name == "apart"), "{found:?}");
+    ensure!(
+        found.iter().any(|database| database.name == "apart"),
+        "{found:?}"
+    );
     other.drop_collection("somewhere").await?;
     Ok(client.drop_database("apart").await?)
 }
