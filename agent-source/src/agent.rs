@@ -7,7 +7,7 @@ use crate::copying::Confirmations;
 
 use crate::session::Session;
 use control::Board;
-use model::{Incarnation, Scope};
+use model::{Fault, Incarnation, Scope};
 use runtime::budget::Budget;
 use runtime::journal::Journal;
 use runtime::rate::RateLimit;
@@ -39,6 +39,8 @@ pub(crate) struct Agent {
     pub(crate) confirmations: Confirmations,
     /// The session with the target, while there is one.
     pub(crate) sessions: watch::Sender<Option<Session>>,
+    /// Why there is none, as far as it is known.
+    pub(crate) no_link: watch::Sender<Fault>,
 }
 
 /// Bounds on what is done at once.

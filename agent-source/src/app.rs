@@ -11,10 +11,9 @@ use runtime::Config;
 use runtime::budget::Budget;
 use runtime::journal::{CrashPoints, DiskJournal};
 use runtime::rate::RateLimit;
+use runtime::shutdown::{Shutdown, Step};
 use std::sync::Arc;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// Bytes of values that a batch should have: large enough that a call's own cost does not count, small enough that several fit into
 /// the memory.
@@ -27,14 +26,15 @@ const ROWS_SHARE: u64 = 4;
 ///
 /// # Errors
 /// What keeps the agent from starting.
-pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Fault> {
+pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
     let incarnation = Incarnation::new(uuid::Uuid::now_v7().as_u128());
     let points = CrashPoints::from_environment().map_err(control::invalid_environment)?;
     let journal = Arc::new(DiskJournal::open(&config.agent.state_dir, points)?);
     let admin = Listener::bind(&config.admin).await?;
     let hello = channel::hello(Role::Source, &config, incarnation);
     let transport = channel::transport(&config.channel, hello).await?;
-    let Some(milvus) = milvus::connect_patiently(&config.milvus, &shutdown).await? else {
+    let Some(milvus) = milvus::connect_patiently(&config.milvus, shutdown.requested()).await?
+    else {
         return Ok(());
     };
     let rows_bytes = config.limits.memory_bytes / ROWS_SHARE;
@@ -56,25 +56,14 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Fa
         rows_rate: RateLimit::per_second(config.limits.rows_per_second),
         confirmations: Confirmations::default(),
         sessions: watch::Sender::new(None),
+        no_link: watch::Sender::new(session::no_link()),
     });
-    let jobs = TaskTracker::new();
-    let operator = Operator(Arc::new(Registry::new(
-        agent.clone(),
-        jobs.clone(),
-        shutdown.clone(),
-    )));
+    let jobs = shutdown.tasks(Step::Finish);
+    let operator = Operator(Arc::new(Registry::new(agent.clone(), jobs.clone())));
     operator.0.resume_all()?;
-    let linked = tokio::spawn(session::keep(
-        agent,
-        operator.clone(),
-        transport,
-        shutdown.clone(),
-    ));
-    let outcome = control::attend(admin, Arc::new(operator), &config, shutdown.clone()).await;
-    shutdown.cancel();
-    // A session ends with its tasks; a task that panicked has said so.
-    let _ = linked.await;
-    jobs.close();
-    jobs.wait().await;
-    outcome
+    jobs.spawn(
+        "session",
+        session::keep(agent, operator.clone(), transport, jobs.stop_token()),
+    );
+    control::attend(admin, Arc::new(operator), &config, &shutdown).await
 }

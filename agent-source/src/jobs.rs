@@ -5,31 +5,28 @@ use crate::job::{Job, Stop};
 use crate::records::JobRecord;
 use control::Jobs;
 use model::{Class, CollectionPhase, Epoch, Fault, JobName, JobSpec, JobStatus, Phase, codes};
+use runtime::tasks::Tasks;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// The jobs of this agent.
 #[derive(Debug)]
 pub(crate) struct Registry {
     agent: Arc<Agent>,
     running: Mutex<HashMap<JobName, Stop>>,
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
+    tasks: Tasks,
     /// Held while a job is taken, so that two of one name are not.
     taking: tokio::sync::Mutex<()>,
 }
 
 impl Registry {
     /// The jobs of this agent, none running.
-    pub(crate) fn new(agent: Arc<Agent>, tasks: TaskTracker, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(agent: Arc<Agent>, tasks: Tasks) -> Self {
         Self {
             agent,
             running: Mutex::default(),
             tasks,
-            shutdown,
             taking: tokio::sync::Mutex::default(),
         }
     }
@@ -70,9 +67,13 @@ impl Registry {
             stop,
         };
         let registry = self.clone();
-        self.tasks.spawn(async move {
+        self.tasks.spawn("job", async move {
             let name = job.name.clone();
-            registry.shutdown.run_until_cancelled(job.run()).await;
+            registry
+                .tasks
+                .stop_token()
+                .run_until_cancelled(job.run())
+                .await;
             registry.running().remove(&name);
         });
     }

@@ -9,7 +9,9 @@ use channel::{Lane, LaneError, LaneRx, LaneTx};
 use protocol::credit::Window;
 use protocol::{Confirm, Frame};
 use runtime::budget::Permit;
+use runtime::telemetry::metric_names::{CHANNEL_CREDIT_WAIT, CHANNEL_SENT};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 
 /// A part of a batch, ready to be sent. Its memory is given back when it is sent.
@@ -124,7 +126,9 @@ async fn send(
     mut queue: mpsc::Receiver<Parcel>,
 ) -> Result<(), OutboxError> {
     loop {
+        let waited = Instant::now();
         credit.wait_open().await;
+        metrics::histogram!(CHANNEL_CREDIT_WAIT).record(waited.elapsed());
         let Some(Parcel {
             frames,
             raw_bytes,
@@ -135,6 +139,9 @@ async fn send(
         };
         credit.with(|window| window.spend(raw_bytes));
         for frame in frames {
+            if let Frame::Piece(piece) = &frame {
+                metrics::counter!(CHANNEL_SENT).increment(piece.size_bytes() as u64);
+            }
             lane.send(frame).await?;
         }
         drop(permit);

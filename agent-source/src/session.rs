@@ -10,6 +10,7 @@ use control::Jobs;
 use model::{Class, Fault, JobName, codes};
 use protocol::{Answer, Call, Note};
 use runtime::backoff::Backoff;
+use runtime::telemetry::metric_names::{CHANNEL_LINKED, CHANNEL_LINKS};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +60,7 @@ pub(crate) async fn keep(
                     }
                     _ => tracing::warn!(code = fault.code, error = %fault, "no link"),
                 }
+                agent.no_link.send_replace(fault);
                 tokio::select! {
                     () = shutdown.cancelled() => return,
                     () = backoff.wait() => {}
@@ -68,10 +70,19 @@ pub(crate) async fn keep(
     }
 }
 
+/// There is no link, and nothing more is known of it.
+pub(crate) fn no_link() -> Fault {
+    let hint =
+        "the agents connect again by themselves; see the log of both for what keeps them apart";
+    let message = "there is no link to the target's agent";
+    Fault::new(codes::PEER_UNREACHABLE, Class::Transient, message, hint)
+}
+
 /// Uses a link until it ends or `over` is cancelled.
 async fn hold(agent: &Arc<Agent>, operator: &Operator, link: Link, over: CancellationToken) {
     tracing::info!(peer = link.peer.name, agent = %link.agreed.peer.agent, "session begins");
-    metrics::gauge!("passage_channel_sessions").set(1);
+    metrics::gauge!(CHANNEL_LINKS).set(1);
+    metrics::counter!(CHANNEL_LINKED).increment(1);
     let (caller, incoming) = conversation::start(link.control, Pace::default());
     let (outbox, queues) = Outbox::new(link.data.len());
     let tasks = TaskTracker::new();
@@ -99,10 +110,11 @@ async fn hold(agent: &Arc<Agent>, operator: &Operator, link: Link, over: Cancell
     tasks.spawn(tell_statuses(agent.clone(), caller, over.clone()));
     answer(agent, operator, incoming, &tasks, &over).await;
     over.cancel();
+    agent.no_link.send_replace(no_link());
     agent.sessions.send_replace(None);
     tasks.close();
     tasks.wait().await;
-    metrics::gauge!("passage_channel_sessions").set(0);
+    metrics::gauge!(CHANNEL_LINKS).set(0);
     tracing::info!("session is over");
 }
 
@@ -237,6 +249,7 @@ impl Agent {
     /// Waits only.
     pub(crate) async fn session(&self, job: &JobName) -> Session {
         let mut sessions = self.sessions.subscribe();
+        let mut reasons = self.no_link.subscribe();
         loop {
             if let Some(session) = sessions
                 .borrow_and_update()
@@ -246,8 +259,11 @@ impl Agent {
                 return session;
             }
             self.show_no_link(job);
-            // The sender is a part of this agent.
-            let _ = sessions.changed().await;
+            // The senders are parts of this agent.
+            tokio::select! {
+                _ = sessions.changed() => {}
+                _ = reasons.changed() => {}
+            }
         }
     }
 }

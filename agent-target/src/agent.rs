@@ -26,6 +26,8 @@ pub(crate) struct Agent {
     pub(crate) board: Board,
     /// Which collections this side takes.
     pub(crate) scope: Scope,
+    /// Held while a database is created: collections are created side by side.
+    pub(crate) creating_database: tokio::sync::Mutex<()>,
     /// How many writes are under way.
     pub(crate) pace: Pace,
     /// Bytes of batches that may be in memory on one lane.

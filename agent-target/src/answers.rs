@@ -114,6 +114,10 @@ impl Session {
             }
         };
         if record.step == Step::Begun {
+            {
+                let _one_at_a_time = self.agent.creating_database.lock().await;
+                schema::create_database(&self.agent.milvus, &record).await?;
+            }
             schema::create(&self.agent.milvus, &record).await?;
             self.step(&mut record, Step::Created).await?;
         }

@@ -12,9 +12,9 @@ use protocol::Role;
 use runtime::Config;
 use runtime::config::Reach;
 use runtime::journal::{CrashPoints, DiskJournal, Journal};
+use runtime::shutdown::{Shutdown, Step};
 use std::sync::Arc;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 /// How many sources may be linked at once, where this side listens.
 const SESSIONS_AT_ONCE: usize = 4;
@@ -27,7 +27,7 @@ const BATCHES_SHARE: u64 = 4;
 ///
 /// # Errors
 /// What keeps the agent from starting.
-pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Fault> {
+pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
     let incarnation = Incarnation::new(uuid::Uuid::now_v7().as_u128());
     let points = CrashPoints::from_environment().map_err(control::invalid_environment)?;
     let journal: Arc<dyn Journal> = Arc::new(DiskJournal::open(&config.agent.state_dir, points)?);
@@ -35,7 +35,8 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Fa
     let hello = channel::hello(Role::Target, &config, incarnation);
     let lanes = u64::from(hello.data_lanes);
     let transport = channel::transport(&config.channel, hello).await?;
-    let Some(milvus) = milvus::connect_patiently(&config.milvus, &shutdown).await? else {
+    let Some(milvus) = milvus::connect_patiently(&config.milvus, shutdown.requested()).await?
+    else {
         return Ok(());
     };
     let agent = Arc::new(Agent {
@@ -48,6 +49,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Fa
             allow: config.scope.include.clone(),
             deny: config.scope.exclude.clone(),
         },
+        creating_database: tokio::sync::Mutex::default(),
         pace: Pace::new(usize::from(config.limits.writers)),
         lane_bytes: config.limits.memory_bytes / BATCHES_SHARE / lanes.max(1),
         caller: watch::Sender::new(None),
@@ -58,16 +60,11 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Fa
     } else {
         1
     };
-    let linked = tokio::spawn(session::keep(
-        agent.clone(),
-        transport,
-        at_once,
-        shutdown.clone(),
-    ));
-    let outcome =
-        control::attend(admin, Arc::new(Operator(agent)), &config, shutdown.clone()).await;
-    shutdown.cancel();
-    // A session ends with its tasks; a task that panicked has said so.
-    let _ = linked.await;
-    outcome
+    // Writes that are under way come to their end with their session, and are noted.
+    let sessions = shutdown.tasks(Step::Confirm);
+    sessions.spawn(
+        "sessions",
+        session::keep(agent.clone(), transport, at_once, sessions.stop_token()),
+    );
+    control::attend(admin, Arc::new(Operator(agent)), &config, &shutdown).await
 }

@@ -13,6 +13,7 @@ use protocol::credit::Grants;
 use protocol::frame::Confirm;
 use protocol::parcel::{Assembly, ParcelError, Place};
 use protocol::{BatchHead, Frame};
+use runtime::telemetry::metric_names::{CHANNEL_RECEIVED, INBOX_HELD};
 use std::future::Future;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +70,10 @@ pub(crate) async fn run(
         () = over.cancelled() => Ok(()),
     };
     over.cancel();
-    while work.join_next().await.is_some() {}
+    while let Some(delivered) = work.join_next().await {
+        let freed = delivered.map_or(0, |(freed, _)| freed);
+        metrics::gauge!(INBOX_HELD).decrement(freed as f64);
+    }
     outcome
 }
 
@@ -95,6 +99,7 @@ async fn receive(
             Some(delivered) = work.join_next() => {
                 let Ok((freed, confirm)) = delivered else { continue };
                 grants.handle_freed(freed);
+                metrics::gauge!(INBOX_HELD).decrement(freed as f64);
                 if let Some(confirm) = confirm {
                     lane.tx.send(Frame::Confirm(confirm)).await?;
                 }
@@ -102,6 +107,7 @@ async fn receive(
         }
         if let Some(arrived) = arriving.take_if(|arriving| arriving.assembly.is_complete()) {
             let freed = arrived.raw_bytes;
+            metrics::gauge!(INBOX_HELD).increment(freed as f64);
             let whole = arrived.is_whole;
             let (place, batch) = arrived.assembly.into_batch(channel::codec::decode)?;
             let delivery = deliver.clone();
@@ -112,6 +118,7 @@ async fn receive(
                 // Parts of one batch are written one after the other: the last one makes it durable.
                 let (freed, confirm) = task.await;
                 grants.handle_freed(freed);
+                metrics::gauge!(INBOX_HELD).decrement(freed as f64);
                 if let Some(confirm) = confirm {
                     lane.tx.send(Frame::Confirm(confirm)).await?;
                 }
@@ -144,6 +151,7 @@ fn handle_frame(frame: Frame, arriving: Option<Arriving>) -> Result<Option<Arriv
         (Frame::Heartbeat, arriving) => Ok(arriving),
         (Frame::BatchStart(head), None) => Ok(Some(Arriving::begin(head)?)),
         (Frame::Piece(piece), Some(mut arriving)) => {
+            metrics::counter!(CHANNEL_RECEIVED).increment(piece.size_bytes() as u64);
             arriving.assembly.handle_piece(piece)?;
             Ok(Some(arriving))
         }

@@ -10,6 +10,7 @@ use protocol::ledger::Write;
 use protocol::parcel::Place;
 use protocol::{BatchName, Confirm, Note};
 use runtime::backoff::Backoff;
+use runtime::telemetry::metric_names::{WRITER_BYTES, WRITER_REAPPLIED, WRITER_ROWS};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -81,8 +82,8 @@ impl Pipeline {
                     .await?)
             })
             .await?;
-            metrics::counter!("passage_writer_rows_total").increment(rows);
-            metrics::counter!("passage_writer_bytes_total").increment(bytes);
+            metrics::counter!(WRITER_ROWS).increment(rows);
+            metrics::counter!(WRITER_BYTES).increment(bytes);
         }
         Ok(place.is_last_part.then(|| Confirm {
             name: name.clone(),
@@ -107,6 +108,10 @@ impl Pipeline {
                 .journal
                 .points()
                 .pass("target.batch.write.before");
+            if write == Write::Upsert {
+                metrics::counter!(WRITER_REAPPLIED, "job" => place.name.job.to_string())
+                    .increment(1);
+            }
             let outcome = writer.write(place.partition.as_deref(), batch, write).await;
             self.agent.journal.points().pass("target.batch.write.after");
             let fault = match outcome {

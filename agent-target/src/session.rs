@@ -8,6 +8,7 @@ use channel::conversation::{self, Incoming, Pace, Request};
 use channel::{Link, Transport};
 use model::{Class, Fault};
 use runtime::backoff::Backoff;
+use runtime::telemetry::metric_names::{CHANNEL_LINKED, CHANNEL_LINKS};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -73,7 +74,8 @@ async fn next(
 /// Uses a link until it ends or `over` is cancelled.
 async fn hold(agent: Arc<Agent>, link: Link, over: CancellationToken) {
     tracing::info!(peer = link.peer.name, agent = %link.agreed.peer.agent, "session begins");
-    metrics::gauge!("passage_channel_sessions").increment(1);
+    metrics::gauge!(CHANNEL_LINKS).increment(1);
+    metrics::counter!(CHANNEL_LINKED).increment(1);
     let (caller, incoming) = conversation::start(link.control, Pace::default());
     let pipeline = Pipeline::new(agent.clone(), caller.clone(), over.clone());
     let tasks = TaskTracker::new();
@@ -96,7 +98,7 @@ async fn hold(agent: Arc<Agent>, link: Link, over: CancellationToken) {
     over.cancel();
     tasks.close();
     tasks.wait().await;
-    metrics::gauge!("passage_channel_sessions").decrement(1);
+    metrics::gauge!(CHANNEL_LINKS).decrement(1);
     tracing::info!("session is over");
 }
 

@@ -23,6 +23,7 @@ use protocol::Note;
 use protocol::call::CollectionPlan;
 use rows::TargetRows;
 use runtime::journal::Span;
+use runtime::telemetry::metric_names::{VERIFIER_DIFFERENCES, VERIFIER_ROWS};
 use source_rows::SourceAgent;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -118,7 +119,7 @@ async fn content(
                     None => compare_one(session, source, target, plan, unit).await?,
                 };
                 let rows = compared.fetch_add(verdict.rows, Ordering::Relaxed) + verdict.rows;
-                metrics::counter!("passage_verifier_rows_total").increment(verdict.rows);
+                metrics::counter!(VERIFIER_ROWS).increment(verdict.rows);
                 // A note that does not arrive is of a session that is over.
                 let _ = session
                     .caller
@@ -146,6 +147,7 @@ async fn compare_one(
     let mut found = Found::default();
     let rows = rows::compare_unit(source, target, &theirs, &mut found).await?;
     let (differences, differences_total) = found.into_parts();
+    metrics::counter!(VERIFIER_DIFFERENCES).increment(differences_total);
     let verdict = Verdict {
         rows,
         source_duplicates: theirs.duplicates,

@@ -6,8 +6,7 @@ use crate::job::StepError;
 use crate::records::{CollectionRecord, JobRecord};
 use model::report::CollectionReport;
 use model::{
-    Class, CollectionPhase, CollectionStatus, Fault, JobName, JobStatus, Phase, Verification,
-    VerifyReport, codes,
+    CollectionPhase, CollectionStatus, Fault, JobName, JobStatus, Phase, Verification, VerifyReport,
 };
 use protocol::call::CollectionPlan;
 use runtime::journal::JournalError;
@@ -94,20 +93,10 @@ impl Agent {
         });
     }
 
-    /// Shows that a job waits for the link.
+    /// Shows that a job waits for the link, and why there is none.
     pub(crate) fn show_no_link(&self, job: &JobName) {
-        let message = "there is no link to the target's agent";
-        let hint =
-            "the agents connect again by themselves; see the log of both for what keeps them apart";
-        self.show_cause(
-            job,
-            Some(Fault::new(
-                codes::PEER_UNREACHABLE,
-                Class::Transient,
-                message,
-                hint,
-            )),
-        );
+        let cause = self.no_link.borrow().clone();
+        self.show_cause(job, Some(cause));
     }
 
     /// Puts up every job that the journal has.

@@ -7,6 +7,8 @@ use super::RowReader;
 use crate::agent::Agent;
 use milvus::{RangeRead, ReadPoint};
 use model::{Batch, Class, CollectionSpec, Fault, Field, Key, KeyRange, codes};
+use runtime::telemetry::metric_names::{READER_BYTES, READER_PAGE, READER_ROWS};
+use std::time::Instant;
 
 /// A collection of the source.
 #[derive(Debug)]
@@ -83,18 +85,20 @@ impl RowReader for MilvusRows<'_> {
         if self.is_empty {
             return Ok(vec![Batch::default()]);
         }
+        let begun = Instant::now();
         let parts = self
             .milvus
             .query_parts(&self.read_of(partition, range))
             .await?;
+        metrics::histogram!(READER_PAGE).record(begun.elapsed());
         let (rows, bytes) = parts.iter().fold((0, 0), |sum, part| {
             (
                 sum.0 + u64::from(part.rows),
                 sum.1 + part.size_bytes() as u64,
             )
         });
-        metrics::counter!("passage_reader_rows_total").increment(rows);
-        metrics::counter!("passage_reader_bytes_total").increment(bytes);
+        metrics::counter!(READER_ROWS).increment(rows);
+        metrics::counter!(READER_BYTES).increment(bytes);
         self.agent.throttle(rows, bytes).await;
         Ok(parts)
     }

@@ -5,6 +5,8 @@ use crate::writer::mapping;
 use milvus::{MilvusError, Rows};
 use model::{Batch, CollectionName, Fault, Field, JobSpec};
 use protocol::ledger::Write;
+use runtime::telemetry::metric_names::WRITER_WRITE;
+use std::time::Instant;
 
 /// Writes the rows of one collection.
 #[derive(Debug)]
@@ -55,6 +57,7 @@ impl RowWriter {
         batch: &Batch,
         write: Write,
     ) -> Result<(), Outcome> {
+        let begun = Instant::now();
         let rows = Rows {
             collection: &self.target.collection,
             partition,
@@ -73,6 +76,7 @@ impl RowWriter {
             }
             _ => self.milvus.insert(&rows).await,
         };
+        metrics::histogram!(WRITER_WRITE).record(begun.elapsed());
         match written {
             Ok(_) => Ok(()),
             Err(error) => Err(self.outcome(error)),
@@ -81,7 +85,6 @@ impl RowWriter {
 
     fn outcome(&self, error: MilvusError) -> Outcome {
         let is_unknown = error.is_outcome_unknown();
-        metrics::counter!("passage_writer_failures_total", "outcome" => if is_unknown { "unknown" } else { "refused" }).increment(1);
         let fault = Fault::from(error);
         if is_unknown {
             Outcome::Unknown(fault)

@@ -1,6 +1,7 @@
 //! The jobs of an agent as everybody sees them: one status each, and a watch on it.
 
-use model::{Class, Fault, JobName, JobStatus, codes};
+use model::{Class, Fault, JobName, JobStatus, Phase, codes};
+use runtime::telemetry::metric_names::JOBS;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, watch};
@@ -24,11 +25,13 @@ impl Board {
             Some(posted) => {
                 posted.send_if_modified(|old| {
                     let changed = *old != status;
+                    count_phase(Some(old.phase), status.phase);
                     *old = status;
                     changed
                 });
             }
             None => {
+                count_phase(None, status.phase);
                 jobs.insert(status.spec.name.clone(), watch::Sender::new(status));
                 self.0.posted.notify_waiters();
             }
@@ -47,6 +50,7 @@ impl Board {
             posted.send_if_modified(|status| {
                 let before = status.clone();
                 change(status);
+                count_phase(Some(before.phase), status.phase);
                 *status != before
             });
         }
@@ -102,6 +106,17 @@ impl Board {
             }
             posted.await;
         }
+    }
+}
+
+/// Counts a job in its phase, and no longer in the one before.
+fn count_phase(before: Option<Phase>, now: Phase) {
+    let jobs = |phase: Phase| metrics::gauge!(JOBS, "phase" => phase.to_string());
+    if before != Some(now) {
+        before
+            .into_iter()
+            .for_each(|phase| jobs(phase).decrement(1));
+        jobs(now).increment(1);
     }
 }
 

@@ -16,10 +16,10 @@ use args::{Cli, Sub};
 use exit::Exit;
 use model::{Class, Fault, codes};
 use runtime::Config;
+use runtime::shutdown::Shutdown;
 use std::future::Future;
 use std::process::ExitCode;
 use terminal::{Failure, Terminal};
-use tokio_util::sync::CancellationToken;
 
 /// The whole program: reads the command line and does what it says. `serve` is the agent itself; it is given the configuration
 /// and a token that is cancelled when the agent is told to stop (SIGTERM, Ctrl-C), and returns once it has stopped. Logs and traces
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 /// The exit code is one of those that `--help` documents.
 pub fn run<S, F>(program: Program, serve: S) -> ExitCode
 where
-    S: FnOnce(Config, CancellationToken) -> F,
+    S: FnOnce(Config, Shutdown) -> F,
     F: Future<Output = Result<(), Fault>>,
 {
     let cli = match Cli::parse_for(program, std::env::args_os()) {

@@ -9,9 +9,11 @@ use crate::expression::Dialect;
 use crate::{Capabilities, Endpoint, MilvusError, ServerVersion};
 use model::name::DEFAULT_DATABASE;
 use proto::milvus::service::milvus_service_client::MilvusServiceClient;
+use runtime::telemetry::metric_names::{MILVUS_CALL, MILVUS_FAILURES};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
@@ -141,7 +143,13 @@ impl Client {
     {
         let limit = self.shared.deadlines.of(call.kind);
         let request = self.request(message, call.kind);
-        call::finish(call, limit, Box::pin(rpc(self.stub(), request))).await
+        let begun = Instant::now();
+        let answer = call::finish(call, limit, Box::pin(rpc(self.stub(), request))).await;
+        metrics::histogram!(MILVUS_CALL, "call" => call.name).record(begun.elapsed());
+        if answer.is_err() {
+            metrics::counter!(MILVUS_FAILURES, "call" => call.name).increment(1);
+        }
+        answer
     }
 
     fn stub(&self) -> Stub {

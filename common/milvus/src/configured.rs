@@ -4,8 +4,8 @@ use crate::retry::Backoff;
 use crate::{Client, Credentials, Endpoint, Secret, Tls};
 use model::{Class, Fault};
 use runtime::config::{MilvusCredentials, MilvusSection, SecretSource};
-use std::time::Duration;
 use std::future::Future;
+use std::time::Duration;
 
 /// How long an attempt to connect goes on before it is logged and begun anew.
 const ROUND: Duration = Duration::from_secs(10);

@@ -16,6 +16,7 @@ use proto::agent as written;
 use proto::agent::link_server::{self, LinkServer};
 use protocol::Hello;
 use protocol::frame::MAX_FRAME_BYTES;
+use runtime::telemetry::metric_names::CHANNEL_REFUSED;
 use std::io;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
@@ -55,6 +56,7 @@ impl Refusals {
             hint,
             ..
         } = &refusal.fault;
+        metrics::counter!(CHANNEL_REFUSED, "code" => code.clone()).increment(1);
         tracing::warn!(address = ?refusal.address, code, hint, "a peer was refused: {message}");
         self.0.send(refusal).ok();
     }

@@ -2,20 +2,16 @@
 
 use crate::Program;
 use model::{Class, Fault, codes};
+use runtime::shutdown::{Shutdown, StepLimits};
 use runtime::{Config, Telemetry};
 use std::future::Future;
 use std::io;
 use std::path::Path;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-
-/// The exit code of a program that a second Ctrl-C ended, as shells give it.
-const INTERRUPTED: i32 = 130;
 
 /// Runs the agent until it has stopped.
 pub(super) fn run<S, F>(program: Program, file: &Path, serve: S) -> Result<(), Fault>
 where
-    S: FnOnce(Config, CancellationToken) -> F,
+    S: FnOnce(Config, Shutdown) -> F,
     F: Future<Output = Result<(), Fault>>,
 {
     let config = super::config::load(file)?;
@@ -33,11 +29,17 @@ where
 
 async fn until_stopped<S, F>(config: Config, serve: S) -> Result<(), Fault>
 where
-    S: FnOnce(Config, CancellationToken) -> F,
+    S: FnOnce(Config, Shutdown) -> F,
     F: Future<Output = Result<(), Fault>>,
 {
-    let shutdown = CancellationToken::new();
-    watch_signals(shutdown.clone()).map_err(|error| no_runtime(&error))?;
+    let shutdown = Shutdown::new(StepLimits::default());
+    let signals = shutdown.clone();
+    tokio::spawn(async move {
+        if let Err(error) = signals.heed_signals().await {
+            tracing::error!(%error, "signals can't be caught");
+            signals.request();
+        }
+    });
     serve(config, shutdown).await
 }
 
@@ -50,26 +52,4 @@ pub(super) fn no_runtime(error: &io::Error) -> Fault {
         message,
         "raise the limits of processes and open files",
     )
-}
-
-/// The first signal asks the agent to stop; a second one ends it.
-fn watch_signals(shutdown: CancellationToken) -> io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        either(&mut interrupt, &mut terminate).await;
-        tracing::info!("told to stop");
-        shutdown.cancel();
-        either(&mut interrupt, &mut terminate).await;
-        tracing::warn!("told to stop a second time: stopping at once");
-        std::process::exit(INTERRUPTED);
-    });
-    Ok(())
-}
-
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
 }

@@ -32,10 +32,6 @@ pub const READER_ROWS: &str = "passage_reader_rows_total";
 pub const READER_BYTES: &str = "passage_reader_bytes_total";
 /// Time of one page.
 pub const READER_PAGE: &str = "passage_reader_page_seconds";
-/// Bytes that wait to be confirmed.
-pub const OUTBOX_HELD: &str = "passage_outbox_held_bytes";
-/// Batches sent again.
-pub const OUTBOX_RESENT: &str = "passage_outbox_resent_batches_total";
 /// Bytes sent to the peer.
 pub const CHANNEL_SENT: &str = "passage_channel_sent_bytes_total";
 /// Bytes received from the peer.
@@ -92,16 +88,6 @@ pub const ALL: &[Metric] = &[
         "bytes of values read from the source; by job",
     ),
     histogram(READER_PAGE, "time of one page of rows"),
-    gauge(
-        OUTBOX_HELD,
-        Unit::Bytes,
-        "bytes that the source holds until they are confirmed as durable",
-    ),
-    counter(
-        OUTBOX_RESENT,
-        Unit::Count,
-        "batches sent again after a link was lost; by job",
-    ),
     counter(
         CHANNEL_SENT,
         Unit::Bytes,
