@@ -1,5 +1,6 @@
 //! A connected Milvus.
 
+mod introduce;
 mod open;
 
 pub use open::ConnectError;
@@ -23,28 +24,35 @@ pub(crate) type Stub = MilvusServiceClient<Channel>;
 /// A connected Milvus, seen from inside one of its databases. Clones share the connections.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    line: Arc<Line>,
+    known: Arc<Known>,
     database: Arc<str>,
 }
 
-struct Shared {
+/// The connections, and how calls are made on them.
+struct Line {
     uri: String,
     stubs: Vec<Stub>,
     next: AtomicUsize,
     deadlines: Deadlines,
     max_request_bytes: usize,
     authorization: Option<MetadataValue<Ascii>>,
-    identifier: Option<MetadataValue<Ascii>>,
+}
+
+/// What the server told of itself.
+struct Known {
     version: ServerVersion,
+    /// What it wants to be told in later calls.
+    identifier: Option<MetadataValue<Ascii>>,
     capabilities: Capabilities,
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client")
-            .field("uri", &self.shared.uri)
+            .field("uri", &self.line.uri)
             .field("database", &self.database)
-            .field("version", &self.shared.version.to_string())
+            .field("version", &self.known.version.to_string())
             .finish_non_exhaustive()
     }
 }
@@ -55,34 +63,38 @@ impl Client {
     /// # Errors
     /// [`ConnectError`], each variant saying what of the endpoint is wrong.
     pub async fn connect(endpoint: &Endpoint) -> Result<Self, ConnectError> {
-        let shared = open::open(endpoint).await?;
-        let bare = Self {
-            shared: Arc::new(shared),
-            database: Arc::from(DEFAULT_DATABASE),
+        let line = Arc::new(open::open(endpoint).await?);
+        let database = Arc::from(DEFAULT_DATABASE);
+        let known = Arc::new(Known::nothing());
+        let mut client = Self {
+            line,
+            known,
+            database,
         };
-        let (version, identifier) = bare.introduce().await.map_err(ConnectError::Refused)?;
-        let capabilities = bare.probe(Capabilities::of(&version)).await;
-        let capabilities = capabilities.map_err(ConnectError::Refused)?;
-        let Ok(known) = Arc::try_unwrap(bare.shared) else {
-            unreachable!("no clone of this client was given away");
-        };
-        let shared = Shared {
+        let learned = client.introduce().await;
+        client.known = Arc::new(learned.map_err(|error| introduce::refused(&endpoint.uri, error))?);
+        let probed = client.probe(client.capabilities().clone()).await;
+        let capabilities = probed.map_err(|error| introduce::refused(&endpoint.uri, error))?;
+        let Known {
+            version,
+            identifier,
+            ..
+        } = &*client.known;
+        let (version, identifier) = (version.clone(), identifier.clone());
+        client.known = Arc::new(Known {
             version,
             identifier,
             capabilities,
-            ..known
-        };
-        Ok(Self {
-            shared: Arc::new(shared),
-            database: bare.database,
-        })
+        });
+        Ok(client)
     }
 
     /// The same Milvus, seen from inside another database.
     #[must_use]
     pub fn in_database(&self, database: &str) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
+            line: Arc::clone(&self.line),
+            known: Arc::clone(&self.known),
             database: Arc::from(database),
         }
     }
@@ -96,27 +108,27 @@ impl Client {
     /// The address.
     #[must_use]
     pub fn uri(&self) -> &str {
-        &self.shared.uri
+        &self.line.uri
     }
 
     /// Which Milvus this is.
     #[must_use]
     pub fn version(&self) -> &ServerVersion {
-        &self.shared.version
+        &self.known.version
     }
 
     /// What this Milvus can do.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
-        &self.shared.capabilities
+        &self.known.capabilities
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
-        self.shared.capabilities.dialect
+        self.known.capabilities.dialect
     }
 
     pub(crate) fn max_request_bytes(&self) -> usize {
-        self.shared.max_request_bytes
+        self.line.max_request_bytes
     }
 
     /// The database's name for a request; empty for the default one, which every server understands, even one without databases.
@@ -141,7 +153,7 @@ impl Client {
         F: FnOnce(Stub, Request<Q>) -> R,
         R: Future<Output = Result<Response<A>, Status>>,
     {
-        let limit = self.shared.deadlines.of(call.kind);
+        let limit = self.line.deadlines.of(call.kind);
         let request = self.request(message, call.kind);
         let begun = Instant::now();
         let answer = call::finish(call, limit, Box::pin(rpc(self.stub(), request))).await;
@@ -153,19 +165,19 @@ impl Client {
     }
 
     fn stub(&self) -> Stub {
-        let stubs = &self.shared.stubs;
-        let place = self.shared.next.fetch_add(1, Ordering::Relaxed) % stubs.len();
+        let stubs = &self.line.stubs;
+        let place = self.line.next.fetch_add(1, Ordering::Relaxed) % stubs.len();
         stubs[place].clone()
     }
 
     fn request<Q>(&self, message: Q, kind: Kind) -> Request<Q> {
         let mut request = Request::new(message);
-        request.set_timeout(self.shared.deadlines.of(kind));
+        request.set_timeout(self.line.deadlines.of(kind));
         let metadata = request.metadata_mut();
-        if let Some(authorization) = &self.shared.authorization {
+        if let Some(authorization) = &self.line.authorization {
             metadata.insert("authorization", authorization.clone());
         }
-        if let Some(identifier) = &self.shared.identifier {
+        if let Some(identifier) = &self.known.identifier {
             metadata.insert("identifier", identifier.clone());
         }
         if let Ok(database) = self.db_name().parse::<MetadataValue<Ascii>>()
@@ -174,5 +186,20 @@ impl Client {
             metadata.insert("dbname", database);
         }
         request
+    }
+}
+
+impl Known {
+    fn nothing() -> Self {
+        Self::of(ServerVersion::parse(""), None)
+    }
+
+    fn of(version: ServerVersion, identifier: Option<MetadataValue<Ascii>>) -> Self {
+        let capabilities = Capabilities::of(&version);
+        Self {
+            version,
+            identifier,
+            capabilities,
+        }
     }
 }

@@ -4,12 +4,13 @@
 //! [`Kind::AlreadyExists`], or none where the server takes the same definition twice (Milvus does for collections, partitions
 //! and indexes; Milvus Lite does not).
 
+mod within;
+
 use crate::call::{Answer, Call, Kind as CallKind};
 use crate::client::Stub;
 use crate::error::Kind;
 use crate::{Client, MilvusError};
 use bytes::Bytes;
-use model::IndexSpec;
 use proto::milvus::common::{KeyValuePair, Status as Done};
 use proto::milvus::service as wire;
 use std::collections::BTreeMap;
@@ -143,166 +144,6 @@ impl Client {
         gone(
             self.define(call, message, |mut stub, q| async move {
                 stub.drop_collection(q).await
-            })
-            .await,
-        )
-    }
-
-    /// Makes a partition.
-    ///
-    /// # Errors
-    /// [`MilvusError`]; of kind [`Kind::AlreadyExists`] on Milvus Lite when there is one of this name, and none elsewhere.
-    pub async fn create_partition(
-        &self,
-        collection: &str,
-        partition: &str,
-    ) -> Result<(), MilvusError> {
-        let message = wire::CreatePartitionRequest {
-            db_name: self.db_name(),
-            collection_name: collection.to_owned(),
-            partition_name: partition.to_owned(),
-        };
-        let call = Call::new("CreatePartition", collection, CallKind::Define);
-        let made = self
-            .define(call, message, |mut stub, q| async move {
-                stub.create_partition(q).await
-            })
-            .await;
-        match made {
-            // Lite's words for "there already" are the partition's name and nothing else.
-            Err(error)
-                if error.kind() == Kind::Refused
-                    && self.has_partition(collection, partition).await =>
-            {
-                Err(MilvusError::new(
-                    call,
-                    Kind::AlreadyExists,
-                    "there is such a partition",
-                ))
-            }
-            made => made,
-        }
-    }
-
-    async fn has_partition(&self, collection: &str, partition: &str) -> bool {
-        let names = self.list_partitions(collection).await.unwrap_or_default();
-        names.iter().any(|name| name == partition)
-    }
-
-    /// Drops a partition with all its rows.
-    ///
-    /// # Errors
-    /// [`MilvusError`] when the server refuses or can't be asked.
-    pub async fn drop_partition(
-        &self,
-        collection: &str,
-        partition: &str,
-    ) -> Result<(), MilvusError> {
-        let message = wire::DropPartitionRequest {
-            db_name: self.db_name(),
-            collection_name: collection.to_owned(),
-            partition_name: partition.to_owned(),
-        };
-        let call = Call::new("DropPartition", collection, CallKind::Define);
-        gone(
-            self.define(call, message, |mut stub, q| async move {
-                stub.drop_partition(q).await
-            })
-            .await,
-        )
-    }
-
-    /// Orders an index. It is built in the background: see [`Client::wait_for_indexes`].
-    ///
-    /// # Errors
-    /// [`MilvusError`]; of kind [`Kind::AlreadyExists`] when the field has another one, or (Lite) any.
-    pub async fn create_index(
-        &self,
-        collection: &str,
-        index: &IndexSpec,
-    ) -> Result<(), MilvusError> {
-        let message = wire::CreateIndexRequest {
-            db_name: self.db_name(),
-            collection_name: collection.to_owned(),
-            field_name: index.field.clone(),
-            extra_params: to_pairs(&index.params),
-            index_name: index.name.clone(),
-        };
-        let call = Call::new("CreateIndex", collection, CallKind::Define);
-        self.define(call, message, |mut stub, q| async move {
-            stub.create_index(q).await
-        })
-        .await
-    }
-
-    /// Drops an index; the collection must not be loaded.
-    ///
-    /// # Errors
-    /// [`MilvusError`] when the server refuses or can't be asked.
-    pub async fn drop_index(&self, collection: &str, index: &IndexSpec) -> Result<(), MilvusError> {
-        let message = wire::DropIndexRequest {
-            db_name: self.db_name(),
-            collection_name: collection.to_owned(),
-            field_name: index.field.clone(),
-            index_name: index.name.clone(),
-        };
-        let call = Call::new("DropIndex", collection, CallKind::Define);
-        gone(
-            self.define(call, message, |mut stub, q| async move {
-                stub.drop_index(q).await
-            })
-            .await,
-        )
-    }
-
-    /// Gives a collection another name.
-    ///
-    /// # Errors
-    /// [`MilvusError`]; of kind [`Kind::AlreadyExists`] when a collection has this name. Some versions (2.2, 2.3) silently take an
-    /// alias that is there already, if it is the same collection's.
-    pub async fn create_alias(&self, collection: &str, alias: &str) -> Result<(), MilvusError> {
-        let message = wire::CreateAliasRequest {
-            db_name: self.db_name(),
-            collection_name: collection.to_owned(),
-            alias: alias.to_owned(),
-        };
-        let call = Call::new("CreateAlias", alias, CallKind::Define);
-        self.define(call, message, |mut stub, q| async move {
-            stub.create_alias(q).await
-        })
-        .await
-    }
-
-    /// Makes an alias mean another collection. Not on Zilliz Cloud, where it must be dropped and made again.
-    ///
-    /// # Errors
-    /// [`MilvusError`] when the server refuses or can't be asked.
-    pub async fn alter_alias(&self, collection: &str, alias: &str) -> Result<(), MilvusError> {
-        let message = wire::AlterAliasRequest {
-            db_name: self.db_name(),
-            collection_name: collection.to_owned(),
-            alias: alias.to_owned(),
-        };
-        let call = Call::new("AlterAlias", alias, CallKind::Define);
-        self.define(call, message, |mut stub, q| async move {
-            stub.alter_alias(q).await
-        })
-        .await
-    }
-
-    /// Drops an alias.
-    ///
-    /// # Errors
-    /// [`MilvusError`] when the server refuses or can't be asked.
-    pub async fn drop_alias(&self, alias: &str) -> Result<(), MilvusError> {
-        let message = wire::DropAliasRequest {
-            db_name: self.db_name(),
-            alias: alias.to_owned(),
-        };
-        let call = Call::new("DropAlias", alias, CallKind::Define);
-        gone(
-            self.define(call, message, |mut stub, q| async move {
-                stub.drop_alias(q).await
             })
             .await,
         )

@@ -5,6 +5,7 @@ pub(crate) mod classify;
 use crate::ColumnError;
 use crate::call::{self, Call};
 use model::{Class, Fault, codes};
+use std::error::Error;
 use std::fmt;
 
 /// Why a call failed.
@@ -90,6 +91,11 @@ impl MilvusError {
     pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
+    }
+
+    /// The cause, without the call.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Why the call failed.
@@ -193,6 +199,23 @@ impl MilvusError {
             Kind::Answer => "report this with the server's version",
         }
     }
+}
+
+/// An error and all its causes: tonic's own text is "transport error" and no more.
+pub(crate) fn causes(error: &dyn Error) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if texts.last().is_none_or(|last| !last.ends_with(&text)) {
+            texts.push(text);
+        }
+        next = error.source();
+    }
+    if texts.len() > 1 {
+        texts.retain(|text| text != "transport error");
+    }
+    texts.join(": ")
 }
 
 /// Columns of an answer that can't be read.

@@ -1,16 +1,12 @@
-//! Opening the connections, and introducing ourselves.
+//! Opening the connections.
 
-use super::{Client, Shared};
-use crate::call::{Call, Kind as CallKind};
-use crate::error::Kind;
-use crate::{Capabilities, Endpoint, MilvusError, Product, Secret, ServerVersion, Tls};
+use super::Line;
+use crate::error::causes;
+use crate::{Endpoint, MilvusError, Secret, Tls};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use model::{Class, Fault, codes};
-use proto::milvus::common::ClientInfo;
-use proto::milvus::service as wire;
 use proto::milvus::service::milvus_service_client::MilvusServiceClient;
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -69,6 +65,14 @@ pub enum ConnectError {
         /// Every cause down to the system's.
         cause: String,
     },
+    /// The server's certificate is not one to trust, or it does not trust ours.
+    #[error("Milvus at {uri} and Passage don't trust each other: {cause}")]
+    Untrusted {
+        /// The address.
+        uri: String,
+        /// What is wrong with whose certificate.
+        cause: String,
+    },
     /// The server answered, but did not let us in.
     #[error(transparent)]
     Refused(MilvusError),
@@ -85,6 +89,16 @@ impl From<ConnectError> for Fault {
                 text,
                 "check the address, the network, whether the server runs, and whether both sides speak TLS",
             ),
+            ConnectError::Untrusted { cause, .. } => {
+                let is_expired = cause.contains("xpired");
+                let code = if is_expired {
+                    codes::CERTIFICATE_EXPIRED
+                } else {
+                    codes::CERTIFICATE_INVALID
+                };
+                let hint = "check milvus.tls in the configuration: ca_pem_path, server_name, client_pem_path and client_key_path";
+                Self::new(code, Class::Operator, text, hint)
+            }
             ConnectError::Address { .. } | ConnectError::Credentials { .. } => Self::new(
                 codes::CONFIG_INVALID,
                 Class::Operator,
@@ -101,8 +115,8 @@ impl From<ConnectError> for Fault {
     }
 }
 
-/// Opens every connection of the endpoint. What only the server can tell is filled in later.
-pub(super) async fn open(endpoint: &Endpoint) -> Result<Shared, ConnectError> {
+/// Opens every connection of the endpoint.
+pub(super) async fn open(endpoint: &Endpoint) -> Result<Line, ConnectError> {
     let transport = transport(endpoint)?;
     let mut stubs = Vec::new();
     for _ in 0..endpoint.connections.max(1) {
@@ -112,21 +126,14 @@ pub(super) async fn open(endpoint: &Endpoint) -> Result<Shared, ConnectError> {
             .max_encoding_message_size(MAX_REQUEST_BYTES);
         stubs.push(stub);
     }
-    let version = ServerVersion::parse("");
-    Ok(Shared {
+    let plain = endpoint.credentials.plain();
+    Ok(Line {
         uri: endpoint.uri.clone(),
         stubs,
         next: AtomicUsize::new(0),
         deadlines: endpoint.deadlines,
         max_request_bytes: endpoint.max_request_bytes.min(MAX_REQUEST_BYTES),
-        authorization: endpoint
-            .credentials
-            .plain()
-            .map(|plain| header(endpoint, &plain))
-            .transpose()?,
-        identifier: None,
-        capabilities: Capabilities::of(&version),
-        version,
+        authorization: plain.map(|plain| header(endpoint, &plain)).transpose()?,
     })
 }
 
@@ -146,33 +153,28 @@ async fn connect(
     endpoint: &Endpoint,
     transport: &tonic::transport::Endpoint,
 ) -> Result<Channel, ConnectError> {
-    let unreachable = |cause| ConnectError::Unreachable {
-        uri: endpoint.uri.clone(),
-        cause,
-    };
+    let unreachable = |cause| unreachable(&endpoint.uri, cause);
     let limit = endpoint.deadlines.connect;
     match tokio::time::timeout(limit, transport.connect()).await {
         Err(_) => Err(unreachable(format!(
             "no connection within {} s",
             limit.as_secs_f32()
         ))),
-        Ok(Err(error)) => Err(unreachable(chain(&error))),
+        Ok(Err(error)) => Err(unreachable(causes(&error))),
         Ok(Ok(channel)) => Ok(channel),
     }
 }
 
-/// An error and all its causes; tonic's own text is "transport error" and no more.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
+/// A connection that failed, told apart by its cause. What a server has against our certificate it says only after its side of
+/// the handshake, so that it shows in the first call.
+pub(super) fn unreachable(uri: &str, cause: String) -> ConnectError {
+    let uri = uri.to_owned();
+    let is_distrust = cause.contains("peer certificate") || cause.contains("fatal alert");
+    if is_distrust {
+        ConnectError::Untrusted { uri, cause }
+    } else {
+        ConnectError::Unreachable { uri, cause }
     }
-    text
 }
 
 fn transport(endpoint: &Endpoint) -> Result<tonic::transport::Endpoint, ConnectError> {
@@ -182,8 +184,13 @@ fn transport(endpoint: &Endpoint) -> Result<tonic::transport::Endpoint, ConnectE
         .unwrap_or(("", &endpoint.uri));
     let address = |cause: &str| {
         let shown = authority.rsplit('@').next().unwrap_or_default();
+        let uri = if scheme.is_empty() {
+            shown.to_owned()
+        } else {
+            format!("{scheme}://{shown}")
+        };
         ConnectError::Address {
-            uri: format!("{scheme}://{shown}"),
+            uri,
             cause: cause.to_owned(),
         }
     };
@@ -196,7 +203,7 @@ fn transport(endpoint: &Endpoint) -> Result<tonic::transport::Endpoint, ConnectE
         return Err(address("it must begin with http:// or https://"));
     }
     let mut transport = tonic::transport::Endpoint::from_shared(endpoint.uri.clone())
-        .map_err(|error| address(&chain(&error)))?
+        .map_err(|error| address(&causes(&error)))?
         .connect_timeout(endpoint.deadlines.connect)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(PING_INTERVAL)
@@ -208,7 +215,7 @@ fn transport(endpoint: &Endpoint) -> Result<tonic::transport::Endpoint, ConnectE
     if scheme == "https" {
         let unfit = |error| ConnectError::TlsSettings {
             uri: endpoint.uri.clone(),
-            cause: chain(&error),
+            cause: causes(&error),
         };
         transport = transport
             .tls_config(tls(&endpoint.tls, &endpoint.uri)?)
@@ -220,7 +227,7 @@ fn transport(endpoint: &Endpoint) -> Result<tonic::transport::Endpoint, ConnectE
 fn tls(files: &Tls, uri: &str) -> Result<ClientTlsConfig, ConnectError> {
     let mut config = ClientTlsConfig::new().assume_http2(true);
     config = match &files.ca_pem_path {
-        Some(path) => config.ca_certificate(Certificate::from_pem(read(path)?)),
+        Some(path) => config.ca_certificate(certificates(path, uri)?),
         None => config.with_native_roots(),
     };
     config = match (&files.client_pem_path, &files.client_key_path) {
@@ -242,63 +249,23 @@ fn tls(files: &Tls, uri: &str) -> Result<ClientTlsConfig, ConnectError> {
     })
 }
 
+/// The certificates of a file. One without any would make every server untrusted, and nobody told why.
+fn certificates(path: &Path, uri: &str) -> Result<Certificate, ConnectError> {
+    let pem = read(path)?;
+    let mark = b"-----BEGIN CERTIFICATE-----";
+    if pem.windows(mark.len()).any(|part| part == mark) {
+        return Ok(Certificate::from_pem(pem));
+    }
+    let cause = format!("{} holds no certificate", path.display());
+    Err(ConnectError::TlsSettings {
+        uri: uri.to_owned(),
+        cause,
+    })
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, ConnectError> {
     std::fs::read(path).map_err(|cause| ConnectError::TlsFile {
         path: path.to_owned(),
         cause,
     })
-}
-
-impl Client {
-    /// Says who we are, and learns who the server is. A server that knows neither call is of unknown version.
-    pub(super) async fn introduce(
-        &self,
-    ) -> Result<(ServerVersion, Option<MetadataValue<Ascii>>), MilvusError> {
-        let info = ClientInfo {
-            sdk_type: "passage".to_owned(),
-            sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..ClientInfo::default()
-        };
-        let call = Call::new("Connect", "", CallKind::Connect);
-        let message = wire::ConnectRequest {
-            client_info: Some(info),
-        };
-        let answer = self.call(
-            call,
-            message,
-            |mut stub, q| async move { stub.connect(q).await },
-        );
-        let (tags, identifier) = match answer.await {
-            Ok(answer) => (
-                answer.server_info.unwrap_or_default().build_tags,
-                answer.identifier,
-            ),
-            Err(error) if error.kind() == Kind::Unimplemented => (String::new(), 0),
-            Err(error) => return Err(error),
-        };
-        let mut version = ServerVersion::parse(&tags);
-        if version.number().is_none() {
-            version = self.ask_version(&version).await?;
-        }
-        let identifier = (identifier != 0).then(|| MetadataValue::from(identifier));
-        Ok((version, identifier))
-    }
-
-    /// Milvus Lite tells its version here only, and Zilliz Cloud in the other call only.
-    async fn ask_version(&self, known: &ServerVersion) -> Result<ServerVersion, MilvusError> {
-        let call = Call::new("GetVersion", "", CallKind::Connect);
-        let message = wire::GetVersionRequest {};
-        let answer = self.call(call, message, |mut stub, q| async move {
-            stub.get_version(q).await
-        });
-        match answer.await {
-            Ok(answer) => {
-                let told = ServerVersion::parse(&answer.version);
-                let keeps = told.number().is_none() && known.product() != Product::Milvus;
-                Ok(if keeps { known.clone() } else { told })
-            }
-            Err(error) if error.kind() == Kind::Unimplemented => Ok(known.clone()),
-            Err(error) => Err(error),
-        }
-    }
 }

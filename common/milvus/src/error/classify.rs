@@ -4,9 +4,10 @@
 //! and on Milvus Lite, as a text only, under a number that says nothing. They are looked at in this order. Seen on 2.2.16, 2.3.5
 //! and Lite 3.2.2; the numbers of later versions are those of Milvus's `merr` package.
 
-use super::{Kind, MilvusError};
+use super::{Kind, MilvusError, causes};
 use crate::call::Call;
 use proto::milvus::common::Status;
+use std::error::Error as _;
 use std::time::Duration;
 use tonic::Code;
 
@@ -23,8 +24,11 @@ pub(crate) fn answer(call: Call<'_>, text: impl Into<String>) -> MilvusError {
 
 /// A failure that gRPC reports.
 pub(crate) fn transport(call: Call<'_>, status: &tonic::Status) -> MilvusError {
-    let text = status.message();
-    let kind = kind_of_grpc(status.code(), text);
+    let text = match status.source() {
+        Some(cause) if status.message() == "transport error" => causes(cause),
+        _ => status.message().to_owned(),
+    };
+    let kind = kind_of_grpc(status.code(), &text);
     // Refused before the server looked at it; anything else may have happened after the work was done.
     let certain = match kind {
         Kind::TooLarge => {
@@ -33,7 +37,7 @@ pub(crate) fn transport(call: Call<'_>, status: &tonic::Status) -> MilvusError {
         Kind::Unauthenticated | Kind::Denied | Kind::Unimplemented | Kind::RateLimit => true,
         _ => false,
     };
-    MilvusError::new(call, kind, words(text, &format!("{:?}", status.code())))
+    MilvusError::new(call, kind, words(&text, &format!("{:?}", status.code())))
         .with_unknown_outcome(!certain)
 }
 
@@ -64,6 +68,8 @@ fn kind_of_grpc(code: Code, text: &str) -> Kind {
     match code {
         Code::Unauthenticated => Kind::Unauthenticated,
         Code::PermissionDenied => Kind::Denied,
+        // A web server or a proxy, not a Milvus: a wrong address, or one whose Milvus is not there yet.
+        _ if has("mapped from HTTP status code") => Kind::Unreachable,
         Code::Unimplemented => Kind::Unimplemented,
         Code::ResourceExhausted if has("larger than max") || has("too large") => Kind::TooLarge,
         Code::ResourceExhausted => Kind::RateLimit,
