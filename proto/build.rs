@@ -6,30 +6,15 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// Each language: its folder, and the package that `src/lib.rs` includes.
-const LANGUAGES: [(&str, &str); 3] = [
-    ("milvus", "milvus.proto.milvus"),
-    ("agent", "passage.agent.v1"),
-    ("admin", "passage.admin.v1"),
-];
+/// The languages, by their folders.
+const LANGUAGES: [&str; 3] = ["milvus", "agent", "admin"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    for (folder, package) in LANGUAGES {
-        let folder_path = root.join(folder);
-        println!("cargo:rerun-if-changed={}", folder_path.display());
-        let files = if folder_path.exists() {
-            proto_files(&folder_path)?
-        } else {
-            Vec::new()
-        };
-        if files.is_empty() {
-            // A language that nobody has written yet: an empty module.
-            fs::write(out.join(format!("{package}.rs")), "")?;
-            fs::write(out.join(format!("{folder}.bin")), "")?;
-            continue;
-        }
+    for folder in LANGUAGES {
+        println!("cargo:rerun-if-changed={}", root.join(folder).display());
+        let files = proto_files(&root.join(folder))?;
         compile(&root, &files, &out.join(format!("{folder}.bin")))?;
     }
     Ok(())

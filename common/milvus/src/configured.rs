@@ -1,6 +1,6 @@
 //! A connection as the configuration asks for it.
 
-use crate::retry::Backoff;
+use crate::retry::Patience;
 use crate::{Client, Credentials, Endpoint, Secret, Tls};
 use model::{Class, Fault};
 use runtime::config::{MilvusCredentials, MilvusSection, SecretSource};
@@ -64,9 +64,9 @@ pub async fn connect_patiently(
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<Client, Fault> {
-    let round = Backoff {
+    let round = Patience {
         give_up_after: ROUND,
-        ..Backoff::default()
+        ..Patience::default()
     };
     loop {
         match round.retry(|| Client::connect(endpoint)).await {

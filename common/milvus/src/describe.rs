@@ -182,7 +182,6 @@ impl Client {
         let message = wire::DescribeIndexRequest {
             db_name: self.db_name(),
             collection_name: collection.to_owned(),
-            ..wire::DescribeIndexRequest::default()
         };
         let answer = self.call(call, message, |mut stub, q| async move {
             stub.describe_index(q).await

@@ -44,7 +44,7 @@ pub use error::{Kind, MilvusError};
 pub use load::Progress;
 pub use mutate::{Applied, Rows};
 pub use query::{RangeRead, ReadPoint};
-pub use retry::Backoff;
+pub use retry::Patience;
 pub use schema::{SchemaChanges, SchemaError};
 pub use slice::slice;
 pub use version::{Product, ServerVersion};

@@ -2,7 +2,7 @@
 
 use crate::error::Kind;
 use crate::query::RangeRead;
-use crate::retry::Backoff;
+use crate::retry::Patience;
 use crate::{Client, MilvusError};
 use model::{Batch, KeyRange};
 use std::time::Duration;
@@ -76,9 +76,9 @@ impl Client {
     }
 }
 
-fn hiccups() -> Backoff {
-    Backoff {
+fn hiccups() -> Patience {
+    Patience {
         give_up_after: HICCUP,
-        ..Backoff::default()
+        ..Patience::default()
     }
 }

@@ -6,17 +6,17 @@
 use crate::error::Kind;
 use crate::{ConnectError, MilvusError};
 use model::Class;
+use runtime::backoff::Backoff;
 use std::future::Future;
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long to wait between attempts, and for how long to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backoff {
-    /// The wait after the first failure; each further one is twice as long.
+pub struct Patience {
+    /// The bound of the wait after the first failure; each further one is twice as high.
     pub first: Duration,
-    /// The longest wait.
+    /// The highest bound.
     pub longest: Duration,
     /// The wait while a quota is exhausted, which takes an operator or a compaction to pass.
     pub quota: Duration,
@@ -24,7 +24,7 @@ pub struct Backoff {
     pub give_up_after: Duration,
 }
 
-impl Default for Backoff {
+impl Default for Patience {
     fn default() -> Self {
         Self {
             first: Duration::from_millis(100),
@@ -70,7 +70,7 @@ impl Passing for ConnectError {
     }
 }
 
-impl Backoff {
+impl Patience {
     /// Makes a call until it succeeds, fails for good, or the time is over; then the last failure is returned.
     ///
     /// Cancel safety: between two attempts, dropping the future stops at once; during one, it drops that attempt's call.
@@ -83,38 +83,23 @@ impl Backoff {
         F: Future<Output = Result<T, E>>,
     {
         let end = Instant::now() + self.give_up_after;
-        let mut failures = 0;
+        let mut backoff = Backoff::new(self.first, self.longest);
         loop {
             let error = match attempt().await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let Some(wait) = error.wait() else {
-                return Err(error);
+            let pause = match error.wait() {
+                None => return Err(error),
+                Some(Wait::Growing) => backoff.next_wait(),
+                Some(Wait::Long) => self.quota,
             };
-            let pause = self.pause(failures, wait);
             if Instant::now() + pause > end {
                 return Err(error);
             }
             tracing::debug!(%error, pause_ms = pause.as_millis(), "trying again");
             tokio::time::sleep(pause).await;
-            failures += 1;
         }
-    }
-
-    /// The pause after so many failures: between half of the wait and all of it.
-    #[must_use]
-    pub fn pause(&self, failures: u32, wait: Wait) -> Duration {
-        let whole = match wait {
-            Wait::Growing => self
-                .first
-                .saturating_mul(1 << failures.min(16))
-                .min(self.longest),
-            Wait::Long => self.quota,
-        };
-        // A fresh RandomState is keyed at random: chance enough to spread callers.
-        let chance = RandomState::new().hash_one(failures) as f64 / u64::MAX as f64;
-        whole.mul_f64(0.5 + chance / 2.0)
     }
 }
 
@@ -136,7 +121,7 @@ mod tests {
     async fn attempts(failure: fn(u32) -> Option<Failure>) -> (u32, bool, Duration) {
         let count = Cell::new(0);
         let begin = Instant::now();
-        let outcome = Backoff::default()
+        let outcome = Patience::default()
             .retry(|| {
                 count.set(count.get() + 1);
                 let answer = failure(count.get()).map_or(Ok(()), Err);
@@ -165,13 +150,5 @@ mod tests {
             !done && count > 5 && took <= Duration::from_secs(300),
             "{count} {took:?}"
         );
-    }
-
-    #[test]
-    fn pauses_grow_up_to_the_longest() {
-        let backoff = Backoff::default();
-        let pause = |failures| backoff.pause(failures, Wait::Growing);
-        assert!(pause(0) <= Duration::from_millis(100) && pause(0) >= Duration::from_millis(50));
-        assert!(pause(40) <= backoff.longest && pause(40) >= backoff.longest / 2);
     }
 }

@@ -23,7 +23,6 @@ impl Client {
         let info = ClientInfo {
             sdk_type: "passage".to_owned(),
             sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..ClientInfo::default()
         };
         let call = Call::new("Connect", "", CallKind::Connect);
         let message = wire::ConnectRequest {

@@ -104,7 +104,15 @@ fn kind_of_status(status: &Status) -> Kind {
         0 | 5 | 65535 => {}
         1 if !status.reason.contains("not ready") => {}
         6 => return by_text().unwrap_or(Kind::Refused),
-        code => return kind_of_code(code).or_else(by_text).unwrap_or(Kind::Refused),
+        code => {
+            // A number of a later version: the server's own word for whether it passes.
+            let unknown = if status.retriable {
+                Kind::NotReady
+            } else {
+                Kind::Refused
+            };
+            return kind_of_code(code).or_else(by_text).unwrap_or(unknown);
+        }
     }
     by_text()
         .or_else(|| kind_of_legacy(status.error_code))

@@ -104,6 +104,25 @@ fn what_2_3_says_is_understood() {
 }
 
 #[test]
+fn a_number_that_nobody_knows_is_taken_as_the_server_marks_it() {
+    let unknown = |retriable| {
+        let reason = "something new".to_owned();
+        status(
+            call(),
+            &Status {
+                code: 4_711,
+                error_code: 1,
+                reason,
+                retriable,
+            },
+        )
+    };
+    assert_eq!(unknown(true).class(), Class::Transient);
+    assert_eq!(unknown(false).class(), Class::Permanent);
+    assert!(unknown(true).is_outcome_unknown());
+}
+
+#[test]
 fn what_2_2_says_in_words_is_understood() {
     let cases = [
         (
