@@ -7,7 +7,7 @@ use crate::witness;
 use channel::conversation::{self, CallError, Caller, Incoming, Pace, Request};
 use channel::{Link, Transport};
 use control::Jobs;
-use model::{Class, Fault, JobName, codes};
+use model::{Class, Fault, JobName, JobStatus, codes};
 use protocol::{Answer, Call, Note};
 use runtime::backoff::Backoff;
 use runtime::telemetry::metric_names::{CHANNEL_LINKED, CHANNEL_LINKS};
@@ -204,11 +204,7 @@ async fn tell_statuses(agent: Arc<Agent>, caller: Caller, over: CancellationToke
         loop {
             let statuses = agent.board.list();
             for status in statuses.iter().filter(|status| !told.contains(*status)) {
-                if caller
-                    .note(&Note::Status(Box::new(status.clone())))
-                    .await
-                    .is_err()
-                {
+                if tell(&caller, status).await == Err(CallError::Disconnected) {
                     return;
                 }
             }
@@ -219,6 +215,18 @@ async fn tell_statuses(agent: Arc<Agent>, caller: Caller, over: CancellationToke
     tokio::select! {
         () = over.cancelled() => {}
         () = telling => {}
+    }
+}
+
+/// Tells one status; one that no message holds goes without its report, which the source's agent shows in full.
+async fn tell(caller: &Caller, status: &JobStatus) -> Result<(), CallError> {
+    let note = |status: JobStatus| Note::Status(Box::new(status));
+    match caller.note(&note(status.clone())).await {
+        Err(CallError::Refused(_)) => {
+            let report = None;
+            caller.note(&note(JobStatus { report, ..status.clone() })).await
+        }
+        outcome => outcome,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::reader::rows::MilvusRows;
 use crate::records::CollectionRecord;
 use milvus::proof;
 use model::job::AutoId;
+use model::report::CollectionReport;
 use model::{
     Batch, BatchIndex, Class, CollectionIndex, Digest, Fault, JobName, Key, KeyRange, RowHash,
     Unit, UnitId, codes,
@@ -16,9 +17,6 @@ use std::collections::BTreeSet;
 
 /// How many bytes of keys and hashes one answer may have; well below what a message holds, for JSON makes them longer.
 const ANSWER_BYTES: usize = 512 << 10;
-
-/// How many keys that several rows have are named for one unit.
-const NAMED_DUPLICATES: usize = 100;
 
 /// How many rows a collection has, if the server can count.
 pub(crate) async fn count_rows(
@@ -51,17 +49,21 @@ pub(crate) async fn digest_unit(agent: &Agent, job: &JobName, id: UnitId) -> Res
         .rows
         .count(unit.partition.as_deref(), &unit.range())
         .await?;
-    let duplicates = counted.map_or(0, |counted| counted.saturating_sub(keys.len() as u64));
-    let duplicate_keys = if duplicates == 0 {
-        vec![]
-    } else {
-        read.duplicate_keys(&unit, keys).await?
+    let surplus = counted.map_or(0, |counted| counted.saturating_sub(keys.len() as u64));
+    let named = match surplus {
+        0 => vec![],
+        _ => read.duplicate_keys(&unit, keys).await?,
     };
+    let explained: u64 = named.iter().map(|(_, rows)| rows - 1).sum();
+    // Beyond the keys that are named, all surplus rows count as duplicates.
+    let is_all_named = named.len() < CollectionReport::MAX_DUPLICATES;
+    let duplicates = if is_all_named { explained } else { surplus };
     Ok(Answer::Digests(UnitDigests {
         unit,
         batches,
         duplicates,
-        duplicate_keys,
+        duplicate_keys: named.into_iter().map(|(key, _)| key).collect(),
+        unreadable: surplus.saturating_sub(duplicates),
     }))
 }
 
@@ -175,18 +177,13 @@ impl Reading<'_> {
         Ok(rows)
     }
 
-    /// The first keys that several rows have.
-    async fn duplicate_keys(&self, unit: &Unit, keys: Vec<Key>) -> Result<Vec<Key>, Fault> {
+    /// The first keys that several rows have, each with the number of its rows.
+    async fn duplicate_keys(&self, unit: &Unit, keys: Vec<Key>) -> Result<Vec<(Key, u64)>, Fault> {
         let count = |range| async move {
-            Ok::<_, Fault>(
-                self.rows
-                    .count(unit.partition.as_deref(), &range)
-                    .await?
-                    .unwrap_or_default(),
-            )
+            let rows = self.rows.count(unit.partition.as_deref(), &range).await?;
+            Ok::<_, Fault>(rows.unwrap_or_default())
         };
-        let found = proof::duplicate_keys(unit.range(), keys, NAMED_DUPLICATES, count).await?;
-        Ok(found.into_iter().map(|(key, _)| key).collect())
+        proof::duplicate_keys(unit.range(), keys, CollectionReport::MAX_DUPLICATES, count).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the target's journal holds. It is the truth about what is durable.
 
 use model::report::CollectionReport;
-use model::{CollectionIndex, CollectionSpec, JobName, JobSpec, JobStatus, UnitId};
+use model::{CollectionIndex, CollectionSpec, JobName, JobSpec, JobStatus, Key, UnitId};
 use protocol::call::CollectionPlan;
 use protocol::claim::Claim;
 use protocol::ledger::UnitRecord;
@@ -65,6 +65,8 @@ pub(crate) struct Verdict {
     pub(crate) rows: u64,
     /// Rows on the source that share their key with another.
     pub(crate) source_duplicates: u64,
+    /// The first such keys.
+    pub(crate) source_duplicate_keys: Vec<Key>,
     /// Differences, at most as many as a report names.
     pub(crate) differences: Vec<model::Difference>,
     /// How many there are.

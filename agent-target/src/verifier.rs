@@ -146,11 +146,16 @@ async fn compare_one(
     let theirs = source.digests(unit).await?;
     let mut found = Found::default();
     let rows = rows::compare_unit(source, target, &theirs, &mut found).await?;
+    if theirs.unreadable > 0 {
+        let detail = "rows of the source that count(*) sees and no query answers";
+        found.add_uncounted(theirs.unreadable, &theirs.unit.partition, detail);
+    }
     let (differences, differences_total) = found.into_parts();
     metrics::counter!(VERIFIER_DIFFERENCES).increment(differences_total);
     let verdict = Verdict {
         rows,
         source_duplicates: theirs.duplicates,
+        source_duplicate_keys: theirs.duplicate_keys,
         differences,
         differences_total,
     };
@@ -178,6 +183,9 @@ fn collect(
         report.ranges += 1;
         report.rows += verdict.rows;
         report.source_duplicates += verdict.source_duplicates;
+        let room = CollectionReport::MAX_DUPLICATES - report.source_duplicate_keys.len();
+        let named = verdict.source_duplicate_keys.into_iter().take(room);
+        report.source_duplicate_keys.extend(named);
         found.merge(verdict.differences, verdict.differences_total);
     }
     debug_assert_eq!(report.ranges, u64::from(units), "every unit has a verdict");
@@ -235,6 +243,7 @@ fn blank(plan: &CollectionPlan, outcome: Verification) -> CollectionReport {
         rows: 0,
         ranges: 0,
         source_duplicates: 0,
+        source_duplicate_keys: vec![],
         differences: vec![],
         differences_total: 0,
     }

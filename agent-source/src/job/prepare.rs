@@ -5,9 +5,10 @@ use crate::reader::rows::MilvusRows;
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
 use model::job::Unloaded;
+use model::selection::Pattern;
 use model::{
-    Class, CollectionIndex, CollectionName, CollectionPhase, CollectionSpec, Fault, Finding,
-    KeyRange, LoadState, Phase, Severity, codes,
+    Class, CollectionIndex, CollectionName, CollectionPhase, CollectionSpec, DatabaseSpec, Fault,
+    Finding, JobName, KeyRange, LoadState, Phase, Severity, codes,
 };
 use protocol::call::CollectionPlan;
 use protocol::{Answer, Call};
@@ -86,12 +87,7 @@ impl Job {
         names.sort();
         let selection = &record.spec.selection;
         if let Some(pattern) = selection.idle_patterns(&names).first() {
-            let message = format!(
-                "job {}: {pattern} means no collection of the source",
-                self.name
-            );
-            let hint = "check the spelling of database and collection, and that Milvus's user may see them";
-            return Err(Fault::new(codes::SELECTION_EMPTY, Class::Permanent, message, hint).into());
+            return Err(means_nothing(&self.name, pattern, &databases).into());
         }
         let mut plans = Vec::new();
         for name in names.into_iter().filter(|name| selection.means(name)) {
@@ -224,6 +220,27 @@ impl Job {
             .await?;
         Ok(milvus.count_flushed(&name.collection).await?)
     }
+}
+
+/// A pattern means no collection: for want of the database, of the one collection that it names, or of any that fits.
+fn means_nothing(job: &JobName, pattern: &Pattern, databases: &[DatabaseSpec]) -> Fault {
+    let is_there = |name: &str| databases.iter().any(|database| database.name == name);
+    let (code, what) = match (pattern.database(), pattern.collection()) {
+        (Some(database), _) if !is_there(database) => (
+            codes::DATABASE_NOT_FOUND,
+            format!("the source has no database {database}"),
+        ),
+        (Some(_), Some(_)) => (
+            codes::COLLECTION_NOT_FOUND,
+            format!("the source has no collection {pattern}"),
+        ),
+        _ => (
+            codes::SELECTION_EMPTY,
+            format!("{pattern} means no collection of the source"),
+        ),
+    };
+    let hint = "check the spelling of database and collection, and that Milvus's user may see them";
+    Fault::new(code, Class::Permanent, format!("job {job}: {what}"), hint)
 }
 
 fn refuse_clashes(plans: &[CollectionPlan]) -> Result<(), Fault> {

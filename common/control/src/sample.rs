@@ -100,6 +100,7 @@ pub(crate) fn report() -> VerifyReport {
         rows: 6_000,
         ranges: 2,
         source_duplicates: 0,
+        source_duplicate_keys: vec![],
         differences: vec![],
         differences_total: 0,
     };
@@ -108,6 +109,7 @@ pub(crate) fn report() -> VerifyReport {
         target: "acme.orders".into(),
         outcome: Verification::Mismatched { differences: 1_200 },
         source_duplicates: 3,
+        source_duplicate_keys: vec![model::Key::Int64(7)],
         differences: vec![
             difference(DifferenceKind::MissingRow, Some(Key::Int64(7)), None, ""),
             difference(

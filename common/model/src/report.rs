@@ -86,6 +86,8 @@ pub struct CollectionReport {
     pub ranges: u64,
     /// Rows on the source whose primary key another row has, too.
     pub source_duplicates: u64,
+    /// The first such keys, at most [`CollectionReport::MAX_DUPLICATES`].
+    pub source_duplicate_keys: Vec<Key>,
     /// The first differences, at most [`CollectionReport::MAX_NAMED`].
     pub differences: Vec<Difference>,
     /// How many differences there are in all.
@@ -95,6 +97,9 @@ pub struct CollectionReport {
 impl CollectionReport {
     /// The most differences that are named for one collection; beyond, they are counted.
     pub const MAX_NAMED: usize = 1000;
+
+    /// The most duplicate keys of the source that are named for one collection.
+    pub const MAX_DUPLICATES: usize = 100;
 }
 
 /// What a verification found, collection by collection.

@@ -34,6 +34,18 @@ impl std::fmt::Display for Pattern {
 }
 
 impl Pattern {
+    /// The one database that the pattern names; `None` when it has stars.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        Some(self.0.database.as_str()).filter(|name| !name.contains('*'))
+    }
+
+    /// The one collection name that the pattern gives; `None` when it has stars.
+    #[must_use]
+    pub fn collection(&self) -> Option<&str> {
+        Some(self.0.collection.as_str()).filter(|name| !name.contains('*'))
+    }
+
     /// Whether the pattern means this collection.
     #[must_use]
     pub fn matches(&self, name: &CollectionName) -> bool {

@@ -154,10 +154,12 @@ pub struct UnitDigests {
     pub unit: Unit,
     /// One digest for each batch, in order.
     pub batches: Vec<Digest>,
-    /// Rows that `count(*)` sees and a query does not: further rows of a key; 0 where the server can't tell.
+    /// Rows that share their key with another, so that no query answers them; 0 where the server can't count.
     pub duplicates: u64,
     /// The first keys that several rows have.
     pub duplicate_keys: Vec<Key>,
+    /// Rows that `count(*)` sees and no query answers, for another cause: they can't be copied.
+    pub unreadable: u64,
 }
 
 /// What is durable of a collection's rows.

@@ -62,6 +62,7 @@ impl FakeRows {
             batches: unit.indexes().map(digest).collect(),
             duplicates: 0,
             duplicate_keys: vec![],
+            unreadable: 0,
         }
     }
 }

@@ -63,6 +63,7 @@ impl Wire for CollectionReport {
             rows: self.rows,
             ranges: self.ranges,
             source_duplicates: self.source_duplicates,
+            source_duplicate_keys: all(&self.source_duplicate_keys),
             differences: all(&self.differences),
             differences_total: self.differences_total,
         }
@@ -76,6 +77,7 @@ impl Wire for CollectionReport {
             rows: message.rows,
             ranges: message.ranges,
             source_duplicates: message.source_duplicates,
+            source_duplicate_keys: each(message.source_duplicate_keys)?,
             differences: each(message.differences)?,
             differences_total: message.differences_total,
         })

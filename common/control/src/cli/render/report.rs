@@ -4,7 +4,7 @@ use super::Table;
 use super::status::verification;
 use crate::cli::units::{count, counted};
 use model::report::CollectionReport;
-use model::{Difference, Verification, VerifyReport};
+use model::{Difference, Key, Verification, VerifyReport};
 
 /// The report: a table of the collections, then the differences of each, then the verdict.
 pub(crate) fn report(report: &VerifyReport) -> Vec<String> {
@@ -33,11 +33,17 @@ fn duplicates(collection: &CollectionReport) -> Vec<String> {
         return vec![];
     }
     let rows = counted(collection.source_duplicates, "row", "rows");
+    let keys: Vec<_> = collection
+        .source_duplicate_keys
+        .iter()
+        .map(Key::to_string)
+        .collect();
     vec![
         String::new(),
         format!(
-            "{}: {rows} on the source share their primary key with another",
-            collection.source
+            "{}: {rows} on the source share their primary key with another: {}",
+            collection.source,
+            keys.join(", ")
         ),
     ]
 }
@@ -129,7 +135,7 @@ mod tests {
                 "default.docs  default.docs  equal                      6,000       2",
                 "sales.orders  acme.orders   1,200 differences          6,000       2",
                 "",
-                "sales.orders: 3 rows on the source share their primary key with another",
+                "sales.orders: 3 rows on the source share their primary key with another: 7",
                 "",
                 "acme.orders: 1,200 differences",
                 "  KIND         PARTITION  KEY           FIELD      DETAIL",
