@@ -224,7 +224,12 @@ async fn tell(caller: &Caller, status: &JobStatus) -> Result<(), CallError> {
     match caller.note(&note(status.clone())).await {
         Err(CallError::Refused(_)) => {
             let report = None;
-            caller.note(&note(JobStatus { report, ..status.clone() })).await
+            caller
+                .note(&note(JobStatus {
+                    report,
+                    ..status.clone()
+                }))
+                .await
         }
         outcome => outcome,
     }

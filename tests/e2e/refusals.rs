@@ -203,7 +203,7 @@ fn a_wrong_password_is_told_and_the_job_goes_on_once_it_is_right() -> Result<()>
         let refused = pair.target.start_or_refuse().await?.expect("it does not start");
         assert!(!refused.success());
         let log = pair.target.log();
-        assert!(log.contains(codes::MILVUS_UNAUTHENTICATED) && log.contains("milvus.user"), "{log}");
+        assert!(log.contains(codes::MILVUS_UNAUTHENTICATED) && log.contains("check user and password"), "{log}");
         pair.source.start().await?;
         let spec = jobs::spec("wrong-password", &["wrong_password"]);
         jobs::begin(&pair.source, &spec).await?;
