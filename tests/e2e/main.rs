@@ -6,6 +6,7 @@ mod faults;
 mod fleet;
 mod house;
 mod memory;
+mod milvus_client;
 mod options;
 mod refusals;
 mod secrets;

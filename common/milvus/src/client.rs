@@ -203,3 +203,6 @@ impl Known {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

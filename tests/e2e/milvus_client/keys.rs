@@ -90,7 +90,7 @@ fn nasty() -> Vec<Key> {
 }
 
 /// Every bound gives exactly the keys beyond it, in the order of their bytes.
-pub async fn nasty_keys_survive_every_range(uri: &str) -> Result<()> {
+pub(super) async fn nasty_keys_survive_every_range(uri: &str) -> Result<()> {
     let place = Place::make(uri, "nasty_ranges", KeyKind::VarChar, 2).await?;
     let keys = nasty();
     place.insert(&keys, 1.0).await?;
@@ -124,17 +124,22 @@ pub async fn nasty_keys_survive_every_range(uri: &str) -> Result<()> {
 }
 
 /// A delete of a key deletes that row and no other.
-pub async fn nasty_keys_survive_every_delete(uri: &str) -> Result<()> {
+pub(super) async fn nasty_keys_survive_every_delete(uri: &str) -> Result<()> {
     let place = Place::make(uri, "nasty_deletes", KeyKind::VarChar, 2).await?;
     let mut left = nasty();
     place.insert(&left, 1.0).await?;
     while let Some(key) = left.pop() {
         place
             .client
-            .delete(&place.name, None, place.primary(), &[key.clone()])
+            .delete(
+                &place.name,
+                None,
+                place.primary(),
+                std::slice::from_ref(&key),
+            )
             .await?;
         // Each look waits for the server's next tick.
-        if left.len() % 8 == 0 {
+        if left.len().is_multiple_of(8) {
             ensure!(
                 place.keys(&KeyRange::all()).await? == left,
                 "deleting {key}"
@@ -154,7 +159,7 @@ pub async fn nasty_keys_survive_every_delete(uri: &str) -> Result<()> {
 }
 
 /// The least number survives ranges and deletes; so does all but the greatest, which no query of Milvus 2.2 and 2.3 answers.
-pub async fn numbers_at_the_ends_survive_every_expression(uri: &str) -> Result<()> {
+pub(super) async fn numbers_at_the_ends_survive_every_expression(uri: &str) -> Result<()> {
     let place = Place::make(uri, "number_ends", KeyKind::Int64, 2).await?;
     let numbers = [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1];
     let keys = numbers.map(Key::Int64).to_vec();

@@ -45,7 +45,16 @@ pub(super) fn new_collection(name: &str, key: KeyKind, dim: u64) -> NewCollectio
 
 impl Place {
     pub(super) async fn make(uri: &str, name: &str, key: KeyKind, dim: u64) -> Result<Self> {
-        let client = Client::connect(&Endpoint::new(uri)).await?;
+        Self::make_at(&Endpoint::new(uri), name, key, dim).await
+    }
+
+    pub(super) async fn make_at(
+        endpoint: &Endpoint,
+        name: &str,
+        key: KeyKind,
+        dim: u64,
+    ) -> Result<Self> {
+        let client = Client::connect(endpoint).await?;
         client.drop_collection(name).await?;
         client
             .create_collection(&new_collection(name, key, dim))

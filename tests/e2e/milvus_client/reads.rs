@@ -15,7 +15,7 @@ fn scattered(count: i64) -> Vec<Key> {
 }
 
 /// A range without a limit answers all of its rows, more than a query with a limit may, from memory and from segments.
-pub async fn a_range_answers_every_row(uri: &str) -> Result<()> {
+pub(super) async fn a_range_answers_every_row(uri: &str) -> Result<()> {
     let place = Place::make(uri, "every_row", KeyKind::Int64, 2).await?;
     let keys = scattered(40_000);
     for some in keys.chunks(8_000) {
@@ -45,7 +45,7 @@ pub async fn a_range_answers_every_row(uri: &str) -> Result<()> {
 }
 
 /// Keys for borders come sorted, inside the range, and no more than asked for; going on behind the last one comes to an end.
-pub async fn border_keys_are_sorted_and_come_to_an_end(uri: &str) -> Result<()> {
+pub(super) async fn border_keys_are_sorted_and_come_to_an_end(uri: &str) -> Result<()> {
     let place = Place::make(uri, "border_keys", KeyKind::Int64, 2).await?;
     for some in scattered(20_000).chunks(5_000) {
         place.insert(some, 1.0).await?;
@@ -73,7 +73,7 @@ pub async fn border_keys_are_sorted_and_come_to_an_end(uri: &str) -> Result<()> 
 }
 
 /// An answer that is larger than the server sends is told as too large; in parts, every row comes.
-pub async fn an_answer_that_is_too_large_comes_in_parts(uri: &str) -> Result<()> {
+pub(super) async fn an_answer_that_is_too_large_comes_in_parts(uri: &str) -> Result<()> {
     let place = Place::make(uri, "too_large", KeyKind::Int64, 2_000).await?;
     // Milvus Lite has no limit below ours, and takes its time.
     let is_lite = place.client.version().product() == Product::Lite;
@@ -116,7 +116,7 @@ pub async fn an_answer_that_is_too_large_comes_in_parts(uri: &str) -> Result<()>
 }
 
 /// A row that was acknowledged is seen from every read point that is taken afterwards.
-pub async fn rows_are_seen_from_the_next_read_point_on(uri: &str) -> Result<()> {
+pub(super) async fn rows_are_seen_from_the_next_read_point_on(uri: &str) -> Result<()> {
     let place = Place::make(uri, "freshness", KeyKind::Int64, 2).await?;
     let mut written = Vec::new();
     for round in 0..30 {

@@ -12,7 +12,7 @@ fn kind<T>(outcome: Result<T, MilvusError>) -> Option<Kind> {
 }
 
 /// A collection made out of a described one is described alike.
-pub async fn a_described_collection_can_be_made_again(uri: &str) -> Result<()> {
+pub(super) async fn a_described_collection_can_be_made_again(uri: &str) -> Result<()> {
     let place = Place::make(uri, "original", KeyKind::VarChar, 4).await?;
     let client = &place.client;
     client.create_partition("original", "later").await?;
@@ -42,7 +42,7 @@ pub async fn a_described_collection_can_be_made_again(uri: &str) -> Result<()> {
 }
 
 /// Aliases come and go, and are found; asked by an alias, a collection answers.
-pub async fn aliases_are_made_found_moved_and_dropped(uri: &str) -> Result<()> {
+pub(super) async fn aliases_are_made_found_moved_and_dropped(uri: &str) -> Result<()> {
     let place = Place::make(uri, "named", KeyKind::Int64, 2).await?;
     let client = &place.client;
     client.drop_alias("nickname").await?;
@@ -89,7 +89,7 @@ pub async fn aliases_are_made_found_moved_and_dropped(uri: &str) -> Result<()> {
 }
 
 /// Each thing that is missing, not loaded or there already is told as that.
-pub async fn what_is_missing_is_told_apart(uri: &str) -> Result<()> {
+pub(super) async fn what_is_missing_is_told_apart(uri: &str) -> Result<()> {
     let place = Place::make(uri, "told_apart", KeyKind::Int64, 2).await?;
     let client = &place.client;
     ensure!(kind(client.describe_collection("nowhere").await) == Some(Kind::CollectionNotFound));
@@ -129,7 +129,7 @@ pub async fn what_is_missing_is_told_apart(uri: &str) -> Result<()> {
 }
 
 /// A collection in another database is another one, and is found in its own only.
-pub async fn databases_keep_their_collections_apart(uri: &str) -> Result<()> {
+pub(super) async fn databases_keep_their_collections_apart(uri: &str) -> Result<()> {
     let client = Client::connect(&Endpoint::new(uri)).await?;
     let other = client.in_database("apart");
     if client.list_databases().await?.contains(&"apart".to_owned()) {

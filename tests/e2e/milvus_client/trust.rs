@@ -4,14 +4,14 @@ use anyhow::{Context, Result, ensure};
 use milvus::{Client, ConnectError, Credentials, Endpoint, Kind, Secret};
 use model::{Fault, codes};
 
-fn with(uri: &str, credentials: Credentials) -> Endpoint {
+pub(super) fn with(uri: &str, credentials: Credentials) -> Endpoint {
     Endpoint {
         credentials,
         ..Endpoint::new(uri)
     }
 }
 
-fn password(user: &str, password: &str) -> Credentials {
+pub(super) fn password(user: &str, password: &str) -> Credentials {
     Credentials::Password {
         user: user.to_owned(),
         password: Secret::new(password),
@@ -19,7 +19,7 @@ fn password(user: &str, password: &str) -> Credentials {
 }
 
 /// For a server with users, whose `root` has the password `Milvus`.
-pub async fn wrong_credentials_are_refused_and_shown_nowhere(uri: &str) -> Result<()> {
+pub(super) async fn wrong_credentials_are_refused(uri: &str) -> Result<()> {
     let right = [
         password("root", "Milvus"),
         Credentials::Token(Secret::new("root:Milvus")),
@@ -51,7 +51,7 @@ pub async fn wrong_credentials_are_refused_and_shown_nowhere(uri: &str) -> Resul
 }
 
 /// For an address where nobody listens.
-pub async fn an_unreachable_server_is_told_as_that(uri: &str) -> Result<()> {
+pub(super) async fn an_unreachable_server_is_told(uri: &str) -> Result<()> {
     let error = Client::connect(&Endpoint::new(uri))
         .await
         .err()
