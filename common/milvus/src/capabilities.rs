@@ -1,14 +1,10 @@
 //! What a Milvus can do: by its version as far as that is known, and by asking.
-//!
-//! A call that a server does not know is answered with gRPC's UNIMPLEMENTED, whatever else is wrong with it; so an empty call
-//! tells, and changes nothing. Missing rights do not mislead: a refusal means that the call is known.
 
-use crate::call::{Call, Kind as CallKind};
-use crate::error::Kind;
+mod probe;
+
 use crate::expression::Dialect;
-use crate::{Client, MilvusError, Product, ServerVersion};
+use crate::{Product, ServerVersion};
 use model::DataType;
-use proto::milvus::service as wire;
 
 /// What a Milvus can do. First versions are those of Milvus; Lite's are what 3.2.2 was seen to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,82 +167,6 @@ fn data_types(version: &ServerVersion) -> Vec<DataType> {
         .filter(|((major, minor, patch), _)| version.at_least(*major, *minor, *patch))
         .map(|(_, data_type)| *data_type);
     FIRST_TYPES.into_iter().chain(later).collect()
-}
-
-/// The calls that are asked for, and where the answer goes.
-type Slot = fn(&mut Capabilities) -> &mut bool;
-
-impl Client {
-    /// Corrects what the version says by what the server knows.
-    pub(crate) async fn probe(&self, mut known: Capabilities) -> Result<Capabilities, MilvusError> {
-        let asked: [(&'static str, Slot); 6] = [
-            ("ListDatabases", |c| &mut c.databases),
-            ("DescribeDatabase", |c| &mut c.describe_database),
-            ("ListAliases", |c| &mut c.list_aliases),
-            ("AllocTimestamp", |c| &mut c.alloc_timestamp),
-            ("GetReplicas", |c| &mut c.replicas),
-            ("Upsert", |c| &mut c.upsert),
-        ];
-        for (name, slot) in asked {
-            *slot(&mut known) = self.knows(name).await?;
-        }
-        Ok(known)
-    }
-
-    /// Whether the server knows a call. A refusal of any other kind is a yes; only an unreachable server is an error.
-    async fn knows(&self, name: &'static str) -> Result<bool, MilvusError> {
-        let call = Call::new(name, "", CallKind::Describe);
-        let refusal = match name {
-            "ListDatabases" => self.list_databases().await.err(),
-            "DescribeDatabase" => {
-                let message = wire::DescribeDatabaseRequest {
-                    db_name: "default".to_owned(),
-                };
-                let rpc = self.call(call, message, |mut stub, q| async move {
-                    stub.describe_database(q).await
-                });
-                rpc.await.err()
-            }
-            "ListAliases" => {
-                let rpc = self.call(
-                    call,
-                    wire::ListAliasesRequest::default(),
-                    |mut stub, q| async move { stub.list_aliases(q).await },
-                );
-                rpc.await.err()
-            }
-            "AllocTimestamp" => {
-                let rpc = self.call(
-                    call,
-                    wire::AllocTimestampRequest {},
-                    |mut stub, q| async move { stub.alloc_timestamp(q).await },
-                );
-                rpc.await.err()
-            }
-            "GetReplicas" => {
-                let rpc = self.call(
-                    call,
-                    wire::GetReplicasRequest::default(),
-                    |mut stub, q| async move { stub.get_replicas(q).await },
-                );
-                rpc.await.err()
-            }
-            _ => {
-                let rpc = self.call(
-                    call,
-                    wire::UpsertRequest::default(),
-                    |mut stub, q| async move { stub.upsert(q).await },
-                );
-                rpc.await.err()
-            }
-        };
-        match refusal.map(|error| (error.kind(), error)) {
-            None => Ok(true),
-            Some((Kind::Unimplemented, _)) => Ok(false),
-            Some((Kind::Unreachable | Kind::Timeout | Kind::Unauthenticated, error)) => Err(error),
-            Some(_) => Ok(true),
-        }
-    }
 }
 
 #[cfg(test)]

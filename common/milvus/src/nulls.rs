@@ -42,7 +42,7 @@ pub(crate) fn for_insert(column: &Column, rows: u32) -> Result<Column, ColumnErr
     if !layout.name_empty_arrays() && !has_placeholders && !is_renamed {
         return Ok(column.clone());
     }
-    let is_wanted = |place: &usize| !has_placeholders || column.valid[*place] != 0;
+    let is_wanted = |place: &usize| !has_placeholders || column.valid.get(*place) != Some(&0);
     let payload = layout.pick((0..count).filter(is_wanted));
     Ok(Column {
         payload: Payload::Scalars(Bytes::from(payload)),

@@ -194,7 +194,10 @@ proptest! {
             2 => Payload::Structs(bytes),
             _ => Payload::Absent,
         };
-        let column = column("field", DataType::VARCHAR, payload, &valid);
+        let data_type = [DataType::VARCHAR, DataType::ARRAY, DataType::GEOMETRY][rows as usize % 3];
+        let column = column("field", data_type, payload, &valid);
+        let _ = crate::nulls::for_insert(&column, rows);
+        let _ = crate::slice(&Batch { rows, columns: vec![column.clone()] }, 0..rows / 2);
         if let Ok(reader) = ColumnReader::new(&column, rows) {
             for row in 0..=rows as usize {
                 let _ = reader.cell(row);
