@@ -204,48 +204,42 @@ impl Mapping {
             return;
         }
         let auto = spec.indexes == Indexes::Auto || can.only_auto_index;
-        let vectors: Vec<String> = self
-            .expected
-            .schema
-            .fields
-            .iter()
-            .filter(|field| field.data_type.is_vector())
-            .map(|field| field.name.clone())
-            .collect();
+        let vectors = self.vector_fields();
         let mut mapped = Vec::new();
-        for index in self
-            .expected
-            .indexes
-            .iter_mut()
-            .filter(|index| auto && vectors.contains(&index.field))
-        {
-            if let Some(former) = to_auto(index) {
-                mapped.push((index.name.clone(), former));
+        for index in &mut self.expected.indexes {
+            let is_vector = vectors.contains(&index.field);
+            let former = index.params.get("index_type").cloned().unwrap_or_default();
+            let stays = can.builds(&former, is_vector) && !(auto && is_vector);
+            let wanted = if is_vector { "AUTOINDEX" } else { "INVERTED" };
+            if !stays && former != wanted {
+                become_type(index, wanted);
+                mapped.push((index.name.clone(), former, wanted));
             }
         }
-        for (name, former) in mapped {
-            let text = format!("{former} becomes AUTOINDEX with the same metric");
-            self.find(
-                Severity::Changed,
-                codes::INDEX_MAPPED,
-                &format!("index {name}"),
-                text,
-            );
+        for (name, former, wanted) in mapped {
+            let former = if former.is_empty() {
+                "the server's own choice"
+            } else {
+                &former
+            };
+            let text = format!("{former} becomes {wanted}, with the same metric where it has one");
+            let subject = format!("index {name}");
+            self.find(Severity::Changed, codes::INDEX_MAPPED, &subject, text);
         }
+    }
+
+    fn vector_fields(&self) -> Vec<String> {
+        let fields = self.expected.schema.fields.iter();
+        let vectors = fields.filter(|field| field.data_type.is_vector());
+        vectors.map(|field| field.name.clone()).collect()
     }
 }
 
-/// Makes an index an AUTOINDEX of the same metric; gives what it was.
-fn to_auto(index: &mut IndexSpec) -> Option<String> {
-    let former = index
-        .params
-        .get("index_type")
-        .filter(|former| *former != "AUTOINDEX")?
-        .clone();
+/// Makes an index one of another type and the same metric.
+fn become_type(index: &mut IndexSpec, wanted: &str) {
     let metric = index.params.remove_entry("metric_type");
-    index.params = BTreeMap::from([("index_type".to_owned(), "AUTOINDEX".to_owned())]);
+    index.params = BTreeMap::from([("index_type".to_owned(), wanted.to_owned())]);
     index.params.extend(metric);
-    Some(former)
 }
 
 /// Whether the target makes keys of its own for this collection.

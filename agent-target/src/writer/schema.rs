@@ -287,6 +287,13 @@ pub(crate) fn comparable(milvus: &Client, mut spec: CollectionSpec) -> Collectio
             field.description.clear();
             field.params.remove("mmap.enabled");
         }
+        // It calls each index as its field, and tells few of the parameters that it was given.
+        for index in &mut spec.indexes {
+            index.name = index.field.clone();
+            index
+                .params
+                .retain(|name, _| ["index_type", "metric_type"].contains(&name.as_str()));
+        }
     }
     if let LoadState::Loading = spec.load {
         spec.load = LoadState::Loaded { replicas: 0 };

@@ -47,6 +47,7 @@ pub struct Capabilities {
     pub only_auto_index: bool,
     /// How expressions are written.
     pub dialect: Dialect,
+    indexes: IndexTypes,
     data_types: Vec<DataType>,
 }
 
@@ -79,6 +80,11 @@ impl Capabilities {
             keeps_attributes: true,
             only_auto_index: is_zilliz,
             dialect: Dialect::Milvus,
+            indexes: if since(2, 3, 0) {
+                IndexTypes::WithoutAnnoy
+            } else {
+                IndexTypes::All
+            },
             data_types: data_types(version),
         }
     }
@@ -104,7 +110,19 @@ impl Capabilities {
             keeps_attributes: false,
             only_auto_index: false,
             dialect: Dialect::Lite,
+            indexes: IndexTypes::OfLite,
             data_types: LITE_TYPES.to_vec(),
+        }
+    }
+
+    /// Whether an index of this type can be built: on a vector field, or on a scalar one. An empty type is the server's choice.
+    #[must_use]
+    pub fn builds(&self, index_type: &str, is_vector: bool) -> bool {
+        match (self.indexes, is_vector) {
+            (IndexTypes::All, _) | (IndexTypes::WithoutAnnoy, false) => true,
+            (IndexTypes::WithoutAnnoy, true) => index_type != "ANNOY",
+            (IndexTypes::OfLite, true) => LITE_VECTOR_INDEXES.contains(&index_type),
+            (IndexTypes::OfLite, false) => index_type == "INVERTED",
         }
     }
 
@@ -114,6 +132,28 @@ impl Capabilities {
         self.data_types.contains(&data_type)
     }
 }
+
+/// Which types of index a server builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IndexTypes {
+    /// All that we have heard of: up to 2.2.
+    All,
+    /// ANNOY was taken out with 2.3.
+    WithoutAnnoy,
+    /// Those that Lite 3.2 was seen to build.
+    OfLite,
+}
+
+const LITE_VECTOR_INDEXES: [&str; 8] = [
+    "AUTOINDEX",
+    "BRUTE_FORCE",
+    "FLAT",
+    "HNSW",
+    "HNSW_SQ",
+    "IVF_FLAT",
+    "IVF_SQ8",
+    "SPARSE_INVERTED_INDEX",
+];
 
 const FIRST_TYPES: [DataType; 10] = [
     DataType::BOOL,
@@ -191,6 +231,14 @@ mod tests {
         let lite = of("milvus_lite-3.2.2");
         assert!(lite.nullable && !lite.holds(DataType::BINARY_VECTOR) && !lite.keeps_attributes);
         assert_eq!(of("v2.3.5-lite").dialect, Dialect::Milvus);
+    }
+
+    #[test]
+    fn indexes_that_a_server_does_not_build_are_known() {
+        assert!(of("v2.2.16").builds("ANNOY", true) && !of("v2.3.5").builds("ANNOY", true));
+        let lite = of("milvus_lite-3.2.2");
+        assert!(lite.builds("HNSW", true) && !lite.builds("DISKANN", true));
+        assert!(lite.builds("INVERTED", false) && !lite.builds("", false));
     }
 
     #[test]
