@@ -111,7 +111,15 @@ impl Agent {
 }
 
 fn status(record: JobRecord, collections: &[CollectionRecord]) -> JobStatus {
-    let shown: Vec<_> = collections.iter().map(collection_status).collect();
+    let mut shown: Vec<_> = collections.iter().map(collection_status).collect();
+    if record.phase.is_terminal() && !record.verifying_again {
+        // A job that ended before its time compares nothing any more: whoever watches it may go.
+        for collection in &mut shown {
+            if collection.verification == Verification::Running {
+                collection.verification = Verification::NotRun;
+            }
+        }
+    }
     let reports: Vec<_> = collections
         .iter()
         .filter_map(|collection| collection.report.clone())
