@@ -121,18 +121,21 @@ pub async fn report(agent: &Agent, name: &str) -> Result<VerifyReport> {
 /// # Errors
 /// With the job's cause, findings and differences.
 pub async fn ensure_completed(agent: &Agent, status: &JobStatus) -> Result<()> {
-    let report = report(agent, status.spec.name.as_str()).await?;
+    let name = status.spec.name.as_str();
+    let told = agent.tell(&["job", "report", name]).await?;
+    // A job that failed early has none.
+    let report: VerifyReport = serde_json::from_str(&told.out).unwrap_or_default();
     if status.phase == Phase::Completed && report.is_clean() && !report.collections.is_empty() {
         return Ok(());
     }
-    let differences: Vec<_> = report.collections.iter().flat_map(|found| &found.differences).take(SHOWN).collect();
-    let outcomes: Vec<_> = report.collections.iter().map(|found| (&found.source, &found.outcome)).collect();
+    let found = || report.collections.iter();
+    let differences: Vec<_> = found().flat_map(|one| &one.differences).take(SHOWN).collect();
+    let outcomes: Vec<_> = found().map(|one| format!("{}: {:?}", one.source, one.outcome)).collect();
+    let cause = status.cause.as_ref().map(Fault::to_string).unwrap_or_default();
+    let findings: Vec<_> = status.findings.iter().map(ToString::to_string).collect();
     bail!(
-        "job {} is {}: {:?}\nfindings: {:#?}\noutcomes: {outcomes:?}\ndifferences: {differences:#?}\n{}",
-        status.spec.name,
+        "job {name} is {}: {cause}\nfindings: {findings:#?}\noutcomes: {outcomes:#?}\ndifferences: {differences:#?}\n{}",
         status.phase,
-        status.cause,
-        status.findings,
         agent.log_tail()
     );
 }
