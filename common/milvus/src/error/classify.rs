@@ -116,7 +116,16 @@ fn kind_of_status(status: &Status) -> Kind {
     }
     by_text()
         .or_else(|| kind_of_legacy(status.error_code))
-        .unwrap_or(Kind::Refused)
+        .unwrap_or_else(|| kind_of_inner(&status.reason))
+}
+
+/// What one part of a server says of another that it can't reach, as while it starts again: a list of its attempts.
+fn kind_of_inner(text: &str) -> Kind {
+    if text.contains("attempt #") {
+        Kind::NotReady
+    } else {
+        Kind::Refused
+    }
 }
 
 fn kind_of_code(code: i32) -> Option<Kind> {

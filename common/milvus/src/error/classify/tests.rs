@@ -310,3 +310,16 @@ fn a_lost_connection_passes_by_itself_and_a_missing_right_does_not() {
     assert_eq!(class(Code::PermissionDenied), Class::Operator);
     assert_eq!(class(Code::Unimplemented), Class::Permanent);
 }
+
+#[test]
+fn a_server_whose_parts_do_not_reach_each_other_is_not_ready() {
+    let error = refusal(
+        65535,
+        1,
+        "attempt #0: stack trace: tracer/stack_trace.go:51: empty grpc client",
+    );
+    assert_eq!(
+        (error.kind(), error.class()),
+        (Kind::NotReady, Class::Transient)
+    );
+}
