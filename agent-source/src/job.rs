@@ -22,10 +22,14 @@ use protocol::Call;
 use runtime::backoff::Backoff;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// How many collections are under way at the same time: while one has its indexes built, others are copied.
-const COLLECTIONS_AT_ONCE: usize = 4;
+/// How many collections are under way at the same time. Most of them wait: for flushes, indexes, loads, some seconds each.
+const COLLECTIONS_AT_ONCE: usize = 16;
+
+/// How many of them are copied or compared at the same time, which is work for both agents.
+const BUSY_AT_ONCE: usize = 4;
 
 /// How long a job waits before it tries again what an operator or time must mend: at first, and at most.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
@@ -145,6 +149,7 @@ impl Job {
         record: &JobRecord,
     ) -> Result<(), StepError> {
         let collections = self.agent.collections(&self.name)?;
+        let places = Semaphore::new(BUSY_AT_ONCE);
         futures::stream::iter(collections.into_iter().map(Ok))
             .try_for_each_concurrent(COLLECTIONS_AT_ONCE, |collection| {
                 let mut at = collection::CollectionRun {
@@ -152,6 +157,7 @@ impl Job {
                     session,
                     job: record,
                     record: collection,
+                    places: &places,
                 };
                 async move { at.run().await }.boxed()
             })

@@ -10,6 +10,7 @@ use model::{Class, CollectionPhase, Fault, JobName, LoadState, Verification, cod
 use protocol::call::Durable;
 use protocol::{Answer, Call};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How long loading a source collection for the job may take.
 const LOAD_LIMIT: Duration = Duration::from_secs(3600);
@@ -21,6 +22,8 @@ pub(super) struct CollectionRun<'a> {
     pub(super) session: &'a Session,
     pub(super) job: &'a JobRecord,
     pub(super) record: CollectionRecord,
+    /// Places for collections that are copied or compared, never closed.
+    pub(super) places: &'a Semaphore,
 }
 
 impl CollectionRun<'_> {
@@ -31,6 +34,7 @@ impl CollectionRun<'_> {
             self.record.phase,
             CollectionPhase::Waiting | CollectionPhase::Copying
         ) {
+            let _place = self.places.acquire().await;
             let durable = self.create().await?;
             self.load_source().await?;
             self.copy(durable).await?;
@@ -47,6 +51,7 @@ impl CollectionRun<'_> {
             self.enter(CollectionPhase::Verifying).await?;
         }
         if self.record.phase == CollectionPhase::Verifying {
+            let _place = self.places.acquire().await;
             self.verify().await?;
             self.enter(CollectionPhase::Done).await?;
         }
