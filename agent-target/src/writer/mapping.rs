@@ -133,7 +133,7 @@ impl Mapping {
             self.find(Severity::Note, codes::ATTRIBUTE_CHANGED, "", text);
         }
         if !can.keeps_attributes {
-            let text = "the target does not keep descriptions, the number of shards, the consistency level and memory mapping";
+            let text = "the target does not keep descriptions, the number of shards and of a partition key's partitions, the consistency level, memory mapping, and the length of texts in arrays";
             self.find(Severity::Changed, codes::ATTRIBUTE_CHANGED, "", text);
         }
     }

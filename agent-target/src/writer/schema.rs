@@ -10,7 +10,8 @@ use crate::records::{CollectionRecord, Step};
 use milvus::{Client, Kind, MilvusError, NewCollection, SchemaChanges};
 use model::job::OnConflict;
 use model::{
-    Class, CollectionName, CollectionSpec, Fault, Finding, JobSpec, LoadState, Severity, codes,
+    Class, CollectionName, CollectionSpec, DataType, Fault, Finding, JobSpec, LoadState, Severity,
+    codes,
 };
 use protocol::call::CollectionPlan;
 use std::collections::BTreeMap;
@@ -286,13 +287,25 @@ pub(crate) fn comparable(milvus: &Client, mut spec: CollectionSpec) -> Collectio
         for field in &mut spec.schema.fields {
             field.description.clear();
             field.params.remove("mmap.enabled");
+            if field.data_type == DataType::ARRAY {
+                field.params.remove("max_length");
+            }
         }
-        // It calls each index as its field, and tells few of the parameters that it was given.
+        if spec.schema.has_partition_key() {
+            // Their names and their number are the server's own.
+            spec.partitions.clear();
+        }
+        // It calls each index as its field, tells few of the parameters that it was given, and has a metric for every one.
+        let vectors = |name: &str| {
+            let mut fields = spec.schema.fields.iter();
+            fields.any(|field| field.name == name && field.data_type.is_vector())
+        };
         for index in &mut spec.indexes {
             index.name = index.field.clone();
+            let is_vector = vectors(&index.field);
             index
                 .params
-                .retain(|name, _| ["index_type", "metric_type"].contains(&name.as_str()));
+                .retain(|name, _| name == "index_type" || (name == "metric_type" && is_vector));
         }
     }
     if let LoadState::Loading = spec.load {
