@@ -82,7 +82,7 @@ def insert_all(server, db, name, made, rows, keys, partitions, seed):
 def seed(
     server, db, name, rows, dim, text=False, payload=False, keys="Int64", partitions=0, shards=1, index="FLAT", seed=1
 ):
-    """Create, fill, flush, index and load; returns what was done."""
+    """Create, fill, order the index, flush and load; returns what was done."""
     started = time.monotonic()
     made = fields(dim, keys, text, payload)
     schemas.create(server, db, schemas.collection(name, made), shards)
@@ -91,13 +91,13 @@ def seed(
         server.create_partition(db, name, partition)
     sent = insert_all(server, db, name, made, rows, keys, names, seed)
     inserted = time.monotonic() - started
-    server.flush(db, name)
     params = {
         "index_type": index,
         "metric_type": "L2",
         "params": json.dumps({"nlist": 128} if index.startswith("IVF") else {}),
     }
-    server.create_index(db, name, VECTOR, params)
+    server.create_index(db, name, VECTOR, params, wait=False)
+    server.flush(db, name)
     server.load(db, name)
     return {
         "db": db,
