@@ -52,6 +52,8 @@ impl CollectionRun<'_> {
         }
         if self.record.phase == CollectionPhase::Verifying {
             let _place = self.places.acquire().await;
+            // A verification that is asked for later finds it released again.
+            self.load_source().await?;
             self.verify().await?;
             self.enter(CollectionPhase::Done).await?;
         }
