@@ -46,6 +46,8 @@ async fn copy() -> Result<Copied> {
     spec["exclude"] = json!(UNREADABLE);
     spec["unloaded"] = "load".into();
     jobs::run_to_completion(&pair.source, &spec, FULL_LIMIT).await?;
+    // The target's agent learns of the end a moment after the source's.
+    pair.target.tell_within(&["job", "watch", JOB], FULL_LIMIT).await?;
     let report = jobs::report(&pair.target, JOB).await?;
     let verdict =
         Comparison::of(&full.server, &target).excluding(&UNREADABLE).ignoring(&AUTO_ID_OFF).verdict().await?;
