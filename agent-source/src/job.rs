@@ -17,7 +17,8 @@ use crate::agent::Agent;
 use crate::records::JobRecord;
 use crate::session::Session;
 use futures::{FutureExt, TryStreamExt};
-use model::{Class, Fault, JobName, Phase, codes};
+use model::report::CollectionReport;
+use model::{Class, Fault, JobName, Phase, Verification, codes};
 use protocol::Call;
 use runtime::backoff::Backoff;
 use std::sync::Arc;
@@ -171,12 +172,12 @@ impl Job {
         let reports = collections
             .iter()
             .filter_map(|collection| collection.report.as_ref());
-        let differing: u64 = reports.map(|report| report.differences_total).sum();
-        record.verifying_again = false;
-        (record.phase, record.cause) = match differing {
-            0 => (Phase::Completed, None),
-            differences => (Phase::Failed, Some(mismatch(&self.name, differences))),
+        record.cause = shortfall(&self.name, reports);
+        record.phase = match record.cause {
+            None => Phase::Completed,
+            Some(_) => Phase::Failed,
         };
+        record.verifying_again = false;
         record.ended_ms.get_or_insert_with(runtime::clock::unix_ms);
         self.agent.put_job(record).await?;
         self.agent.post(&self.name)?;
@@ -220,6 +221,29 @@ fn cancelled(job: &JobName) -> Fault {
         format!("job {job} was cancelled"),
         hint,
     )
+}
+
+/// Why a job that did all it could is not completed: something differs, or could not be compared.
+fn shortfall<'r>(
+    job: &JobName,
+    reports: impl Iterator<Item = &'r CollectionReport> + Clone,
+) -> Option<Fault> {
+    let differences = reports.clone().map(|report| report.differences_total).sum();
+    if differences > 0 {
+        return Some(mismatch(job, differences));
+    }
+    reports
+        .into_iter()
+        .find_map(|report| match &report.outcome {
+            Verification::Blocked { reason } => Some(blocked(job, reason)),
+            _ => None,
+        })
+}
+
+fn blocked(job: &JobName, reason: &str) -> Fault {
+    let message = format!("job {job}: not everything could be compared: {reason}");
+    let hint = "`job report` shows every collection; what was compared is equal";
+    Fault::new(codes::VERIFY_BLOCKED, Class::Permanent, message, hint)
 }
 
 fn mismatch(job: &JobName, differences: u64) -> Fault {

@@ -155,7 +155,11 @@ impl Jobs for Operator {
         let agent = &self.0.agent;
         let mut record = agent.job(name)?;
         let collections = agent.collections(name)?;
-        let copied = |phase| matches!(phase, CollectionPhase::Done | CollectionPhase::Skipped);
+        let copied = |phase| {
+            use CollectionPhase::{Done, Skipped, Verifying};
+            // One that is verifying was cut off when a former verification failed.
+            matches!(phase, Done | Skipped | Verifying)
+        };
         let is_done = record.phase.is_terminal()
             && collections
                 .iter()

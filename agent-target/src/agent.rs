@@ -4,7 +4,7 @@ mod store;
 
 use crate::ledgers::Ledgers;
 use crate::owners::Owners;
-
+use crate::turns::Turns;
 use crate::writer::pace::Pace;
 use control::Board;
 use model::Scope;
@@ -22,6 +22,8 @@ pub(crate) struct Agent {
     pub(crate) ledgers: Ledgers,
     /// The sessions that own jobs.
     pub(crate) owners: Owners,
+    /// Whose turn it is at each collection.
+    pub(crate) turns: Turns,
     /// What operators see.
     pub(crate) board: Board,
     /// Which collections this side takes.

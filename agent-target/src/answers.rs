@@ -35,11 +35,29 @@ impl Session {
                 incarnation,
             } => self.open(spec, Claim { epoch, incarnation }).await,
             Call::CheckCollection(plan) => self.check(plan).await,
-            Call::CreateCollection(plan) => self.create(plan).await.map(Answer::Created),
-            Call::FinishCollection { job, index } => self.finish(&job, index).await,
-            Call::VerifyCollection { plan, units } => self.verify(plan, units).await,
-            Call::SealCollection(plan) => self.seal(plan).await,
-            Call::CloseJob { job, phase } => self.close(&job, phase),
+            Call::CreateCollection(plan) => {
+                let (job, index) = (plan.job.clone(), plan.index);
+                let durable = self
+                    .agent
+                    .turns
+                    .take(&job, index, self.create(plan))
+                    .await?;
+                Ok(Answer::Created(durable))
+            }
+            Call::FinishCollection { job, index } => {
+                let finish = self.finish(&job, index);
+                self.agent.turns.take(&job, index, finish).await
+            }
+            Call::VerifyCollection { plan, units } => {
+                let (job, index) = (plan.job.clone(), plan.index);
+                let verify = self.verify(plan, units);
+                self.agent.turns.take(&job, index, verify).await
+            }
+            Call::SealCollection(plan) => {
+                let (job, index) = (plan.job.clone(), plan.index);
+                self.agent.turns.take(&job, index, self.seal(plan)).await
+            }
+            Call::CloseJob { job, phase } => self.close(&job, phase).await,
             _ => Err(Fault::new(
                 codes::PROTOCOL_VIOLATION,
                 Class::Bug,
@@ -149,7 +167,7 @@ impl Session {
         let mut record = self.agent.begun_collection(&plan.job, plan.index)?;
         record.expected = mapping::map(self.agent.milvus.capabilities(), &spec, &plan).expected;
         record.plan = plan;
-        if record.step < Step::Sealed {
+        if record.step < Step::Sealed && verifier::may_seal(&record) {
             schema::seal(&self.agent.milvus, &record).await?;
             self.step(&mut record, Step::Sealed).await?;
         }
@@ -157,8 +175,13 @@ impl Session {
         Ok(Answer::Report(report))
     }
 
-    fn close(&self, job: &JobName, phase: Phase) -> Result<Answer, Fault> {
+    async fn close(&self, job: &JobName, phase: Phase) -> Result<Answer, Fault> {
         self.owned(job)?;
+        for record in self.agent.collections(job)? {
+            let index = record.plan.index;
+            let release = verifier::release(&self.agent, job, index);
+            self.agent.turns.take(job, index, release).await?;
+        }
         tracing::info!(%job, %phase, "job has ended");
         Ok(Answer::Done)
     }

@@ -5,6 +5,7 @@ use crate::jobs::Operator;
 use crate::ledgers::Ledgers;
 use crate::owners::Owners;
 use crate::session;
+use crate::turns::Turns;
 use crate::writer::pace::Pace;
 use control::{Board, Listener};
 use model::{Fault, Incarnation, Scope};
@@ -44,6 +45,7 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
         ledgers: Ledgers::new(journal.clone()),
         journal,
         owners: Owners::default(),
+        turns: Turns::default(),
         board: Board::default(),
         scope: Scope {
             allow: config.scope.include.clone(),

@@ -18,6 +18,7 @@ mod owners;
 mod pipeline;
 mod records;
 mod session;
+mod turns;
 mod verifier;
 mod writer;
 

@@ -10,15 +10,19 @@ mod rows;
 mod source_rows;
 mod whole;
 
+use crate::agent::Agent;
 use crate::answers::Session;
-use crate::records::{CollectionRecord, VERDICTS, Verdict, collection_key};
+use crate::records::{CollectionRecord, Step, VERDICTS, Verdict, collection_key};
 use crate::writer::schema;
 use found::Found;
 use futures::TryStreamExt;
-use milvus_rows::MilvusTarget;
+use milvus_rows::{MilvusTarget, Opened};
 use model::job::Verify;
 use model::report::CollectionReport;
-use model::{Fault, JobSpec, KeyRange, UnitId, Verification};
+use model::{
+    CollectionIndex, CollectionSpec, Difference, DifferenceKind, Fault, JobName, JobSpec, KeyRange,
+    UnitId, Verification, codes,
+};
 use protocol::Note;
 use protocol::call::CollectionPlan;
 use rows::TargetRows;
@@ -31,6 +35,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const UNITS_AT_ONCE: usize = 4;
 
 /// Compares a collection's rows, as the job asks.
+///
+/// # Cancel safety
+/// The units that were compared are not compared again; a collection that was loaded for it is released by the next verification,
+/// or when the job is closed.
 pub(crate) async fn verify(
     session: &Session,
     spec: &JobSpec,
@@ -42,25 +50,32 @@ pub(crate) async fn verify(
         caller: &session.caller,
         job: &plan.job,
     };
-    let report = match spec.verify {
-        Verify::None => blank(&plan, Verification::NotRun),
-        how => {
-            let target = MilvusTarget::open(session, spec, &mut record, &plan).await?;
-            let report = match how {
+    let report = if spec.verify == Verify::None {
+        blank(&plan, Verification::NotRun)
+    } else {
+        match MilvusTarget::open(session, spec, &mut record, &plan).await? {
+            Opened::Missing => missing(blank(&plan, Verification::Clean)),
+            Opened::Unreadable { reason } => blank(&plan, Verification::Blocked { reason }),
+            Opened::Ready(target) => match spec.verify {
                 _ if crate::writer::mapping::regenerates_keys(spec, &plan) => {
                     whole::compare(&source, &target, &plan, units).await?
                 }
                 Verify::Counts => counts(&source, &target, &plan).await?,
                 _ => content(session, &source, &target, &plan, units).await?,
-            };
-            target.close(session, &mut record).await?;
-            report
+            },
         }
     };
+    release_loaded(&session.agent, &mut record).await?;
     record.plan = plan;
     record.report = Some(report.clone());
     session.agent.put_report(&record).await?;
     Ok(report)
+}
+
+/// Whether the rows are as they should be, so that the collection may get its aliases and its users.
+pub(crate) fn may_seal(record: &CollectionRecord) -> bool {
+    let outcome = record.report.as_ref().map(|report| &report.outcome);
+    matches!(outcome, Some(Verification::Clean | Verification::NotRun))
 }
 
 /// Compares the definition, and adds what differs to the rows' report.
@@ -69,33 +84,69 @@ pub(crate) async fn compare_definitions(
     record: &mut CollectionRecord,
 ) -> Result<CollectionReport, Fault> {
     let milvus = &session.agent.milvus;
-    let actual = milvus
-        .in_database(&record.plan.target.database)
-        .describe_collection(&record.plan.target.collection)
-        .await?;
-    let mut found = Found::default();
-    let (wanted, actual) = (
-        schema::comparable(milvus, record.expected.clone()),
-        schema::comparable(milvus, actual),
-    );
-    definition::compare(&wanted, &actual)
-        .into_iter()
-        .for_each(|difference| found.add(difference));
-    let mut report = record
+    let report = record
         .report
         .take()
         .unwrap_or_else(|| blank(&record.plan, Verification::NotRun));
-    let (named, total) = found.into_parts();
-    report.differences.extend(named);
-    report.differences_total += total;
-    if total > 0 {
-        report.outcome = Verification::Mismatched {
-            differences: report.differences_total,
-        };
-    }
+    let report = match describe(&session.agent, &record.plan).await? {
+        Some(actual) => {
+            let wanted = schema::comparable(milvus, record.expected.clone());
+            let mut actual = schema::comparable(milvus, actual);
+            if record.step < Step::Sealed {
+                // Aliases and the load state come last, and only to rows that were proven.
+                actual.aliases.clone_from(&wanted.aliases);
+                actual.load = wanted.load;
+            }
+            with(report, definition::compare(&wanted, &actual))
+        }
+        None => missing(report),
+    };
     record.report = Some(report.clone());
     session.agent.put_collection(record).await?;
     Ok(report)
+}
+
+/// Releases a collection that is loaded only to be compared: a comparison that was cut off has left it so. A release that fails is
+/// logged, and no matter of the job.
+pub(crate) async fn release(
+    agent: &Agent,
+    job: &JobName,
+    index: CollectionIndex,
+) -> Result<(), Fault> {
+    let mut record = agent.begun_collection(job, index)?;
+    let outcome = release_loaded(agent, &mut record).await;
+    if let Err(error) = outcome {
+        tracing::warn!(collection = %record.plan.target, %error, "a collection that was loaded to be compared is still loaded");
+    }
+    Ok(())
+}
+
+async fn release_loaded(agent: &Agent, record: &mut CollectionRecord) -> Result<(), Fault> {
+    if !record.loaded_to_verify {
+        return Ok(());
+    }
+    let target = &record.plan.target;
+    let milvus = agent.milvus.in_database(&target.database);
+    milvus.release(&target.collection).await?;
+    record.loaded_to_verify = false;
+    agent.put_collection(record).await?;
+    Ok(())
+}
+
+/// The target's definition as it is now; `None` if the collection, or its database, is not there.
+async fn describe(agent: &Agent, plan: &CollectionPlan) -> Result<Option<CollectionSpec>, Fault> {
+    let milvus = agent.milvus.in_database(&plan.target.database);
+    let described = milvus.describe_collection(&plan.target.collection).await;
+    match described.map_err(Fault::from) {
+        Ok(actual) => Ok(Some(actual)),
+        Err(fault)
+            if [codes::COLLECTION_NOT_FOUND, codes::DATABASE_NOT_FOUND]
+                .contains(&fault.code.as_str()) =>
+        {
+            Ok(None)
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 async fn content(
@@ -223,6 +274,34 @@ async fn counts(
         finish(&mut report, found);
     }
     Ok(report)
+}
+
+/// The report of a collection that the target lacks.
+fn missing(report: CollectionReport) -> CollectionReport {
+    let is_missing = |found: &Difference| found.kind == DifferenceKind::Collection;
+    if report.differences.iter().any(is_missing) {
+        return report;
+    }
+    let difference = Difference {
+        kind: DifferenceKind::Collection,
+        partition: None,
+        key: None,
+        field: None,
+        detail: format!("collection {} is missing on the target", report.target),
+    };
+    with(report, vec![difference])
+}
+
+/// The report with more differences.
+fn with(mut report: CollectionReport, found: Vec<Difference>) -> CollectionReport {
+    report.differences_total += found.len() as u64;
+    if !found.is_empty() {
+        report.outcome = Verification::Mismatched {
+            differences: report.differences_total,
+        };
+    }
+    report.differences.extend(found);
+    report
 }
 
 /// Puts what was found into the report.

@@ -12,7 +12,12 @@ use std::time::Instant;
 const ROWS_OF_PAGE: u64 = 2500;
 
 /// Copies by so many tasks at the same time. Keys are 0, 1, 2, …, so that the ranges are known without asking.
-pub(crate) async fn measure(source: &Server, target: &Server, rows: u64, tasks: usize) -> Result<Measured> {
+pub(crate) async fn measure(
+    source: &Server,
+    target: &Server,
+    rows: u64,
+    tasks: usize,
+) -> Result<Measured> {
     let (reader, writer) = (source.client().await?, target.client().await?);
     let spec = reader.describe_collection(COLLECTION).await?;
     writer.create_collection(&same(&spec)).await?;
@@ -28,10 +33,22 @@ pub(crate) async fn measure(source: &Server, target: &Server, rows: u64, tasks: 
             let (reader, writer, fields) = (reader.clone(), writer.clone(), &fields);
             async move {
                 let seen = ReadPoint::Any;
-                let read =
-                    RangeRead { collection: COLLECTION, partition: None, primary, fields, range: &range, seen };
+                let read = RangeRead {
+                    collection: COLLECTION,
+                    partition: None,
+                    primary,
+                    fields,
+                    range: &range,
+                    seen,
+                };
                 let batch = reader.query_range(&read).await?;
-                let rows = Rows { collection: COLLECTION, partition: None, batch: &batch, omit: &[], flagged: &[] };
+                let rows = Rows {
+                    collection: COLLECTION,
+                    partition: None,
+                    batch: &batch,
+                    omit: &[],
+                    flagged: &[],
+                };
                 anyhow::Ok(writer.insert(&rows).await?.rows)
             }
         })
@@ -40,7 +57,11 @@ pub(crate) async fn measure(source: &Server, target: &Server, rows: u64, tasks: 
         .await?;
     let copied = copied.iter().sum::<u64>();
     anyhow::ensure!(copied == rows, "{copied} of {rows} rows arrived");
-    Ok(Measured::new(format!("ceiling: raw answers as inserts, {tasks} at once"), rows, begun.elapsed()))
+    Ok(Measured::new(
+        format!("ceiling: raw answers as inserts, {tasks} at once"),
+        rows,
+        begun.elapsed(),
+    ))
 }
 
 fn same(spec: &CollectionSpec) -> NewCollection {

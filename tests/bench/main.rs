@@ -29,7 +29,11 @@ pub(crate) struct Measured {
 
 impl Measured {
     pub(crate) fn new(name: impl Into<String>, rows: u64, took: Duration) -> Self {
-        Self { name: name.into(), rows, seconds: took.as_secs_f64() }
+        Self {
+            name: name.into(),
+            rows,
+            seconds: took.as_secs_f64(),
+        }
     }
 
     fn rows_per_second(&self) -> f64 {
@@ -41,10 +45,20 @@ impl Measured {
 async fn main() -> Result<()> {
     // `cargo bench` passes flags of its own runner; there is nothing to choose here.
     let (rows, dim) = (number("ROWS", 200_000), number("DIM", 384) as u32);
-    let (source, target) = tokio::try_join!(Server::start(Kind::V2_3_5), Server::start(Kind::V2_3_5))?;
-    let bulk = Bulk { database: "default", collection: COLLECTION, rows, dim, flags: &["--text", "--json"] };
+    let (source, target) =
+        tokio::try_join!(Server::start(Kind::V2_3_5), Server::start(Kind::V2_3_5))?;
+    let bulk = Bulk {
+        database: "default",
+        collection: COLLECTION,
+        rows,
+        dim,
+        flags: &["--text", "--json"],
+    };
     let bytes = source.seed_bulk(&bulk).await?;
-    println!("{rows} rows of {dim} dimensions with a text and a JSON document: {} MiB", bytes >> 20);
+    println!(
+        "{rows} rows of {dim} dimensions with a text and a JSON document: {} MiB",
+        bytes >> 20
+    );
 
     let mut table = Vec::new();
     for tasks in [2, 4, 8] {
@@ -56,23 +70,41 @@ async fn main() -> Result<()> {
     let job = passage::measure(&source, &target, number("READERS", 4)).await?;
     drop_copy(&target).await?;
 
-    let ceiling = table.iter().map(Measured::rows_per_second).fold(0.0, f64::max);
+    let ceiling = table
+        .iter()
+        .map(Measured::rows_per_second)
+        .fold(0.0, f64::max);
     let copy = job.copy.rows_per_second();
     let gib = bytes as f64 / f64::from(1 << 30);
     table.extend([script.clone(), job.copy.clone(), job.whole.clone()]);
     for row in &table {
-        println!("{:<42} {:>8.1} s {:>10.0} rows/s", row.name, row.seconds, row.rows_per_second());
+        println!(
+            "{:<42} {:>8.1} s {:>10.0} rows/s",
+            row.name,
+            row.seconds,
+            row.rows_per_second()
+        );
     }
-    println!("passage / plain script: {:.1}", copy / script.rows_per_second());
+    println!(
+        "passage / plain script: {:.1}",
+        copy / script.rows_per_second()
+    );
     println!("passage / ceiling:      {:.2}", copy / ceiling);
     let of_copy = |seconds: f64| seconds / gib;
-    println!("CPU seconds per GiB:    agent-source {:.1}, agent-target {:.1} (copy)", of_copy(job.cpu.0), of_copy(job.cpu.1));
+    println!(
+        "CPU seconds per GiB:    agent-source {:.1}, agent-target {:.1} (copy)",
+        of_copy(job.cpu.0),
+        of_copy(job.cpu.1)
+    );
     source.stop().await?;
     target.stop().await
 }
 
 fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    std::env::var(variable)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 async fn drop_copy(target: &Server) -> Result<()> {
@@ -81,8 +113,17 @@ async fn drop_copy(target: &Server) -> Result<()> {
 
 /// The official SDK: an iterator, and an insert for each of its pages, at the page size that suits it best.
 async fn plain(source: &Server, target: &Server) -> Result<Measured> {
-    let done = python::script("tests/bench/plain.py", &[source.uri(), target.uri(), COLLECTION], LIMIT).await?;
+    let done = python::script(
+        "tests/bench/plain.py",
+        &[source.uri(), target.uri(), COLLECTION],
+        LIMIT,
+    )
+    .await?;
     let rows = done["rows"].as_u64().unwrap_or_default();
     let took = Duration::from_secs_f64(done["seconds"].as_f64().unwrap_or_default());
-    Ok(Measured::new(format!("plain script, {} rows a page", done["page"]), rows, took))
+    Ok(Measured::new(
+        format!("plain script, {} rows a page", done["page"]),
+        rows,
+        took,
+    ))
 }

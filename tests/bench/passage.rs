@@ -34,11 +34,22 @@ pub(crate) async fn measure(source: &Server, target: &Server, readers: u64) -> R
     jobs::ensure_completed(&pair.source, &status).await?;
     let rows = status.collections[0].rows_copied;
     let copy = Measured::new("passage: copy", rows, copied - copying);
-    Ok(Job { copy, whole: Measured::new("passage: whole job, with index and proof", rows, begun.elapsed()), cpu })
+    Ok(Job {
+        copy,
+        whole: Measured::new(
+            "passage: whole job, with index and proof",
+            rows,
+            begun.elapsed(),
+        ),
+        cpu,
+    })
 }
 
 fn cpu(agent: &Agent) -> Result<f64> {
-    agent.process()?.cpu_seconds().context("processor time is told")
+    agent
+        .process()?
+        .cpu_seconds()
+        .context("processor time is told")
 }
 
 /// When the first and the last status was seen in which rows were on their way.
@@ -50,7 +61,10 @@ async fn watch_copy(agent: &Agent) -> Result<(Instant, Instant)> {
     while let Some(line) = lines.next_line().await? {
         let status: JobStatus = serde_json::from_str(&line)?;
         let now = Instant::now();
-        let all_there = status.collections.iter().all(|one| Some(one.rows_copied) == one.rows_total);
+        let all_there = status
+            .collections
+            .iter()
+            .all(|one| Some(one.rows_copied) == one.rows_total);
         match status.phase {
             Phase::Pending | Phase::Preparing => {}
             Phase::Copying if !all_there => {

@@ -21,7 +21,11 @@ pub(crate) const AUTO_ID_OFF: [&str; 1] = ["schema:autoID"];
 
 /// How many collections of a full server can be read.
 pub(crate) fn readable(full: &Seeded) -> u64 {
-    let readable = |name: &&String| !UNREADABLE.iter().any(|unreadable| name.ends_with(&format!(".{unreadable}")));
+    let readable = |name: &&String| {
+        !UNREADABLE
+            .iter()
+            .any(|unreadable| name.ends_with(&format!(".{unreadable}")))
+    };
     full.collections.iter().filter(readable).count() as u64
 }
 
@@ -38,7 +42,11 @@ fn everything_that_2_3_5_holds_arrives_on_2_3_5() -> Result<()> {
     fleet::run(async {
         let copied = verify::copied().await?;
         let verdict = &copied.verdict;
-        assert!(verdict.equal, "{} differences: {:#?}", verdict.found, verdict.differences);
+        assert!(
+            verdict.equal,
+            "{} differences: {:#?}",
+            verdict.found, verdict.differences
+        );
         assert!(verdict.unread.is_empty(), "{:#?}", verdict.unread);
         assert_eq!(verdict.collections, copied.readable);
         Ok(())
@@ -55,13 +63,29 @@ fn everything_that_2_2_16_holds_arrives_on_2_3_5_under_other_names() -> Result<(
         spec["unloaded"] = "load".into();
         spec["rename"] = json!({ "default.*": "old.*", "archive.*": "old_archive.*" });
         let status = jobs::run_to_completion(&pair.source, &spec, FULL_LIMIT).await?;
-        assert!(status.collections.iter().all(|collection| collection.phase == CollectionPhase::Done));
-        assert!(is_told(&status, Severity::Changed, codes::INDEX_MAPPED, "index_annoy"), "{:#?}", status.findings);
+        assert!(
+            status
+                .collections
+                .iter()
+                .all(|collection| collection.phase == CollectionPhase::Done)
+        );
+        assert!(
+            is_told(
+                &status,
+                Severity::Changed,
+                codes::INDEX_MAPPED,
+                "index_annoy"
+            ),
+            "{:#?}",
+            status.findings
+        );
         Comparison::of(&full.server, target)
             .renamed(&["default.*=old.*", "archive.*=old_archive.*"])
             .excluding(&UNREADABLE)
             .ignoring(&AUTO_ID_OFF)
-            .assert_equal_but(readable(&full), |found| found.collection == "index_annoy" && found.kind == "index_params")
+            .assert_equal_but(readable(&full), |found| {
+                found.collection == "index_annoy" && found.kind == "index_params"
+            })
             .await?;
         Ok(())
     })
@@ -83,7 +107,11 @@ fn everything_that_lite_holds_arrives_on_lite() -> Result<()> {
             .ignoring(&AUTO_ID_OFF)
             .assert_equal(readable(&full))
             .await?;
-        assert!(compared.rows > full.rows / 2, "{compared:?} of {}", full.rows);
+        assert!(
+            compared.rows > full.rows / 2,
+            "{compared:?} of {}",
+            full.rows
+        );
         Ok(())
     })
 }
@@ -101,7 +129,12 @@ fn what_lite_can_hold_of_2_3_5_arrives_on_it_and_the_rest_is_named() -> Result<(
         let asked = jobs::dry_run(&pair.source, &spec, FULL_LIMIT).await?;
         for collection in refused {
             assert!(
-                is_told(&asked, Severity::Blocked, codes::TYPE_UNSUPPORTED, collection),
+                is_told(
+                    &asked,
+                    Severity::Blocked,
+                    codes::TYPE_UNSUPPORTED,
+                    collection
+                ),
                 "{collection} in {:#?}",
                 asked.findings
             );

@@ -51,10 +51,17 @@ const TARGET: [&str; 12] = [
 #[test]
 fn an_agent_that_dies_at_any_point_of_its_journal_goes_on_from_there() -> Result<()> {
     fleet::run(async {
-        let (source, target) = tokio::try_join!(Server::start(Kind::V2_3_5), Server::start(Kind::V2_3_5))?;
+        let (source, target) =
+            tokio::try_join!(Server::start(Kind::V2_3_5), Server::start(Kind::V2_3_5))?;
         for (collection, keys) in [("numbers", "int64"), ("texts", "varchar")] {
             let flags = ["--keys", keys, "--partitions", "2", "--text"];
-            let bulk = Bulk { database: "default", collection, rows: 3000, dim: 16, flags: &flags };
+            let bulk = Bulk {
+                database: "default",
+                collection,
+                rows: 3000,
+                dim: 16,
+                flags: &flags,
+            };
             source.seed_bulk(&bulk).await?;
         }
         let mut pair = Pair::new(&source, &target).await?;
@@ -70,7 +77,10 @@ fn an_agent_that_dies_at_any_point_of_its_journal_goes_on_from_there() -> Result
         }
         arm(&mut pair.source, Some(SOURCE[0]));
         pair.source.start().await?;
-        tokio::try_join!(die_at_each(&mut pair.source, &SOURCE), die_at_each(&mut pair.target, &TARGET))?;
+        tokio::try_join!(
+            die_at_each(&mut pair.source, &SOURCE),
+            die_at_each(&mut pair.target, &TARGET)
+        )?;
         let status = jobs::wait(&pair.source, "crashes", LIMIT).await?;
         assert_eq!(status.phase, Phase::Completed);
         jobs::ensure_completed(&pair.source, &status).await?;
@@ -91,22 +101,40 @@ async fn die_at_each(agent: &mut Agent, points: &[&str]) -> Result<()> {
 }
 
 fn arm(agent: &mut Agent, point: Option<&str>) {
-    agent.environment = point.map(|point| (VARIABLE.to_owned(), point.to_owned())).into_iter().collect();
+    agent.environment = point
+        .map(|point| (VARIABLE.to_owned(), point.to_owned()))
+        .into_iter()
+        .collect();
 }
 
 async fn ensure_aborted(agent: &mut Agent, point: &str) -> Result<()> {
-    let status = agent.ended(LIMIT).await.map_err(|error| error.context(format!("never came by {point}")))?;
-    ensure!(status.signal() == Some(ABORTED), "at {point}: {status}\n{}", agent.log_tail());
+    let status = agent
+        .ended(LIMIT)
+        .await
+        .map_err(|error| error.context(format!("never came by {point}")))?;
+    ensure!(
+        status.signal() == Some(ABORTED),
+        "at {point}: {status}\n{}",
+        agent.log_tail()
+    );
     Ok(())
 }
 
 #[test]
 fn every_point_in_the_code_is_died_at() {
-    let listed: BTreeSet<String> = [&CREATION[..], &SOURCE, &TARGET].concat().into_iter().map(str::to_owned).collect();
+    let listed: BTreeSet<String> = [&CREATION[..], &SOURCE, &TARGET]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     let mut found = BTreeSet::new();
     for agent in ["agent-source", "agent-target"] {
         for text in crate::house::sources(agent) {
-            found.extend(text.split('"').filter(|word| is_point(word)).map(str::to_owned));
+            found.extend(
+                text.split('"')
+                    .filter(|word| is_point(word))
+                    .map(str::to_owned),
+            );
         }
     }
     assert_eq!(found, listed);

@@ -18,8 +18,15 @@ const BYTES_PER_SECOND: u64 = 6 << 20;
 
 /// Two servers that are ours to kill, and a collection on the first.
 async fn ground(name: &str) -> Result<(Server, Server, u64)> {
-    let (source, target) = tokio::try_join!(Server::start(Kind::V2_3_5), Server::start(Kind::V2_3_5))?;
-    let bulk = Bulk { database: "default", collection: name, rows: ROWS, dim: 128, flags: &["--partitions", "2"] };
+    let (source, target) =
+        tokio::try_join!(Server::start(Kind::V2_3_5), Server::start(Kind::V2_3_5))?;
+    let bulk = Bulk {
+        database: "default",
+        collection: name,
+        rows: ROWS,
+        dim: 128,
+        flags: &["--partitions", "2"],
+    };
     let bytes = source.seed_bulk(&bulk).await?;
     Ok((source, target, bytes))
 }
@@ -43,7 +50,10 @@ fn kills_of_everything_and_cuts_during_a_copy_lose_and_double_nothing() -> Resul
         jobs::ensure_completed(&pair.source, &status).await?;
         let verdict = Comparison::of(&source, &target).assert_equal(1).await?;
         assert_eq!(verdict.rows, ROWS);
-        println!("carried {} bytes for {bytes} of values", pair.link.carried());
+        println!(
+            "carried {} bytes for {bytes} of values",
+            pair.link.carried()
+        );
         source.stop().await?;
         target.stop().await
     })
@@ -53,7 +63,13 @@ fn kills_of_everything_and_cuts_during_a_copy_lose_and_double_nothing() -> Resul
 fn agents_that_are_stopped_in_order_go_on_where_they_were() -> Result<()> {
     fleet::run(async {
         let (source, target) = (fleet::lite_source().await?, fleet::lite_target().await?);
-        let bulk = Bulk { database: "default", collection: "stopped", rows: 20_000, dim: 64, flags: &[] };
+        let bulk = Bulk {
+            database: "default",
+            collection: "stopped",
+            rows: 20_000,
+            dim: 64,
+            flags: &[],
+        };
         let bytes = source.seed_bulk(&bulk).await?;
         let mut pair = Pair::started(source, target).await?;
         pair.link.slow_to(BYTES_PER_SECOND);
@@ -67,7 +83,10 @@ fn agents_that_are_stopped_in_order_go_on_where_they_were() -> Result<()> {
         pair.link.slow_to(0);
         let status = jobs::wait(&pair.target, "stopped", LIMIT).await?;
         jobs::ensure_completed(&pair.target, &status).await?;
-        Comparison::of(source, target).only(&["stopped"]).assert_equal(1).await?;
+        Comparison::of(source, target)
+            .only(&["stopped"])
+            .assert_equal(1)
+            .await?;
         Ok(())
     })
 }

@@ -46,15 +46,31 @@ pub(crate) fn run(test: impl Future<Output = Result<()>>) -> Result<()> {
 async fn seeded(kind: Kind) -> Result<Seeded> {
     let server = Server::start(kind).await?;
     let done = server.seed_full(&[]).await?;
-    assert_eq!(done["notes"], serde_json::json!([]), "the {} server holds all that is said of it", kind.name());
+    assert_eq!(
+        done["notes"],
+        serde_json::json!([]),
+        "the {} server holds all that is said of it",
+        kind.name()
+    );
     let names = done["collections"].as_array().into_iter().flatten();
-    let collections = names.filter_map(|name| name.as_str()).map(str::to_owned).collect();
-    Ok(Seeded { server, collections, rows: done["rows"].as_u64().unwrap_or_default(), busy: Mutex::default() })
+    let collections = names
+        .filter_map(|name| name.as_str())
+        .map(str::to_owned)
+        .collect();
+    Ok(Seeded {
+        server,
+        collections,
+        rows: done["rows"].as_u64().unwrap_or_default(),
+        busy: Mutex::default(),
+    })
 }
 
 async fn turn(cell: &'static OnceCell<Seeded>, kind: Kind) -> Result<Turn> {
     let seeded = cell.get_or_try_init(|| seeded(kind)).await?;
-    Ok(Turn { seeded, _busy: seeded.busy.lock().await })
+    Ok(Turn {
+        seeded,
+        _busy: seeded.busy.lock().await,
+    })
 }
 
 /// A 2.3.5 that holds everything it can; tests leave it as it is.
@@ -97,7 +113,10 @@ pub(crate) async fn lite_source() -> Result<&'static Server> {
 pub(crate) async fn guarded() -> Result<&'static Server> {
     static CELL: OnceCell<Server> = OnceCell::const_new();
     let narrow = format!("proxy.grpc.serverMaxRecvSize={NARROW_BYTES}");
-    CELL.get_or_try_init(|| async { Server::start_with(Kind::V2_3_5, &["--auth", "--set", &narrow]).await }).await
+    CELL.get_or_try_init(|| async {
+        Server::start_with(Kind::V2_3_5, &["--auth", "--set", &narrow]).await
+    })
+    .await
 }
 
 /// The largest message that the guarded server takes.

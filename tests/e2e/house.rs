@@ -8,7 +8,10 @@ const LONGEST: usize = 500;
 
 /// The texts of a crate's source files.
 pub(crate) fn sources(krate: &str) -> Vec<String> {
-    rust_files(&places::repository().join(krate).join("src")).iter().map(|file| read(file)).collect()
+    rust_files(&places::repository().join(krate).join("src"))
+        .iter()
+        .map(|file| read(file))
+        .collect()
 }
 
 fn read(file: &Path) -> String {
@@ -32,7 +35,11 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 fn module(krate: &str, name: &str) -> Vec<PathBuf> {
     let folder = places::repository().join(krate).join("src");
     let own = folder.join(format!("{name}.rs"));
-    assert!(own.exists(), "{} is gone: which file holds {name} now?", own.display());
+    assert!(
+        own.exists(),
+        "{} is gone: which file holds {name} now?",
+        own.display()
+    );
     [vec![own], rust_files(&folder.join(name))].concat()
 }
 
@@ -40,7 +47,11 @@ fn assert_apart(krate: &str, one: &str, other: &str) {
     for (name, forbidden) in [(one, other), (other, one)] {
         for file in module(krate, name) {
             let found = read(&file).contains(&format!("crate::{forbidden}"));
-            assert!(!found, "{} names {forbidden}: the two meet in the pipeline only", file.display());
+            assert!(
+                !found,
+                "{} names {forbidden}: the two meet in the pipeline only",
+                file.display()
+            );
         }
     }
 }
@@ -57,7 +68,10 @@ fn inbox_and_writer_do_not_know_each_other() {
 
 #[test]
 fn the_agents_do_not_know_each_other() {
-    for (agent, other) in [("agent-source", "agent-target"), ("agent-target", "agent-source")] {
+    for (agent, other) in [
+        ("agent-source", "agent-target"),
+        ("agent-target", "agent-source"),
+    ] {
         let manifest = read(&places::repository().join(agent).join("Cargo.toml"));
         let dependencies = manifest.split("[dependencies]").nth(1).unwrap_or_default();
         assert!(!dependencies.contains(other), "{agent} depends on {other}");
@@ -78,7 +92,9 @@ fn pure_rooms_have_neither_a_runtime_nor_a_wire() {
 #[test]
 fn no_file_is_longer_than_it_may_be() {
     let rooms = ["agent-source", "agent-target", "common", "proto"];
-    let files = rooms.iter().flat_map(|room| rust_files(&places::repository().join(room)));
+    let files = rooms
+        .iter()
+        .flat_map(|room| rust_files(&places::repository().join(room)));
     let is_test = |file: &PathBuf| file.components().any(|part| part.as_os_str() == "tests");
     let length = |file: &Path| read(file).lines().count();
     let long: Vec<_> = files

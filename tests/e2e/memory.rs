@@ -20,7 +20,13 @@ const SLOW_BYTES_PER_SECOND: u64 = 5 << 20;
 fn a_slow_target_does_not_fill_the_memory() -> Result<()> {
     fleet::run(async {
         let (source, target) = (fleet::lite_source().await?, fleet::lite_target().await?);
-        let bulk = Bulk { database: "default", collection: "slowly", rows: 60_000, dim: 256, flags: &[] };
+        let bulk = Bulk {
+            database: "default",
+            collection: "slowly",
+            rows: 60_000,
+            dim: 256,
+            flags: &[],
+        };
         source.seed_bulk(&bulk).await?;
         let address = target.uri().strip_prefix("http://").context("an address")?;
         let slow = Link::to(address.parse()?).await?;
@@ -30,11 +36,18 @@ fn a_slow_target_does_not_fill_the_memory() -> Result<()> {
         slow.slow_to(SLOW_BYTES_PER_SECOND);
         jobs::run_to_completion(&pair.source, &jobs::spec("slowly", &["slowly"]), LIMIT).await?;
         for side in [Side::Source, Side::Target] {
-            let peak = pair.agent(side).process()?.peak_resident_bytes().context("memory is told")?;
+            let peak = pair
+                .agent(side)
+                .process()?
+                .peak_resident_bytes()
+                .context("memory is told")?;
             println!("{}: at most {} MiB resident", side.program(), peak >> 20);
             assert!(peak <= MOST_BYTES, "{}: {peak} bytes", side.program());
         }
-        Comparison::of(source, target).only(&["slowly"]).assert_equal(1).await?;
+        Comparison::of(source, target)
+            .only(&["slowly"])
+            .assert_equal(1)
+            .await?;
         Ok(())
     })
 }

@@ -23,7 +23,15 @@ async fn prepared(collection: &str) -> Result<(&'static Server, &'static Server,
 
 async fn make(server: &Server, collection: &str, rows: u64, seed: &str) -> Result<()> {
     let flags = ["--text", "--json", "--seed", seed];
-    server.seed_bulk(&Bulk { database: "default", collection, rows, dim: 8, flags: &flags }).await?;
+    server
+        .seed_bulk(&Bulk {
+            database: "default",
+            collection,
+            rows,
+            dim: 8,
+            flags: &flags,
+        })
+        .await?;
     Ok(())
 }
 
@@ -38,7 +46,10 @@ fn the_target_may_dial_and_be_given_the_job() -> Result<()> {
         jobs::run_to_completion(&pair.target, &jobs::spec("dialled", &["dialled"]), LIMIT).await?;
         let seen_on_the_source = jobs::wait(&pair.source, "dialled", LIMIT).await?;
         assert_eq!(seen_on_the_source.phase, Phase::Completed);
-        Comparison::of(source, target).only(&["dialled"]).assert_equal(1).await?;
+        Comparison::of(source, target)
+            .only(&["dialled"])
+            .assert_equal(1)
+            .await?;
         Ok(())
     })
 }
@@ -54,8 +65,18 @@ fn a_dry_run_tells_what_it_finds_and_changes_nothing() -> Result<()> {
         assert_eq!(status.collections.len(), 1);
         assert_eq!(status.collections[0].target, "not_there.untouched".into());
         let client = target.client().await?;
-        assert!(!client.list_databases().await?.contains(&"not_there".to_owned()));
-        assert!(!client.list_collections().await?.contains(&"untouched".to_owned()));
+        assert!(
+            !client
+                .list_databases()
+                .await?
+                .contains(&"not_there".to_owned())
+        );
+        assert!(
+            !client
+                .list_collections()
+                .await?
+                .contains(&"untouched".to_owned())
+        );
         Ok(())
     })
 }
@@ -83,7 +104,10 @@ fn a_name_that_is_taken_is_made_anew_when_the_job_says_so() -> Result<()> {
         let mut spec = jobs::spec("replaced", &["replaced"]);
         spec["on_conflict"] = "replace".into();
         jobs::run_to_completion(&pair.source, &spec, LIMIT).await?;
-        Comparison::of(source, target).only(&["replaced"]).assert_equal(1).await?;
+        Comparison::of(source, target)
+            .only(&["replaced"])
+            .assert_equal(1)
+            .await?;
         Ok(())
     })
 }
@@ -97,7 +121,10 @@ fn rows_are_added_to_a_collection_that_is_there_when_the_job_says_so() -> Result
         let mut spec = jobs::spec("appended", &["appended"]);
         spec["on_conflict"] = "append".into();
         jobs::run_to_completion(&pair.source, &spec, LIMIT).await?;
-        Comparison::of(source, target).only(&["appended"]).assert_equal(1).await?;
+        Comparison::of(source, target)
+            .only(&["appended"])
+            .assert_equal(1)
+            .await?;
         Ok(())
     })
 }
@@ -130,7 +157,10 @@ fn a_collection_that_is_loaded_for_the_job_is_released_afterwards() -> Result<()
         spec["unloaded"] = "load".into();
         spec["rename"] = json!({ "default.*": "borrowed.*" });
         jobs::run_to_completion(&pair.source, &spec, LIMIT).await?;
-        assert_eq!(full.server.client().await?.load_state("released").await?, LoadState::NotLoaded);
+        assert_eq!(
+            full.server.client().await?.load_state("released").await?,
+            LoadState::NotLoaded
+        );
         Comparison::of(&full.server, target)
             .only(&["released"])
             .renamed(&["default.*=borrowed.*"])
@@ -149,7 +179,10 @@ fn what_was_not_compared_is_not_called_equal() -> Result<()> {
         let status = jobs::run(&pair.source, &spec, LIMIT).await?;
         assert_eq!(status.phase, Phase::Completed, "{:?}", status.cause);
         assert_eq!(status.collections[0].verification, Verification::NotRun);
-        Comparison::of(source, target).only(&["unproven"]).assert_equal(1).await?;
+        Comparison::of(source, target)
+            .only(&["unproven"])
+            .assert_equal(1)
+            .await?;
         Ok(())
     })
 }
@@ -165,12 +198,18 @@ fn a_cancelled_job_ends_and_another_can_take_its_place() -> Result<()> {
         assert_eq!(told.code, 0, "{told:?}");
         let watched = pair.source.tell(&["job", "watch", "cancelled"]).await?;
         assert_eq!(watched.code, 5, "{watched:?}");
-        assert_eq!(jobs::show(&pair.source, "cancelled").await?.phase, Phase::Cancelled);
+        assert_eq!(
+            jobs::show(&pair.source, "cancelled").await?.phase,
+            Phase::Cancelled
+        );
         pair.link.slow_to(0);
         spec["name"] = "cancelled-again".into();
         spec["on_conflict"] = "replace".into();
         jobs::run_to_completion(&pair.source, &spec, LIMIT).await?;
-        Comparison::of(source, target).only(&["cancelled"]).assert_equal(1).await?;
+        Comparison::of(source, target)
+            .only(&["cancelled"])
+            .assert_equal(1)
+            .await?;
         Ok(())
     })
 }
@@ -180,13 +219,19 @@ fn jobs_side_by_side_do_not_disturb_each_other() -> Result<()> {
     fleet::run(async {
         let (source, target, pair) = prepared("left").await?;
         make(source, "right", ROWS, "2").await?;
-        let (left, right) = (jobs::spec("left", &["left"]), jobs::spec("right", &["right"]));
+        let (left, right) = (
+            jobs::spec("left", &["left"]),
+            jobs::spec("right", &["right"]),
+        );
         pair.linked().await?;
         tokio::try_join!(
             jobs::run_to_completion(&pair.source, &left, LIMIT),
             jobs::run_to_completion(&pair.target, &right, LIMIT),
         )?;
-        Comparison::of(source, target).only(&["left", "right"]).assert_equal(2).await?;
+        Comparison::of(source, target)
+            .only(&["left", "right"])
+            .assert_equal(2)
+            .await?;
         Ok(())
     })
 }

@@ -33,7 +33,9 @@ async fn collector() -> Result<(String, Arc<Mutex<Vec<u8>>>)> {
                 // Empty SETTINGS, so that an HTTP/2 client goes on to speak.
                 let _ = stream.write_all(b"\0\0\0\x04\0\0\0\0\0").await;
                 while let Ok(read @ 1..) = stream.read(&mut chunk).await {
-                    seen.lock().unwrap_or_else(PoisonError::into_inner).extend(&chunk[..read]);
+                    seen.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .extend(&chunk[..read]);
                 }
             });
         }
@@ -48,45 +50,79 @@ fn no_secret_is_shown_anywhere() -> Result<()> {
         let target = Server::start_with(Kind::V2_3_5, &["--auth"]).await?;
         python::script(
             "tests/e2e/users.py",
-            &[target.uri(), "root:Milvus", "password", "root", "Milvus", PASSWORD],
+            &[
+                target.uri(),
+                "root:Milvus",
+                "password",
+                "root",
+                "Milvus",
+                PASSWORD,
+            ],
             LIMIT,
         )
         .await?;
-        source.seed_bulk(&Bulk { database: "default", collection: "canary", rows: 500, dim: 8, flags: &[] }).await?;
+        source
+            .seed_bulk(&Bulk {
+                database: "default",
+                collection: "canary",
+                rows: 500,
+                dim: 8,
+                flags: &[],
+            })
+            .await?;
         let (endpoint, traces) = collector().await?;
         let mut pair = Pair::new(source, &target).await?;
         let file = pair.folder().join("milvus.pw");
         std::fs::write(&file, PASSWORD)?;
         pair.target.config["milvus"]["user"] = "root".into();
         pair.target.config["milvus"]["password_file"] = json!(file);
-        let mut canary = Canary::of_keys(&[pair.certs.key(Side::Source), pair.certs.key(Side::Target)])?;
+        let mut canary =
+            Canary::of_keys(&[pair.certs.key(Side::Source), pair.certs.key(Side::Target)])?;
         canary.add("password", PASSWORD);
         canary.add("wrong password", WRONG);
         // Milvus is told the two of them in base64.
-        canary.add("password in base64", "cm9vdDpjNG5hcnktcGFzc3cwcmQtb2Ytcm9vdA");
+        canary.add(
+            "password in base64",
+            "cm9vdDpjNG5hcnktcGFzc3cwcmQtb2Ytcm9vdA",
+        );
         for side in [Side::Source, Side::Target] {
             let agent = pair.agent_mut(side);
             agent.canary = canary.clone();
-            agent.config["telemetry"] = json!({ "log": "json", "filter": "trace", "otlp_endpoint": endpoint });
+            agent.config["telemetry"] =
+                json!({ "log": "json", "filter": "trace", "otlp_endpoint": endpoint });
         }
         pair.start().await?;
         jobs::run_to_completion(&pair.source, &jobs::spec("canary", &["canary"]), LIMIT).await?;
         for side in [Side::Source, Side::Target] {
             let agent = pair.agent(side);
-            for words in [&["job", "report", "canary"][..], &["job", "list"], &["config", "show", "--origin"]] {
+            for words in [
+                &["job", "report", "canary"][..],
+                &["job", "list"],
+                &["config", "show", "--origin"],
+            ] {
                 // Looks through what it prints by itself.
                 agent.tell(words).await?;
             }
             agent.metrics().await?;
             let own = agent.process()?.pid();
-            let (_, shown) = process::list().into_iter().find(|(pid, _)| *pid == own).context("it runs")?;
+            let (_, shown) = process::list()
+                .into_iter()
+                .find(|(pid, _)| *pid == own)
+                .context("it runs")?;
             canary.assert_absent("process list", &shown)?;
         }
         pair.target.stop().await?;
         std::fs::write(&file, WRONG)?;
         let refused = pair.target.start_or_refuse().await?;
-        assert!(refused.is_some_and(|status| !status.success()), "{}", pair.target.log_tail());
-        let seen = traces.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        assert!(
+            refused.is_some_and(|status| !status.success()),
+            "{}",
+            pair.target.log_tail()
+        );
+        let seen = traces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         assert!(!seen.is_empty(), "traces were sent");
         canary.assert_absent("traces", &String::from_utf8_lossy(&seen))?;
         // The journals hold no secret either.

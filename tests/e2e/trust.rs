@@ -21,26 +21,56 @@ const REFUSED: Option<i32> = Some(2);
 /// Two agents, not started, and a job that they could do if they trusted each other.
 async fn pair_for(collection: &str) -> Result<(Pair, Value)> {
     let (source, target) = (fleet::lite_source().await?, fleet::lite_target().await?);
-    source.seed_bulk(&Bulk { database: "default", collection, rows: 100, dim: 4, flags: &[] }).await?;
-    Ok((Pair::new(source, target).await?, jobs::spec(collection, &[collection])))
+    source
+        .seed_bulk(&Bulk {
+            database: "default",
+            collection,
+            rows: 100,
+            dim: 4,
+            flags: &[],
+        })
+        .await?;
+    Ok((
+        Pair::new(source, target).await?,
+        jobs::spec(collection, &[collection]),
+    ))
 }
 
 fn leaf(folder: &Path, side: Side, name: &str, validity: Validity) -> Result<(String, String)> {
-    let request =
-        LeafRequest { name: name.parse()?, spiffe: Some(certs::identity(side)), hosts: Vec::new(), validity };
+    let request = LeafRequest {
+        name: name.parse()?,
+        spiffe: Some(certs::identity(side)),
+        hosts: Vec::new(),
+        validity,
+    };
     let made = make_leaf(folder, &request, Existing::Keep)?;
-    Ok((made.cert.display().to_string(), made.key.display().to_string()))
+    Ok((
+        made.cert.display().to_string(),
+        made.key.display().to_string(),
+    ))
 }
 
 /// The job waits with this code, its words name these things, and it completes once the cause is mended.
-async fn assert_waits(pair: &mut Pair, spec: &Value, code: &str, named: &[&str], mend: impl FnOnce(&mut Pair)) -> Result<()> {
+async fn assert_waits(
+    pair: &mut Pair,
+    spec: &Value,
+    code: &str,
+    named: &[&str],
+    mend: impl FnOnce(&mut Pair),
+) -> Result<()> {
     pair.start().await?;
     jobs::begin(&pair.source, spec).await?;
     let name = spec["name"].as_str().unwrap_or_default();
     let status = jobs::stuck_with(&pair.source, name, code, LIMIT).await?;
     assert!(!status.phase.is_terminal(), "{status:#?}");
-    let cause = status.cause.map(|cause| cause.to_string()).unwrap_or_default();
-    assert!(named.iter().all(|named| cause.contains(named)), "{named:?} in: {cause}");
+    let cause = status
+        .cause
+        .map(|cause| cause.to_string())
+        .unwrap_or_default();
+    assert!(
+        named.iter().all(|named| cause.contains(named)),
+        "{named:?} in: {cause}"
+    );
     pair.source.stop().await?;
     pair.target.stop().await?;
     mend(pair);
@@ -55,10 +85,17 @@ fn a_key_that_does_not_belong_to_its_certificate_keeps_the_agent_from_starting()
         let (mut pair, _) = pair_for("unfit_key").await?;
         let key = pair.certs.key(Side::Target);
         pair.source.config["channel"]["tls"]["key"] = json!(key);
-        let status = pair.source.start_or_refuse().await?.expect("it does not start");
+        let status = pair
+            .source
+            .start_or_refuse()
+            .await?
+            .expect("it does not start");
         let log = pair.source.log();
         assert_eq!(status.code(), REFUSED, "{log}");
-        assert!(log.contains(codes::CERTIFICATE_INVALID) && log.contains(&key.display().to_string()), "{log}");
+        assert!(
+            log.contains(codes::CERTIFICATE_INVALID) && log.contains(&key.display().to_string()),
+            "{log}"
+        );
         Ok(())
     })
 }
@@ -67,15 +104,25 @@ fn a_key_that_does_not_belong_to_its_certificate_keeps_the_agent_from_starting()
 fn an_agent_does_not_start_with_a_certificate_that_has_expired() -> Result<()> {
     fleet::run(async {
         let (mut pair, _) = pair_for("expired").await?;
-        let validity = Validity { from: SystemTime::now() - 2 * DAY, days: 1 };
+        let validity = Validity {
+            from: SystemTime::now() - 2 * DAY,
+            days: 1,
+        };
         let folder = pair.certs.folder().to_owned();
         let (cert, key) = leaf(&folder, Side::Source, "old-source", validity)?;
         pair.source.config["channel"]["tls"]["cert"] = cert.clone().into();
         pair.source.config["channel"]["tls"]["key"] = key.into();
-        let status = pair.source.start_or_refuse().await?.expect("it does not start");
+        let status = pair
+            .source
+            .start_or_refuse()
+            .await?
+            .expect("it does not start");
         let log = pair.source.log();
         assert_eq!(status.code(), REFUSED, "{log}");
-        assert!(log.contains(codes::CERTIFICATE_EXPIRED) && log.contains(&cert), "{log}");
+        assert!(
+            log.contains(codes::CERTIFICATE_EXPIRED) && log.contains(&cert),
+            "{log}"
+        );
         Ok(())
     })
 }
@@ -85,13 +132,17 @@ fn a_peer_that_is_not_on_the_list_is_named_and_let_in_once_it_is() -> Result<()>
     fleet::run(async {
         let (mut pair, spec) = pair_for("unlisted").await?;
         let listed = pair.target.config["channel"]["peers"].clone();
-        pair.target.config["channel"]["peers"] = json!([{ "name": "other", "id": "spiffe://other.test/passage/source" }]);
+        pair.target.config["channel"]["peers"] =
+            json!([{ "name": "other", "id": "spiffe://other.test/passage/source" }]);
         assert_waits(&mut pair, &spec, codes::PEER_NOT_ALLOWED, &[], |pair| {
             pair.target.config["channel"]["peers"] = listed;
         })
         .await?;
         let told = pair.target.log();
-        assert!(told.contains(codes::PEER_NOT_ALLOWED) && told.contains(&certs::identity(Side::Source)), "{told}");
+        assert!(
+            told.contains(codes::PEER_NOT_ALLOWED) && told.contains(&certs::identity(Side::Source)),
+            "{told}"
+        );
         Ok(())
     })
 }
@@ -108,7 +159,11 @@ fn a_peer_of_another_ca_is_not_trusted() -> Result<()> {
             pair.source.config["channel"]["tls"] = own;
         })
         .await?;
-        assert!(pair.target.log().contains(codes::PEER_UNTRUSTED), "{}", pair.target.log_tail());
+        assert!(
+            pair.target.log().contains(codes::PEER_UNTRUSTED),
+            "{}",
+            pair.target.log_tail()
+        );
         Ok(())
     })
 }
@@ -121,7 +176,11 @@ fn plain_and_old_clients_have_no_way_in_and_disturb_nobody() -> Result<()> {
         let address = pair.listener().to_string();
         let plain = python::script("tests/e2e/clients.py", &[&address, "plain"], LIMIT).await?;
         assert_eq!(plain["let_in"], false, "{plain}");
-        let files = [pair.certs.authority(), pair.certs.cert(Side::Source), pair.certs.key(Side::Source)];
+        let files = [
+            pair.certs.authority(),
+            pair.certs.cert(Side::Source),
+            pair.certs.key(Side::Source),
+        ];
         let files = files.map(|file| file.display().to_string());
         let words = [&address, "old", &files[0], &files[1], &files[2]];
         let old = python::script("tests/e2e/clients.py", &words, LIMIT).await?;
@@ -147,7 +206,11 @@ fn a_second_agent_on_the_same_state_is_refused() -> Result<()> {
         let mut second = harness::agents::Agent::new(Side::Source, folder, config);
         let status = second.start_or_refuse().await?.expect("it does not start");
         assert!(!status.success());
-        assert!(second.log().contains(codes::JOURNAL_LOCKED), "{}", second.log_tail());
+        assert!(
+            second.log().contains(codes::JOURNAL_LOCKED),
+            "{}",
+            second.log_tail()
+        );
         Ok(())
     })
 }

@@ -77,7 +77,14 @@ impl Agent {
     /// An agent that does not run yet.
     #[must_use]
     pub fn new(side: Side, folder: PathBuf, config: Value) -> Self {
-        Self { side, folder, config, environment: Vec::new(), canary: Canary::default(), child: None }
+        Self {
+            side,
+            folder,
+            config,
+            environment: Vec::new(),
+            canary: Canary::default(),
+            child: None,
+        }
     }
 
     /// Starts it, and waits until it is ready.
@@ -87,7 +94,11 @@ impl Agent {
     pub async fn start(&mut self) -> Result<()> {
         match self.start_or_refuse().await? {
             None => Ok(()),
-            Some(status) => bail!("{} ended: {status}\n{}", self.side.program(), self.log_tail()),
+            Some(status) => bail!(
+                "{} ended: {status}\n{}",
+                self.side.program(),
+                self.log_tail()
+            ),
         }
     }
 
@@ -97,15 +108,28 @@ impl Agent {
     /// When it does neither.
     pub async fn start_or_refuse(&mut self) -> Result<Option<ExitStatus>> {
         ensure!(self.child.is_none(), "{} runs already", self.side.program());
-        std::fs::write(self.config_file(), serde_json::to_string_pretty(&self.config)?)?;
+        std::fs::write(
+            self.config_file(),
+            serde_json::to_string_pretty(&self.config)?,
+        )?;
         let notify = self.folder.join("notify.sock");
         std::fs::remove_file(&notify).ok();
         let notified = UnixDatagram::bind(&notify)?;
-        let log = OpenOptions::new().create(true).append(true).open(self.log_file())?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_file())?;
         let mut command = Command::new(places::built(self.side.program())?);
-        command.args(["serve", "--config"]).arg(self.config_file()).env("NOTIFY_SOCKET", &notify);
+        command
+            .args(["serve", "--config"])
+            .arg(self.config_file())
+            .env("NOTIFY_SOCKET", &notify);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true);
         let mut child = command.spawn()?;
         if let Some(process) = child.id().and_then(|pid| Process::of(pid).ok()) {
             process.end_with_us()?;
@@ -136,7 +160,10 @@ impl Agent {
     /// # Errors
     /// When it does not run.
     pub async fn kill(&mut self) -> Result<()> {
-        let mut child = self.child.take().with_context(|| format!("{} does not run", self.side.program()))?;
+        let mut child = self
+            .child
+            .take()
+            .with_context(|| format!("{} does not run", self.side.program()))?;
         Ok(child.kill().await?)
     }
 
@@ -154,7 +181,10 @@ impl Agent {
     /// # Errors
     /// When it has not within the limit.
     pub async fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
-        let child = self.child.as_mut().with_context(|| format!("{} does not run", self.side.program()))?;
+        let child = self
+            .child
+            .as_mut()
+            .with_context(|| format!("{} does not run", self.side.program()))?;
         let what = format!("end of {}", self.side.program());
         let status = wait::within(&what, limit, async { Ok(child.wait().await?) }).await?;
         self.child = None;
@@ -179,7 +209,11 @@ impl Agent {
         let output = wait::within(&what, limit, async { Ok(command.output().await?) }).await;
         let output = output.with_context(|| self.log_tail())?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let told = Told { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) };
+        let told = Told {
+            code: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        };
         self.canary.assert_absent(&what, &told.out)?;
         self.canary.assert_absent(&what, &told.err)?;
         Ok(told)
@@ -191,7 +225,10 @@ impl Agent {
     /// When the program was not built.
     pub fn command(&self, words: &[&str]) -> Result<Command> {
         let mut command = Command::new(places::built(self.side.program())?);
-        command.args(words).args(["--output", "json", "--config"]).arg(self.config_file());
+        command
+            .args(words)
+            .args(["--output", "json", "--config"])
+            .arg(self.config_file());
         command.stdin(Stdio::null()).kill_on_drop(true);
         Ok(command)
     }
@@ -201,8 +238,15 @@ impl Agent {
     /// # Errors
     /// When there is none.
     pub async fn metrics(&self) -> Result<String> {
-        let address = self.config["metrics"]["listen"].as_str().context("the agent has no metrics")?;
-        let page = wait::within("metrics", COMMAND_LIMIT, pair::http_page(address, "/metrics")).await?;
+        let address = self.config["metrics"]["listen"]
+            .as_str()
+            .context("the agent has no metrics")?;
+        let page = wait::within(
+            "metrics",
+            COMMAND_LIMIT,
+            pair::http_page(address, "/metrics"),
+        )
+        .await?;
         self.canary.assert_absent("metrics", &page)?;
         Ok(page)
     }
@@ -214,9 +258,13 @@ impl Agent {
     pub async fn metric(&self, name: &str) -> Result<f64> {
         let page = self.metrics().await?;
         let of_name = |line: &&str| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with([' ', '{']))
         };
-        let values = page.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        let values = page
+            .lines()
+            .filter(of_name)
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
         Ok(values.sum())
     }
 
@@ -235,7 +283,10 @@ impl Agent {
         let what = format!("{} logs {parts:?}", self.side.program());
         let found = wait::until(&what, limit, || async {
             let log = self.log();
-            Ok(log.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned))
+            Ok(log
+                .lines()
+                .find(|line| parts.iter().all(|part| line.contains(part)))
+                .map(str::to_owned))
         });
         found.await.with_context(|| self.log_tail())
     }
@@ -290,7 +341,10 @@ async fn is_ready(notified: &UnixDatagram) -> Result<()> {
     let mut message = [0; 4096];
     loop {
         let length = notified.recv(&mut message).await?;
-        if message[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
+        if message[..length]
+            .split(|byte| *byte == b'\n')
+            .any(|line| line == b"READY=1")
+        {
             return Ok(());
         }
     }

@@ -42,7 +42,11 @@ impl Canary {
     /// # Errors
     /// Names the secret, and where it was seen.
     pub fn assert_absent(&self, place: &str, text: &str) -> Result<()> {
-        match self.secrets.iter().find(|(_, secret)| text.contains(secret)) {
+        match self
+            .secrets
+            .iter()
+            .find(|(_, secret)| text.contains(secret))
+        {
             Some((name, _)) => bail!("the secret {name} is shown in {place}"),
             None => Ok(()),
         }
@@ -58,7 +62,10 @@ mod tests {
         let mut canary = Canary::default();
         canary.add("password", "hush-hush-hush");
         canary.assert_absent("log", "all is well").unwrap();
-        let seen = canary.assert_absent("log", "password=hush-hush-hush").unwrap_err().to_string();
+        let seen = canary
+            .assert_absent("log", "password=hush-hush-hush")
+            .unwrap_err()
+            .to_string();
         assert_eq!(seen, "the secret password is shown in log");
     }
 }

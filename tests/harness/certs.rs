@@ -22,10 +22,18 @@ impl Certs {
     /// When the command fails.
     pub async fn make(folder: &Path) -> Result<Self> {
         let mut command = Command::new(places::built(Side::Source.program())?);
-        command.args(["certs", "pair", "--domain", DOMAIN, "--dir"]).arg(folder);
+        command
+            .args(["certs", "pair", "--domain", DOMAIN, "--dir"])
+            .arg(folder);
         let made = command.output().await?;
-        ensure!(made.status.success(), "certs pair: {}", String::from_utf8_lossy(&made.stderr));
-        Ok(Self { folder: folder.to_owned() })
+        ensure!(
+            made.status.success(),
+            "certs pair: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     /// The agent's certificate.

@@ -19,7 +19,10 @@ const NOTICE_LIMIT: Duration = Duration::from_secs(60);
 /// The seed that `$SEED` gives, to have a failure again; else this one.
 #[must_use]
 pub fn seed_or(default: u64) -> u64 {
-    std::env::var("SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    std::env::var("SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 /// What is struck.
@@ -58,7 +61,9 @@ pub struct Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seed {}:", self.seed)?;
-        self.strikes.iter().try_for_each(|strike| write!(f, " {:?}@{}", strike.victim, strike.after_bytes))
+        self.strikes
+            .iter()
+            .try_for_each(|strike| write!(f, " {:?}@{}", strike.victim, strike.after_bytes))
     }
 }
 
@@ -67,9 +72,15 @@ impl Plan {
     #[must_use]
     pub fn draw(seed: u64, wanted: &[(Victim, usize)], bytes: u64) -> Self {
         let mut random = Random(seed);
-        let victims = wanted.iter().flat_map(|(victim, times)| std::iter::repeat_n(*victim, *times));
-        let mut strikes: Vec<_> =
-            victims.map(|victim| Strike { after_bytes: random.below(bytes.max(1)), victim }).collect();
+        let victims = wanted
+            .iter()
+            .flat_map(|(victim, times)| std::iter::repeat_n(*victim, *times));
+        let mut strikes: Vec<_> = victims
+            .map(|victim| Strike {
+                after_bytes: random.below(bytes.max(1)),
+                victim,
+            })
+            .collect();
         strikes.sort_by_key(|strike| strike.after_bytes);
         Self { seed, strikes }
     }
@@ -95,8 +106,13 @@ impl Plan {
 
 impl Victim {
     /// Every kind of strike.
-    pub const ALL: [Self; 5] =
-        [Self::SourceAgent, Self::TargetAgent, Self::SourceMilvus, Self::TargetMilvus, Self::Link];
+    pub const ALL: [Self; 5] = [
+        Self::SourceAgent,
+        Self::TargetAgent,
+        Self::SourceMilvus,
+        Self::TargetMilvus,
+        Self::Link,
+    ];
 
     /// Strikes, and brings the victim back.
     ///

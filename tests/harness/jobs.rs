@@ -78,11 +78,20 @@ pub async fn stuck(agent: &Agent, name: &str, limit: Duration) -> Result<JobStat
 ///
 /// # Errors
 /// When that does not come within the limit.
-pub async fn stuck_with(agent: &Agent, name: &str, code: &str, limit: Duration) -> Result<JobStatus> {
+pub async fn stuck_with(
+    agent: &Agent,
+    name: &str,
+    code: &str,
+    limit: Duration,
+) -> Result<JobStatus> {
     let what = format!("code {code} of job {name}");
     let stuck = wait::until(&what, limit, || async {
         let status = show(agent, name).await?;
-        let told = status.cause.iter().map(|cause| &cause.code).chain(status.findings.iter().map(|found| &found.code));
+        let told = status
+            .cause
+            .iter()
+            .map(|cause| &cause.code)
+            .chain(status.findings.iter().map(|found| &found.code));
         Ok(told.into_iter().any(|told| told == code).then_some(status))
     });
     match stuck.await {
@@ -104,7 +113,11 @@ pub async fn show(agent: &Agent, name: &str) -> Result<JobStatus> {
 /// # Errors
 /// When that is refused, or does not end within the limit.
 pub async fn verify(agent: &Agent, name: &str, limit: Duration) -> Result<JobStatus> {
-    status_of(&agent.tell_within(&["job", "verify", name, "--watch"], limit).await?)
+    status_of(
+        &agent
+            .tell_within(&["job", "verify", name, "--watch"], limit)
+            .await?,
+    )
 }
 
 /// What the last verification found.
@@ -129,9 +142,18 @@ pub async fn ensure_completed(agent: &Agent, status: &JobStatus) -> Result<()> {
         return Ok(());
     }
     let found = || report.collections.iter();
-    let differences: Vec<_> = found().flat_map(|one| &one.differences).take(SHOWN).collect();
-    let outcomes: Vec<_> = found().map(|one| format!("{}: {:?}", one.source, one.outcome)).collect();
-    let cause = status.cause.as_ref().map(Fault::to_string).unwrap_or_default();
+    let differences: Vec<_> = found()
+        .flat_map(|one| &one.differences)
+        .take(SHOWN)
+        .collect();
+    let outcomes: Vec<_> = found()
+        .map(|one| format!("{}: {:?}", one.source, one.outcome))
+        .collect();
+    let cause = status
+        .cause
+        .as_ref()
+        .map(Fault::to_string)
+        .unwrap_or_default();
     let findings: Vec<_> = status.findings.iter().map(ToString::to_string).collect();
     bail!(
         "job {name} is {}: {cause}\nfindings: {findings:#?}\noutcomes: {outcomes:#?}\ndifferences: {differences:#?}\n{}",
@@ -145,7 +167,10 @@ pub async fn ensure_completed(agent: &Agent, status: &JobStatus) -> Result<()> {
 /// # Errors
 /// When it did not end with one.
 pub fn fault_of(told: &Told) -> Result<Fault> {
-    let line = told.err.lines().find_map(|line| serde_json::from_str::<Value>(line).ok());
+    let line = told
+        .err
+        .lines()
+        .find_map(|line| serde_json::from_str::<Value>(line).ok());
     let line = line.with_context(|| format!("no fault in {told:?}"))?;
     Ok(serde_json::from_value(line["error"].clone())?)
 }

@@ -50,12 +50,20 @@ impl Link {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             to,
-            state: watch::Sender::new(State { is_up: true, cuts: 0, tried_in_vain: 0 }),
+            state: watch::Sender::new(State {
+                is_up: true,
+                cuts: 0,
+                tried_in_vain: 0,
+            }),
             bytes_per_second: AtomicU64::new(0),
             carried: watch::Sender::new(0),
         });
         let accepting = tokio::spawn(accept(listener, shared.clone())).abort_handle();
-        Ok(Self { address, shared, accepting })
+        Ok(Self {
+            address,
+            shared,
+            accepting,
+        })
     }
 
     /// Where to dial.
@@ -66,7 +74,13 @@ impl Link {
 
     /// Cuts every connection; new ones are closed at once.
     pub fn cut(&self) {
-        self.shared.state.send_modify(|state| *state = State { is_up: false, cuts: state.cuts + 1, tried_in_vain: 0 });
+        self.shared.state.send_modify(|state| {
+            *state = State {
+                is_up: false,
+                cuts: state.cuts + 1,
+                tried_in_vain: 0,
+            }
+        });
     }
 
     /// Carries again.
@@ -80,12 +94,19 @@ impl Link {
     /// Waits only.
     pub async fn wait_tried_in_vain(&self) {
         // The sender lives as long as this borrow.
-        let _ = self.shared.state.subscribe().wait_for(|state| state.tried_in_vain > 0).await;
+        let _ = self
+            .shared
+            .state
+            .subscribe()
+            .wait_for(|state| state.tried_in_vain > 0)
+            .await;
     }
 
     /// Carries at most so many bytes a second in each direction of each connection; 0 for no limit.
     pub fn slow_to(&self, bytes_per_second: u64) {
-        self.shared.bytes_per_second.store(bytes_per_second, Ordering::Relaxed);
+        self.shared
+            .bytes_per_second
+            .store(bytes_per_second, Ordering::Relaxed);
     }
 
     /// How many bytes it has carried, both ways.
@@ -100,7 +121,12 @@ impl Link {
     /// Waits only.
     pub async fn wait_carried(&self, bytes: u64) {
         // The sender lives as long as this borrow.
-        let _ = self.shared.carried.subscribe().wait_for(|carried| *carried >= bytes).await;
+        let _ = self
+            .shared
+            .carried
+            .subscribe()
+            .wait_for(|carried| *carried >= bytes)
+            .await;
     }
 }
 
@@ -134,11 +160,16 @@ async fn carry(near: TcpStream, shared: Arc<Shared>) {
         return;
     }
     let carrying = async {
-        let Ok(far) = TcpStream::connect(shared.to).await else { return };
+        let Ok(far) = TcpStream::connect(shared.to).await else {
+            return;
+        };
         // Delays of small packets would be the relay's, not the line's; without the option there are some.
         let _ = (near.set_nodelay(true), far.set_nodelay(true));
         let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-        tokio::join!(pump(near_in, far_out, &shared), pump(far_in, near_out, &shared));
+        tokio::join!(
+            pump(near_in, far_out, &shared),
+            pump(far_in, near_out, &shared)
+        );
     };
     tokio::select! {
         () = carrying => {}
@@ -152,12 +183,20 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared) 
     loop {
         let limit = shared.bytes_per_second.load(Ordering::Relaxed);
         // Twenty portions a second: short enough that a change of speed shows at once.
-        let portion = if limit == 0 { CHUNK } else { usize::try_from(limit / 20).unwrap_or(CHUNK).clamp(1, CHUNK) };
-        let Ok(read @ 1..) = from.read(&mut chunk[..portion]).await else { break };
+        let portion = if limit == 0 {
+            CHUNK
+        } else {
+            usize::try_from(limit / 20).unwrap_or(CHUNK).clamp(1, CHUNK)
+        };
+        let Ok(read @ 1..) = from.read(&mut chunk[..portion]).await else {
+            break;
+        };
         if to.write_all(&chunk[..read]).await.is_err() {
             break;
         }
-        shared.carried.send_modify(|carried| *carried += read as u64);
+        shared
+            .carried
+            .send_modify(|carried| *carried += read as u64);
         if limit > 0 {
             tokio::time::sleep(Duration::from_secs_f64(read as f64 / limit as f64)).await;
         }

@@ -58,7 +58,11 @@ impl<'a> Comparison<'a> {
     /// Everything on the source against the target.
     #[must_use]
     pub fn of(source: &'a Server, target: &'a Server) -> Self {
-        Self { source, target, flags: Vec::new() }
+        Self {
+            source,
+            target,
+            flags: Vec::new(),
+        }
     }
 
     /// Only collections that match one of the patterns.
@@ -98,7 +102,11 @@ impl<'a> Comparison<'a> {
     }
 
     fn flag(mut self, flag: &str, values: &[&str]) -> Self {
-        self.flags.extend(values.iter().flat_map(|value| [flag.to_owned(), (*value).to_owned()]));
+        self.flags.extend(
+            values
+                .iter()
+                .flat_map(|value| [flag.to_owned(), (*value).to_owned()]),
+        );
         self
     }
 
@@ -107,7 +115,13 @@ impl<'a> Comparison<'a> {
     /// # Errors
     /// When the comparison can't be done.
     pub async fn verdict(&self) -> Result<Verdict> {
-        let mut words = vec!["oracle", "--source-uri", self.source.uri(), "--target-uri", self.target.uri()];
+        let mut words = vec![
+            "oracle",
+            "--source-uri",
+            self.source.uri(),
+            "--target-uri",
+            self.target.uri(),
+        ];
         words.extend(self.flags.iter().map(String::as_str));
         let answer = python::testbed(&words, LIMIT).await?;
         serde_json::from_value(answer.json.clone()).with_context(|| answer.json.to_string())
@@ -125,11 +139,28 @@ impl<'a> Comparison<'a> {
     ///
     /// # Errors
     /// When something else differs, names the first differences.
-    pub async fn assert_equal_but(&self, collections: u64, announced: impl Fn(&Difference) -> bool) -> Result<Verdict> {
+    pub async fn assert_equal_but(
+        &self,
+        collections: u64,
+        announced: impl Fn(&Difference) -> bool,
+    ) -> Result<Verdict> {
         let verdict = self.verdict().await?;
-        ensure!(verdict.unread.is_empty(), "the oracle could not read: {:#?}", verdict.unread);
-        let shown: Vec<_> = verdict.differences.iter().filter(|found| !announced(found)).take(SHOWN).collect();
-        ensure!(shown.is_empty(), "the oracle found {} differences: {shown:#?}", verdict.found);
+        ensure!(
+            verdict.unread.is_empty(),
+            "the oracle could not read: {:#?}",
+            verdict.unread
+        );
+        let shown: Vec<_> = verdict
+            .differences
+            .iter()
+            .filter(|found| !announced(found))
+            .take(SHOWN)
+            .collect();
+        ensure!(
+            shown.is_empty(),
+            "the oracle found {} differences: {shown:#?}",
+            verdict.found
+        );
         ensure!(
             verdict.collections == collections,
             "the oracle compared {} collections instead of {collections}",

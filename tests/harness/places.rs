@@ -15,7 +15,8 @@ pub fn repository() -> &'static Path {
 /// What `tests/python/provision.py` filled: `$TESTBED_HOME`, or `target/testbed`.
 #[must_use]
 pub fn testbed_home() -> PathBuf {
-    std::env::var_os("TESTBED_HOME").map_or_else(|| repository().join("target/testbed"), PathBuf::from)
+    std::env::var_os("TESTBED_HOME")
+        .map_or_else(|| repository().join("target/testbed"), PathBuf::from)
 }
 
 /// A program that cargo built beside this test program.
@@ -24,9 +25,16 @@ pub fn testbed_home() -> PathBuf {
 /// When it was not built.
 pub fn built(program: &str) -> Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let folder = own.parent().and_then(Path::parent).context("a test program lies in a folder of cargo's")?;
+    let folder = own
+        .parent()
+        .and_then(Path::parent)
+        .context("a test program lies in a folder of cargo's")?;
     let file = folder.join(program);
-    ensure!(file.exists(), "{} is missing: run the tests with `make test`, or build the agents first", file.display());
+    ensure!(
+        file.exists(),
+        "{} is missing: run the tests with `make test`, or build the agents first",
+        file.display()
+    );
     Ok(file)
 }
 
@@ -50,7 +58,10 @@ pub fn new_folder(what: &str) -> Result<PathBuf> {
 
 fn run_folder(all: &Path) -> PathBuf {
     let own = std::process::id();
-    all.join(format!("{own}-{}", process::start_ticks(own).unwrap_or_default()))
+    all.join(format!(
+        "{own}-{}",
+        process::start_ticks(own).unwrap_or_default()
+    ))
 }
 
 /// Only names of our own form are touched; what can't be removed stays.
@@ -59,7 +70,8 @@ fn remove_old_runs(all: &Path) {
     for entry in entries {
         let name = entry.file_name();
         let parts = name.to_str().and_then(|name| name.split_once('-'));
-        let identity = parts.and_then(|(pid, ticks)| Some((pid.parse().ok()?, ticks.parse::<u64>().ok()?)));
+        let identity =
+            parts.and_then(|(pid, ticks)| Some((pid.parse().ok()?, ticks.parse::<u64>().ok()?)));
         if let Some((pid, ticks)) = identity
             && process::start_ticks(pid) != Some(ticks)
         {

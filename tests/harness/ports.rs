@@ -22,11 +22,16 @@ impl Ports {
     /// # Errors
     /// When none is free.
     pub fn take() -> Result<Self> {
-        let range = std::env::var("PASSAGE_TEST_PORTS").unwrap_or_else(|_| DEFAULT_RANGE.to_owned());
-        let (first, last) = range.split_once('-').context("PASSAGE_TEST_PORTS is first-last")?;
+        let range =
+            std::env::var("PASSAGE_TEST_PORTS").unwrap_or_else(|_| DEFAULT_RANGE.to_owned());
+        let (first, last) = range
+            .split_once('-')
+            .context("PASSAGE_TEST_PORTS is first-last")?;
         let (first, last) = (first.parse::<u16>()?, last.parse::<u16>()?);
         for base in (first..=last.saturating_sub(BLOCK - 1)).step_by(usize::from(BLOCK)) {
-            let Ok(held) = bind(base + BLOCK - 1) else { continue };
+            let Ok(held) = bind(base + BLOCK - 1) else {
+                continue;
+            };
             if (base..base + BLOCK - 1).all(|port| bind(port).is_ok()) {
                 return Ok(Self { base, _held: held });
             }

@@ -37,7 +37,11 @@ const TICKS_PER_SECOND: f64 = 100.0;
 #[must_use]
 pub fn start_ticks(pid: u32) -> Option<u64> {
     let fields = stat_fields(pid)?;
-    if matches!(fields.first()?.as_str(), "Z" | "X") { None } else { fields.get(19)?.parse().ok() }
+    if matches!(fields.first()?.as_str(), "Z" | "X") {
+        None
+    } else {
+        fields.get(19)?.parse().ok()
+    }
 }
 
 /// The fields of `/proc/<pid>/stat` behind the program's name.
@@ -85,9 +89,21 @@ impl Process {
             Signal::Cont => "CONT",
         };
         // The shell's own `kill`: there is no safe call for it in the standard library.
-        let sent = Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "-", name, &self.pid.to_string()]).output()?;
+        let sent = Command::new("sh")
+            .args([
+                "-c",
+                "kill -s \"$1\" \"$2\"",
+                "-",
+                name,
+                &self.pid.to_string(),
+            ])
+            .output()?;
         if !sent.status.success() && self.is_alive() {
-            bail!("no signal to process {}: {}", self.pid, String::from_utf8_lossy(&sent.stderr));
+            bail!(
+                "no signal to process {}: {}",
+                self.pid,
+                String::from_utf8_lossy(&sent.stderr)
+            );
         }
         Ok(())
     }
@@ -107,7 +123,10 @@ impl Process {
     /// When it is still there after the limit.
     pub async fn gone(self, limit: Duration) -> Result<()> {
         let what = format!("end of process {}", self.pid);
-        wait::until(&what, limit, || async { Ok((!self.is_alive()).then_some(())) }).await
+        wait::until(&what, limit, || async {
+            Ok((!self.is_alive()).then_some(()))
+        })
+        .await
     }
 
     /// Has it killed when this test process ends, by a small watcher.
@@ -116,7 +135,12 @@ impl Process {
     /// When the watcher can't be started.
     pub fn end_with_us(self) -> Result<()> {
         let own = std::process::id();
-        let arguments = [u64::from(own), start_ticks(own).unwrap_or_default(), u64::from(self.pid), self.ticks];
+        let arguments = [
+            u64::from(own),
+            start_ticks(own).unwrap_or_default(),
+            u64::from(self.pid),
+            self.ticks,
+        ];
         python::watcher(&arguments.map(|number| number.to_string()))
     }
 
@@ -132,8 +156,15 @@ impl Process {
     #[must_use]
     pub fn peak_resident_bytes(self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim()
+            .strip_suffix("kB")?
+            .trim()
+            .parse::<u64>()
+            .ok()
+            .map(|kib| kib << 10)
     }
 }
 

@@ -23,7 +23,11 @@ pub struct Answer {
 /// When it is not there.
 pub fn interpreter() -> Result<PathBuf> {
     let file = places::testbed_home().join("venv/bin/python");
-    ensure!(file.exists(), "{} is missing: run `make testbed` first", file.display());
+    ensure!(
+        file.exists(),
+        "{} is missing: run `make testbed` first",
+        file.display()
+    );
     Ok(file)
 }
 
@@ -34,13 +38,23 @@ pub fn interpreter() -> Result<PathBuf> {
 pub async fn testbed(words: &[&str], limit: Duration) -> Result<Answer> {
     let what = format!("testbed {}", words.join(" "));
     let mut command = Command::new(interpreter()?);
-    command.args(["-m", "testbed"]).args(words).env("PYTHONPATH", folder()).stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .args(["-m", "testbed"])
+        .args(words)
+        .env("PYTHONPATH", folder())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     let output = wait::within(&what, limit, async { Ok(command.output().await?) }).await?;
     let told = String::from_utf8_lossy(&output.stderr);
     let printed = String::from_utf8_lossy(&output.stdout);
-    let Some(line) = printed.lines().last() else { bail!("{what}: {}\n{told}", output.status) };
+    let Some(line) = printed.lines().last() else {
+        bail!("{what}: {}\n{told}", output.status)
+    };
     let json = serde_json::from_str(line).with_context(|| format!("{what}: {line}\n{told}"))?;
-    Ok(Answer { code: output.status.code().unwrap_or(-1), json })
+    Ok(Answer {
+        code: output.status.code().unwrap_or(-1),
+        json,
+    })
 }
 
 /// As [`testbed`], for commands that must succeed.
@@ -49,7 +63,13 @@ pub async fn testbed(words: &[&str], limit: Duration) -> Result<Answer> {
 /// Also when the exit code is not 0.
 pub async fn testbed_done(words: &[&str], limit: Duration) -> Result<Value> {
     let answer = testbed(words, limit).await?;
-    ensure!(answer.code == 0, "testbed {}: exit code {}: {}", words.join(" "), answer.code, answer.json);
+    ensure!(
+        answer.code == 0,
+        "testbed {}: exit code {}: {}",
+        words.join(" "),
+        answer.code,
+        answer.json
+    );
     Ok(answer.json)
 }
 
@@ -59,19 +79,33 @@ pub async fn testbed_done(words: &[&str], limit: Duration) -> Result<Value> {
 /// When it fails, prints no JSON, or takes longer than the limit.
 pub async fn script(file: &str, words: &[&str], limit: Duration) -> Result<Value> {
     let mut command = Command::new(interpreter()?);
-    command.arg(places::repository().join(file)).args(words).env("PYTHONPATH", folder());
-    command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
+    command
+        .arg(places::repository().join(file))
+        .args(words)
+        .env("PYTHONPATH", folder());
+    command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true);
     let output = wait::within(file, limit, async { Ok(command.output().await?) }).await?;
     ensure!(output.status.success(), "{file}: {}", output.status);
     let printed = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(printed.lines().last().unwrap_or_default()).with_context(|| format!("{file}: {printed}"))
+    serde_json::from_str(printed.lines().last().unwrap_or_default())
+        .with_context(|| format!("{file}: {printed}"))
 }
 
 /// Starts the testbed's watcher of two processes: `owner`, its ticks, `pid`, its ticks.
 pub(crate) fn watcher(numbers: &[String; 4]) -> Result<()> {
     let mut command = std::process::Command::new(interpreter()?);
-    command.args(["-m", "testbed.processes"]).args(numbers).env("PYTHONPATH", folder()).current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(["-m", "testbed.processes"])
+        .args(numbers)
+        .env("PYTHONPATH", folder())
+        .current_dir("/");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     // It outlives us on purpose, and ends by itself; whoever ends first, nobody waits for it.
     let mut child = command.spawn()?;
     std::thread::spawn(move || child.wait());

@@ -86,9 +86,19 @@ impl Server {
         let ports = Ports::take()?;
         let flags: Vec<_> = flags.iter().map(ToString::to_string).collect();
         let record = serve(kind, &folder, &ports, &flags).await?;
-        let uri = record["uri"].as_str().context("a server has a uri")?.to_owned();
+        let uri = record["uri"]
+            .as_str()
+            .context("a server has a uri")?
+            .to_owned();
         let process = Mutex::new(process_of(&record)?);
-        Ok(Self { kind, folder, ports, flags, uri, process })
+        Ok(Self {
+            kind,
+            folder,
+            ports,
+            flags,
+            uri,
+            process,
+        })
     }
 
     /// Where clients find it.
@@ -114,7 +124,10 @@ impl Server {
     /// Its process as it is now.
     #[must_use]
     pub fn process(&self) -> Process {
-        *self.process.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self
+            .process
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Kills it with SIGKILL.
@@ -131,7 +144,10 @@ impl Server {
     /// When it does not come up.
     pub async fn restart(&self) -> Result<()> {
         let record = serve(self.kind, &self.folder, &self.ports, &self.flags).await?;
-        *self.process.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = process_of(&record)?;
+        *self
+            .process
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = process_of(&record)?;
         Ok(())
     }
 
@@ -140,7 +156,11 @@ impl Server {
     /// # Errors
     /// When it does not end.
     pub async fn stop(self) -> Result<()> {
-        python::testbed_done(&["stop", "--dir", &self.folder.display().to_string()], STOP_LIMIT).await?;
+        python::testbed_done(
+            &["stop", "--dir", &self.folder.display().to_string()],
+            STOP_LIMIT,
+        )
+        .await?;
         std::fs::remove_dir_all(&self.folder)?;
         Ok(())
     }
@@ -163,7 +183,15 @@ impl Server {
     /// When the server refuses it.
     pub async fn seed_bulk(&self, bulk: &Bulk<'_>) -> Result<u64> {
         let (rows, dim) = (bulk.rows.to_string(), bulk.dim.to_string());
-        let mut words = vec!["bulk", "--uri", &self.uri, "--db", bulk.database, "--collection", bulk.collection];
+        let mut words = vec![
+            "bulk",
+            "--uri",
+            &self.uri,
+            "--db",
+            bulk.database,
+            "--collection",
+            bulk.collection,
+        ];
         words.extend(["--rows", &rows, "--dim", &dim]);
         words.extend(bulk.flags);
         let done = python::testbed_done(&words, SEED_LIMIT).await?;
@@ -171,15 +199,35 @@ impl Server {
     }
 }
 
-async fn serve(kind: Kind, folder: &std::path::Path, ports: &Ports, flags: &[String]) -> Result<Value> {
-    let (folder, port, owner) =
-        (folder.display().to_string(), ports.port(0).to_string(), std::process::id().to_string());
-    let mut words = vec!["serve", "--kind", kind.name(), "--dir", &folder, "--port", &port, "--die-with", &owner];
+async fn serve(
+    kind: Kind,
+    folder: &std::path::Path,
+    ports: &Ports,
+    flags: &[String],
+) -> Result<Value> {
+    let (folder, port, owner) = (
+        folder.display().to_string(),
+        ports.port(0).to_string(),
+        std::process::id().to_string(),
+    );
+    let mut words = vec![
+        "serve",
+        "--kind",
+        kind.name(),
+        "--dir",
+        &folder,
+        "--port",
+        &port,
+        "--die-with",
+        &owner,
+    ];
     words.extend(flags.iter().map(String::as_str));
     python::testbed_done(&words, START_LIMIT).await
 }
 
 fn process_of(record: &Value) -> Result<Process> {
-    let pid = record["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+    let pid = record["pid"]
+        .as_u64()
+        .and_then(|pid| u32::try_from(pid).ok());
     Process::of(pid.context("a server has a pid")?)
 }

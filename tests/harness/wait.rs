@@ -31,7 +31,11 @@ where
 ///
 /// # Errors
 /// The future's, or that `what` did not come within the limit.
-pub async fn within<T>(what: &str, limit: Duration, future: impl Future<Output = Result<T>>) -> Result<T> {
+pub async fn within<T>(
+    what: &str,
+    limit: Duration,
+    future: impl Future<Output = Result<T>>,
+) -> Result<T> {
     match tokio::time::timeout(limit, future).await {
         Ok(outcome) => outcome,
         Err(_) => bail!("{what}: not within {limit:?}"),

@@ -29,7 +29,15 @@ fn run(test: impl Future<Output = Result<()>>) -> Result<()> {
 async fn seeded(rows: u64, name: &str) -> Result<(Server, u64)> {
     let source = Server::start(Kind::V2_3_5).await?;
     let flags = ["--partitions", "3", "--shards", "2"];
-    let bytes = source.seed_bulk(&Bulk { database: "default", collection: name, rows, dim: 128, flags: &flags }).await?;
+    let bytes = source
+        .seed_bulk(&Bulk {
+            database: "default",
+            collection: name,
+            rows,
+            dim: 128,
+            flags: &flags,
+        })
+        .await?;
     Ok((source, bytes))
 }
 
@@ -42,14 +50,28 @@ async fn struck(victim: Victim) -> Result<()> {
     let plan = Plan::draw(seed, &[(victim, STRIKES)], bytes * 9 / 10);
     println!("{plan}");
     jobs::begin(&pair.source, &jobs::spec("struck", &["struck"])).await?;
-    plan.carry_out(&mut pair, &source, &target).await.with_context(|| plan.to_string())?;
+    plan.carry_out(&mut pair, &source, &target)
+        .await
+        .with_context(|| plan.to_string())?;
     pair.link.slow_to(0);
-    let status = jobs::wait(&pair.source, "struck", LIMIT).await.with_context(|| plan.to_string())?;
-    jobs::ensure_completed(&pair.source, &status).await.with_context(|| plan.to_string())?;
-    let verdict = Comparison::of(&source, &target).assert_equal(1).await.with_context(|| plan.to_string())?;
+    let status = jobs::wait(&pair.source, "struck", LIMIT)
+        .await
+        .with_context(|| plan.to_string())?;
+    jobs::ensure_completed(&pair.source, &status)
+        .await
+        .with_context(|| plan.to_string())?;
+    let verdict = Comparison::of(&source, &target)
+        .assert_equal(1)
+        .await
+        .with_context(|| plan.to_string())?;
     assert_eq!(verdict.rows, ROWS, "{plan}");
     let again = pair.link.carried().saturating_sub(bytes);
-    println!("{victim:?}: {} MiB carried beside {} MiB of values, {} strikes", again >> 20, bytes >> 20, STRIKES);
+    println!(
+        "{victim:?}: {} MiB carried beside {} MiB of values, {} strikes",
+        again >> 20,
+        bytes >> 20,
+        STRIKES
+    );
     source.stop().await?;
     target.stop().await
 }
@@ -90,9 +112,18 @@ async fn peaks(rows: u64, bytes_per_second: u64) -> Result<[u64; 2]> {
     pair.start().await?;
     line.slow_to(bytes_per_second);
     jobs::run_to_completion(&pair.source, &jobs::spec("wide", &["wide"]), LIMIT).await?;
-    let peak = |side| pair.agent(side).process()?.peak_resident_bytes().context("memory is told");
+    let peak = |side| {
+        pair.agent(side)
+            .process()?
+            .peak_resident_bytes()
+            .context("memory is told")
+    };
     let found = [peak(Side::Source)?, peak(Side::Target)?];
-    println!("{rows} rows, {bytes_per_second} bytes/s: peaks of {} and {} MiB", found[0] >> 20, found[1] >> 20);
+    println!(
+        "{rows} rows, {bytes_per_second} bytes/s: peaks of {} and {} MiB",
+        found[0] >> 20,
+        found[1] >> 20
+    );
     source.stop().await?;
     target.stop().await?;
     Ok(found)
@@ -101,10 +132,19 @@ async fn peaks(rows: u64, bytes_per_second: u64) -> Result<[u64; 2]> {
 #[test]
 fn memory_is_the_same_for_a_hundred_thousand_rows_and_for_a_million() -> Result<()> {
     run(async {
-        let (few, many, slow) = (peaks(100_000, 0).await?, peaks(1_000_000, 0).await?, peaks(100_000, 4 << 20).await?);
+        let (few, many, slow) = (
+            peaks(100_000, 0).await?,
+            peaks(1_000_000, 0).await?,
+            peaks(100_000, 4 << 20).await?,
+        );
         for side in 0..2 {
             assert!(many[side] <= MOST_BYTES, "{} bytes", many[side]);
-            assert!(many[side] * 10 <= few[side] * 11, "{} against {} bytes", many[side], few[side]);
+            assert!(
+                many[side] * 10 <= few[side] * 11,
+                "{} against {} bytes",
+                many[side],
+                few[side]
+            );
             assert!(slow[side] <= MOST_BYTES, "{} bytes", slow[side]);
         }
         Ok(())

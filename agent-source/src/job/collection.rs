@@ -1,14 +1,15 @@
 //! One collection of a job, from its journaled phase to its end.
 
-use super::StepError;
+use super::{PATIENCE, StepError};
 use crate::agent::Agent;
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
-use model::job::{Unloaded, Verify};
+use model::job::Unloaded;
 use model::report::CollectionReport;
-use model::{Class, CollectionPhase, Fault, JobName, LoadState, Verification, codes};
+use model::{Class, CollectionPhase, Fault, JobName, LoadState, codes};
 use protocol::call::Durable;
 use protocol::{Answer, Call};
+use runtime::backoff::Backoff;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -27,9 +28,26 @@ pub(super) struct CollectionRun<'a> {
 }
 
 impl CollectionRun<'_> {
-    /// Takes every step that is left.
+    /// Takes every step that is left. What an operator or time must mend is tried again here, so that it holds up no other collection.
     #[tracing::instrument(name = "collection", skip_all, fields(job = %self.job.spec.name, collection = %self.record.plan.source.name))]
     pub(super) async fn run(&mut self) -> Result<(), StepError> {
+        let mut backoff = Backoff::new(PATIENCE.0, PATIENCE.1);
+        loop {
+            match self.take_steps().await {
+                Err(StepError::Fault(fault)) if fault.may_pass() => {
+                    tracing::warn!(code = fault.code, error = %fault, "collection waits");
+                    let (job, index) = (&self.job.spec.name, self.record.plan.index);
+                    self.agent.show_cause(job, Some(fault));
+                    backoff.wait().await;
+                    self.agent.show_cause(job, None);
+                    self.record = self.agent.collection(job, index)?;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn take_steps(&mut self) -> Result<(), StepError> {
         if matches!(
             self.record.phase,
             CollectionPhase::Waiting | CollectionPhase::Copying
@@ -132,7 +150,8 @@ impl CollectionRun<'_> {
         Ok(())
     }
 
-    /// Has the target compare every row, set the aliases, and compare the definitions, all against the source as it is now.
+    /// Has the target compare every row, set the aliases if all are equal, and compare the definitions, against the source as it is
+    /// now.
     async fn verify(&mut self) -> Result<(), StepError> {
         self.describe_again().await?;
         let plan = self.record.plan.clone();
@@ -141,13 +160,14 @@ impl CollectionRun<'_> {
             plan: plan.clone(),
             units,
         };
-        let mut report = self
+        let rows_and_definitions = async {
+            report_of(self.session.ask(call)).await?;
+            report_of(self.session.ask(Call::SealCollection(plan.clone()))).await
+        };
+        let report = self
             .agent
-            .showing_verification(&plan, report_of(self.session.ask(call)))
+            .showing_verification(&plan, rows_and_definitions)
             .await?;
-        if report.outcome == Verification::Clean || self.job.spec.verify == Verify::None {
-            report = report_of(self.session.ask(Call::SealCollection(plan))).await?;
-        }
         self.record.report = Some(report);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! How a step of a job can fail.
 
 use channel::conversation::CallError;
-use model::{Class, Fault};
+use model::Fault;
 use runtime::journal::JournalError;
 
 /// Why a step of a job did not come to its end.
@@ -20,7 +20,7 @@ impl StepError {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Disconnected => true,
-            Self::Fault(fault) => matches!(fault.class, Class::Transient | Class::Operator),
+            Self::Fault(fault) => fault.may_pass(),
         }
     }
 }

@@ -53,6 +53,15 @@ impl Agent {
         self.journal.commit(writes).await.map(|_| ())
     }
 
+    /// The records of a job's collections.
+    pub(crate) fn collections(&self, job: &JobName) -> Result<Vec<CollectionRecord>, JournalError> {
+        self.journal
+            .view()?
+            .scan(COLLECTIONS, &Span::under(&job_key(job)))?
+            .map(|entry| Ok(entry?.1))
+            .collect()
+    }
+
     /// A collection's record, if its creation has begun.
     pub(crate) fn collection(
         &self,

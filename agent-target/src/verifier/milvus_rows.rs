@@ -5,7 +5,9 @@ use crate::answers::Session;
 use crate::records::CollectionRecord;
 use crate::writer::{mapping, schema};
 use milvus::{RangeRead, ReadPoint, proof};
-use model::{Class, Digest, Fault, Field, JobSpec, Key, KeyRange, LoadState, RowHash, codes};
+use model::{
+    Class, CollectionSpec, Digest, Fault, Field, JobSpec, Key, KeyRange, LoadState, RowHash, codes,
+};
 use protocol::call::CollectionPlan;
 use std::collections::BTreeSet;
 
@@ -28,31 +30,45 @@ pub(super) struct MilvusTarget {
     is_empty: bool,
 }
 
+/// What there is to be compared.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// A collection that can be read.
+    Ready(MilvusTarget),
+    /// A collection whose rows can't be read.
+    Unreadable {
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// No collection.
+    Missing,
+}
+
 impl MilvusTarget {
-    /// Opens a collection; loads it if it is not loaded, and remembers to release it.
+    /// Opens a collection; loads it if it is not loaded, and notes in the record that it is to be released.
     pub(super) async fn open(
         session: &Session,
         spec: &JobSpec,
         record: &mut CollectionRecord,
         plan: &CollectionPlan,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Opened, Fault> {
         let milvus = session.agent.milvus.in_database(&plan.target.database);
-        let actual = milvus.describe_collection(&plan.target.collection).await?;
+        let Some(actual) = super::describe(&session.agent, plan).await? else {
+            return Ok(Opened::Missing);
+        };
+        if let Some(reason) = is_another(&actual, plan) {
+            return Ok(Opened::Unreadable { reason });
+        }
         let schema = &plan.source.schema;
         let is_loaded = actual.load != LoadState::NotLoaded;
         let is_empty = !is_loaded && !schema::is_loadable(&actual);
         if is_empty && milvus.count_flushed(&plan.target.collection).await? > 0 {
-            let message = format!(
-                "collection {} has rows, but lacks an index on a vector field, so that it can't be read",
+            let reason = format!(
+                "collection {} has rows, but lacks an index on a vector field, so that it can't be read: create the index \
+                 on the target, and run `job verify`",
                 plan.target
             );
-            let hint = "verify with `indexes: keep` or `auto`, or create the index on the target and run `job verify`";
-            return Err(Fault::new(
-                codes::VERIFY_BLOCKED,
-                Class::Permanent,
-                message,
-                hint,
-            ));
+            return Ok(Opened::Unreadable { reason });
         }
         if !is_loaded && !is_empty {
             record.loaded_to_verify = true;
@@ -73,7 +89,7 @@ impl MilvusTarget {
         let fields = schema.stored_names();
         let is_key_hashed = !mapping::regenerates_keys(spec, plan);
         let collection = plan.target.collection.clone();
-        Ok(Self {
+        Ok(Opened::Ready(Self {
             milvus,
             collection,
             primary,
@@ -82,21 +98,7 @@ impl MilvusTarget {
             is_key_hashed,
             seen,
             is_empty,
-        })
-    }
-
-    /// Releases a collection that was loaded to be compared.
-    pub(super) async fn close(
-        self,
-        session: &Session,
-        record: &mut CollectionRecord,
-    ) -> Result<(), Fault> {
-        if record.loaded_to_verify {
-            self.milvus.release(&self.collection).await?;
-            record.loaded_to_verify = false;
-            session.agent.put_collection(record).await?;
-        }
-        Ok(())
+        }))
     }
 
     fn read_of<'r>(&'r self, partition: Option<&'r str>, range: &'r KeyRange) -> RangeRead<'r> {
@@ -220,6 +222,23 @@ impl MilvusTarget {
     fn has(&self, partition: Option<&str>) -> bool {
         partition.is_none_or(|partition| self.partitions.iter().any(|there| there == partition))
     }
+}
+
+/// Why rows of a collection that was put into the place of ours can't be compared: it lacks what they consist of.
+fn is_another(actual: &CollectionSpec, plan: &CollectionPlan) -> Option<String> {
+    let stored = |field: &&Field| !field.is_function_output && !field.is_dynamic;
+    let mut wanted = plan.source.schema.fields.iter().filter(stored);
+    let type_of = |name: &str| {
+        let mut fields = actual.schema.fields.iter();
+        fields
+            .find(|field| field.name == name)
+            .map(|field| field.data_type)
+    };
+    let differing = wanted.find(|field| type_of(&field.name) != Some(field.data_type))?;
+    Some(format!(
+        "collection {} has no field {} of the source's type, so that its rows can't be compared",
+        plan.target, differing.name
+    ))
 }
 
 fn malformed(collection: &str, error: &milvus::ColumnError) -> Fault {

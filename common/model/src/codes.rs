@@ -90,6 +90,8 @@ codes! {
     JOB_PHASE = "job_phase";
     /// Two agents disagree on what the job is.
     JOB_DIFFERS = "job_differs";
+    /// The same was asked for again before it was done.
+    CALL_SUPERSEDED = "call_superseded";
     /// An operator cancelled the job.
     JOB_CANCELLED = "job_cancelled";
     /// The agent can't be reached by its operator's command.

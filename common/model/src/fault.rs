@@ -47,6 +47,12 @@ impl Fault {
             hint: hint.into(),
         }
     }
+
+    /// Whether time or an operator may mend it, so that it is worth another try.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self.class, Class::Transient | Class::Operator)
+    }
 }
 
 impl fmt::Display for Fault {

@@ -78,7 +78,9 @@ impl Pair {
             std::fs::create_dir_all(&own)?;
             let mut config = config(side, &own, server, &certs, metrics_port);
             let (key, address) = match (side, dialler) {
-                (Side::Source, Dialler::Source) | (Side::Target, Dialler::Target) => ("dial", link.address()),
+                (Side::Source, Dialler::Source) | (Side::Target, Dialler::Target) => {
+                    ("dial", link.address())
+                }
                 _ => ("listen", listener),
             };
             config["channel"][key] = address.to_string().into();
@@ -88,7 +90,15 @@ impl Pair {
         };
         let source = agent(Side::Source, source, ports.port(1))?;
         let target = agent(Side::Target, target, ports.port(2))?;
-        Ok(Self { source, target, link, certs, listener, folder, _ports: ports })
+        Ok(Self {
+            source,
+            target,
+            link,
+            certs,
+            listener,
+            folder,
+            _ports: ports,
+        })
     }
 
     /// Starts both.
@@ -105,7 +115,9 @@ impl Pair {
     /// # Errors
     /// When they have not within half a minute.
     pub async fn linked(&self) -> Result<()> {
-        let up = || async { Ok((self.target.metric("passage_channel_links").await? >= 1.0).then_some(())) };
+        let up = || async {
+            Ok((self.target.metric("passage_channel_links").await? >= 1.0).then_some(()))
+        };
         wait::until("a link", LINK_LIMIT, up).await
     }
 
@@ -161,7 +173,9 @@ fn config(side: Side, folder: &Path, server: &Server, certs: &Certs, metrics_por
 /// A page by HTTP/1.0, whose end is the connection's end.
 pub(super) async fn http_page(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes()).await?;
+    stream
+        .write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())
+        .await?;
     let mut page = Vec::new();
     stream.read_to_end(&mut page).await?;
     let page = String::from_utf8(page)?;
