@@ -158,9 +158,9 @@ async fn answer(
 
 async fn answer_call(agent: &Agent, operator: &Operator, call: Call) -> Result<Answer, Fault> {
     match call {
-        Call::RequestJob(spec) => operator.create(spec).await.map(|_| Answer::Done),
-        Call::RequestCancel(job) => operator.cancel(&job).await.map(|_| Answer::Done),
-        Call::RequestVerify(job) => operator.verify(&job).await.map(|_| Answer::Done),
+        Call::RequestJob(spec) => operator.create(spec).await.map(job_answer),
+        Call::RequestCancel(job) => operator.cancel(&job).await.map(job_answer),
+        Call::RequestVerify(job) => operator.verify(&job).await.map(job_answer),
         Call::CountRows { job, index } => witness::count_rows(agent, &job, index).await,
         Call::DigestUnit { job, unit } => witness::digest_unit(agent, &job, unit).await,
         Call::HashRows {
@@ -182,6 +182,11 @@ async fn answer_call(agent: &Agent, operator: &Operator, call: Call) -> Result<A
             "report this as a defect of Passage",
         )),
     }
+}
+
+fn job_answer(status: JobStatus) -> Answer {
+    let report = None;
+    Answer::Job(Box::new(JobStatus { report, ..status }))
 }
 
 fn handle_note(agent: &Agent, operator: &Operator, note: Note) {

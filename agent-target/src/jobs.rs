@@ -35,13 +35,8 @@ impl Agent {
 }
 
 impl Operator {
-    /// Asks the source, and gives the job's status once it is known here.
-    async fn ask(
-        &self,
-        name: &JobName,
-        call: Call,
-        is_there: impl Fn(&JobStatus) -> bool,
-    ) -> Result<JobStatus, Fault> {
+    /// Asks the source, and shows the job here as it says.
+    async fn ask(&self, call: Call) -> Result<JobStatus, Fault> {
         let source = self.0.source()?;
         match source
             .call(
@@ -50,7 +45,12 @@ impl Operator {
             )
             .await?
         {
-            Answer::Done => Ok(self.0.board.wait_for(name, is_there).await),
+            Answer::Job(mut status) => {
+                let known = self.0.board.find(&status.spec.name);
+                status.report = known.and_then(|known| known.report);
+                self.0.board.post(*status.clone());
+                Ok(*status)
+            }
             _ => Err(Fault::new(
                 codes::PROTOCOL_VIOLATION,
                 Class::Permanent,
@@ -63,8 +63,7 @@ impl Operator {
 
 impl Jobs for Operator {
     async fn create(&self, spec: JobSpec) -> Result<JobStatus, Fault> {
-        let name = spec.name.clone();
-        self.ask(&name, Call::RequestJob(spec), |_| true).await
+        self.ask(Call::RequestJob(spec)).await
     }
 
     fn list(&self) -> Vec<JobStatus> {
@@ -77,17 +76,11 @@ impl Jobs for Operator {
 
     async fn cancel(&self, name: &JobName) -> Result<JobStatus, Fault> {
         self.watch(name)?;
-        self.ask(name, Call::RequestCancel(name.clone()), |status| {
-            status.phase.is_terminal()
-        })
-        .await
+        self.ask(Call::RequestCancel(name.clone())).await
     }
 
     async fn verify(&self, name: &JobName) -> Result<JobStatus, Fault> {
         self.watch(name)?;
-        self.ask(name, Call::RequestVerify(name.clone()), |status| {
-            !control::is_settled(status)
-        })
-        .await
+        self.ask(Call::RequestVerify(name.clone())).await
     }
 }

@@ -282,26 +282,35 @@ fn missing(report: CollectionReport) -> CollectionReport {
     if report.differences.iter().any(is_missing) {
         return report;
     }
-    let difference = Difference {
-        kind: DifferenceKind::Collection,
-        partition: None,
-        key: None,
-        field: None,
-        detail: format!("collection {} is missing on the target", report.target),
-    };
+    let detail = format!("collection {} is missing on the target", report.target);
+    let difference = of_collection(DifferenceKind::Collection, detail);
     with(report, vec![difference])
 }
 
 /// The report with more differences.
-fn with(mut report: CollectionReport, found: Vec<Difference>) -> CollectionReport {
-    report.differences_total += found.len() as u64;
-    if !found.is_empty() {
-        report.outcome = Verification::Mismatched {
-            differences: report.differences_total,
-        };
+fn with(mut report: CollectionReport, mut found: Vec<Difference>) -> CollectionReport {
+    if found.is_empty() {
+        return report;
     }
+    if let Verification::Blocked { reason } = report.outcome {
+        found.push(of_collection(DifferenceKind::NotCompared, reason));
+    }
+    report.differences_total += found.len() as u64;
+    report.outcome = Verification::Mismatched {
+        differences: report.differences_total,
+    };
     report.differences.extend(found);
     report
+}
+
+fn of_collection(kind: DifferenceKind, detail: String) -> Difference {
+    Difference {
+        kind,
+        partition: None,
+        key: None,
+        field: None,
+        detail,
+    }
 }
 
 /// Puts what was found into the report.

@@ -112,7 +112,12 @@ impl Agent {
 
 fn status(record: JobRecord, collections: &[CollectionRecord]) -> JobStatus {
     let mut shown: Vec<_> = collections.iter().map(collection_status).collect();
-    if record.phase.is_terminal() && !record.verifying_again {
+    let phase = if record.verifying_again {
+        Phase::Verifying
+    } else {
+        record.phase
+    };
+    if phase.is_terminal() {
         // A job that ended before its time compares nothing any more: whoever watches it may go.
         for collection in &mut shown {
             if collection.verification == Verification::Running {
@@ -125,7 +130,7 @@ fn status(record: JobRecord, collections: &[CollectionRecord]) -> JobStatus {
         .filter_map(|collection| collection.report.clone())
         .collect();
     JobStatus {
-        phase: shown_phase(record.phase, &shown),
+        phase: shown_phase(phase, &shown),
         spec: record.spec,
         cause: record.cause,
         created_ms: record.created_ms,

@@ -15,12 +15,9 @@ pub(crate) fn compare(wanted: &CollectionSpec, actual: &CollectionSpec) -> Vec<D
         &actual.partitions,
     );
     found.sets(DifferenceKind::Alias, &wanted.aliases, &actual.aliases);
-    found.maps(
-        DifferenceKind::Property,
-        "",
-        &wanted.properties,
-        &actual.properties,
-    );
+    for (name, detail) in maps(&wanted.properties, &actual.properties) {
+        found.add(DifferenceKind::Property, name, detail);
+    }
     indexes(&mut found, &wanted.indexes, &actual.indexes);
     load_state(&mut found, wanted.load, actual.load);
     found.0
@@ -69,27 +66,36 @@ impl Found {
             .for_each(|name| self.add(kind, name, "on the target only"));
     }
 
-    fn maps(
+    /// Parameters of a field, an index: named in the words.
+    fn params(
         &mut self,
         kind: DifferenceKind,
+        field: &str,
         of: &str,
         wanted: &BTreeMap<String, String>,
         actual: &BTreeMap<String, String>,
     ) {
-        let names: BTreeSet<_> = wanted.keys().chain(actual.keys()).collect();
-        for name in names {
-            let what = if of.is_empty() {
-                name.clone()
-            } else {
-                format!("{of}, {name}")
-            };
-            match (wanted.get(name), actual.get(name)) {
-                (Some(_), None) => self.add(kind, &what, "missing on the target"),
-                (None, Some(_)) => self.add(kind, &what, "on the target only"),
-                (wanted, actual) => self.values(kind, &what, "value", &wanted, &actual),
-            }
+        for (name, detail) in maps(wanted, actual) {
+            self.add(kind, field, format!("{of}{name}: {detail}"));
         }
     }
+}
+
+/// The entries that differ, each with how.
+fn maps<'a>(
+    wanted: &'a BTreeMap<String, String>,
+    actual: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = (&'a str, String)> {
+    let names: BTreeSet<&String> = wanted.keys().chain(actual.keys()).collect();
+    names.into_iter().filter_map(|name| {
+        let detail = match (wanted.get(name), actual.get(name)) {
+            (Some(wanted), Some(actual)) if wanted == actual => return None,
+            (Some(wanted), Some(actual)) => format!("is {actual:?} and should be {wanted:?}"),
+            (Some(_), None) => "missing on the target".to_owned(),
+            (None, _) => "on the target only".to_owned(),
+        };
+        Some((name.as_str(), detail))
+    })
 }
 
 fn attributes(found: &mut Found, wanted: &CollectionSpec, actual: &CollectionSpec) {
@@ -122,9 +128,10 @@ fn attributes(found: &mut Found, wanted: &CollectionSpec, actual: &CollectionSpe
         &wanted.schema.has_dynamic_field,
         &actual.schema.has_dynamic_field,
     );
-    found.maps(
+    found.params(
         kind,
-        "schema property",
+        "properties",
+        "",
         &wanted.schema.properties,
         &actual.schema.properties,
     );
@@ -202,7 +209,7 @@ fn field(found: &mut Found, wanted: &Field, actual: &Field) {
     if wanted.default_value != actual.default_value {
         found.add(kind, name, "the default value differs");
     }
-    found.maps(kind, name, &wanted.params, &actual.params);
+    found.params(kind, name, "", &wanted.params, &actual.params);
     fields(found, &wanted.sub_fields, &actual.sub_fields);
 }
 
@@ -233,29 +240,40 @@ fn functions(found: &mut Found, wanted: &CollectionSpec, actual: &CollectionSpec
     }
 }
 
+/// Indexes are told apart by their names, and named by their fields.
 fn indexes(found: &mut Found, wanted: &[IndexSpec], actual: &[IndexSpec]) {
-    let named = |indexes: &[IndexSpec]| {
-        indexes
-            .iter()
-            .map(|index| index.name.clone())
-            .collect::<Vec<_>>()
-    };
-    found.sets(DifferenceKind::Index, &named(wanted), &named(actual));
+    let kind = DifferenceKind::Index;
     for wanted in wanted {
-        if let Some(actual) = actual.iter().find(|actual| actual.name == wanted.name) {
-            found.values(
-                DifferenceKind::Index,
-                &wanted.name,
-                "field",
-                &wanted.field,
-                &actual.field,
-            );
-            found.maps(
-                DifferenceKind::Index,
-                &wanted.name,
-                &wanted.params,
-                &actual.params,
-            );
+        let (field, name) = (&wanted.field, &wanted.name);
+        match actual.iter().find(|actual| actual.name == *name) {
+            Some(actual) => {
+                let of = format!("index {name}");
+                found.values(
+                    kind,
+                    field,
+                    &format!("{of}: the field"),
+                    field,
+                    &actual.field,
+                );
+                found.params(
+                    kind,
+                    field,
+                    &format!("{of}, "),
+                    &wanted.params,
+                    &actual.params,
+                );
+            }
+            None => found.add(
+                kind,
+                field,
+                format!("index {name} is missing on the target"),
+            ),
+        }
+    }
+    for actual in actual {
+        if !wanted.iter().any(|wanted| wanted.name == actual.name) {
+            let detail = format!("index {} is on the target only", actual.name);
+            found.add(kind, &actual.field, detail);
         }
     }
 }
@@ -365,7 +383,7 @@ mod tests {
         assert_eq!(after(|c| c.indexes.clear()), (K::Index, "v".into()));
         assert_eq!(
             after(|c| c.indexes[0].params.clear()),
-            (K::Index, "v, index_type".into())
+            (K::Index, "v".into())
         );
         assert_eq!(
             after(|c| c.load = LoadState::NotLoaded),

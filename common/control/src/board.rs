@@ -4,23 +4,16 @@ use model::{Class, Fault, JobName, JobStatus, Phase, codes};
 use runtime::telemetry::metric_names::JOBS;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// The statuses of an agent's jobs. Clones show the same board.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<Shared>);
-
-#[derive(Debug, Default)]
-struct Shared {
-    jobs: Mutex<BTreeMap<JobName, watch::Sender<JobStatus>>>,
-    /// Told when a job is new.
-    posted: Notify,
-}
+pub struct Board(Arc<Mutex<BTreeMap<JobName, watch::Sender<JobStatus>>>>);
 
 impl Board {
     /// Puts up a job's status, new or changed.
     pub fn post(&self, status: JobStatus) {
-        let mut jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match jobs.get(&status.spec.name) {
             Some(posted) => {
                 posted.send_if_modified(|old| {
@@ -33,20 +26,14 @@ impl Board {
             None => {
                 count_phase(None, status.phase);
                 jobs.insert(status.spec.name.clone(), watch::Sender::new(status));
-                self.0.posted.notify_waiters();
             }
         }
     }
 
     /// Changes a job's status, if the job is there; watchers learn of it if that made a difference.
     pub fn change(&self, job: &JobName, change: impl FnOnce(&mut JobStatus)) {
-        if let Some(posted) = self
-            .0
-            .jobs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(job)
-        {
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(posted) = jobs.get(job) {
             posted.send_if_modified(|status| {
                 let before = status.clone();
                 change(status);
@@ -59,14 +46,14 @@ impl Board {
     /// The status of a job.
     #[must_use]
     pub fn find(&self, job: &JobName) -> Option<JobStatus> {
-        let jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.get(job).map(|posted| posted.borrow().clone())
     }
 
     /// Every status, the oldest job first.
     #[must_use]
     pub fn list(&self) -> Vec<JobStatus> {
-        let jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = jobs
             .values()
             .map(|posted| posted.borrow().clone())
@@ -80,32 +67,10 @@ impl Board {
     /// # Errors
     /// `job_not_found`: the operator's.
     pub fn watch(&self, job: &JobName) -> Result<watch::Receiver<JobStatus>, Fault> {
-        let jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.get(job)
             .map(watch::Sender::subscribe)
             .ok_or_else(|| not_found(job))
-    }
-}
-
-impl Board {
-    /// The job's status as soon as it is on the board and as wanted.
-    ///
-    /// # Cancel safety
-    /// Waits only.
-    pub async fn wait_for(
-        &self,
-        job: &JobName,
-        is_wanted: impl Fn(&JobStatus) -> bool,
-    ) -> JobStatus {
-        loop {
-            let posted = self.0.posted.notified();
-            if let Ok(mut status) = self.watch(job)
-                && let Ok(wanted) = status.wait_for(&is_wanted).await
-            {
-                return wanted.clone();
-            }
-            posted.await;
-        }
     }
 }
 

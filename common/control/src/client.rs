@@ -140,8 +140,8 @@ impl Client {
         )
     }
 
-    /// The job's status now and after each change. The stream ends by itself only after a settled status
-    /// ([`crate::is_settled`]); an agent that stops before ends it with `agent_unreachable`.
+    /// The job's status now and after each change. The stream ends by itself only after a status in which it
+    /// has ended; an agent that stops before ends it with `agent_unreachable`.
     ///
     /// # Errors
     /// `job_not_found`.

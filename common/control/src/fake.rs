@@ -53,6 +53,7 @@ impl Jobs for FakeJobs {
 
     async fn verify(&self, name: &JobName) -> Result<JobStatus, Fault> {
         self.board.change(name, |status| {
+            status.phase = Phase::Verifying;
             for collection in &mut status.collections {
                 collection.verification = Verification::Running;
             }

@@ -1,6 +1,6 @@
 //! What an agent must be able to do for its operator.
 
-use model::{Fault, JobName, JobSpec, JobStatus, Verification};
+use model::{Fault, JobName, JobSpec, JobStatus};
 use std::future::Future;
 use tokio::sync::watch;
 
@@ -27,20 +27,10 @@ pub trait Jobs: Send + Sync + 'static {
     /// `job_not_found`, or `job_phase` when it has ended otherwise.
     fn cancel(&self, name: &JobName) -> impl Future<Output = Result<JobStatus, Fault>> + Send;
 
-    /// Begins another verification. From this answer on until the verification has ended, at least one collection's
-    /// `verification` is `Running`, in every status that [`Jobs::watch`] shows: so a watcher can tell when it is over.
+    /// Begins another verification. From this answer on until it has ended, the job's phase is `Verifying` again, in every status
+    /// that [`Jobs::watch`] shows: so a watcher can tell when it is over.
     ///
     /// # Errors
     /// `job_not_found`, or `job_phase` when the job still copies.
     fn verify(&self, name: &JobName) -> impl Future<Output = Result<JobStatus, Fault>> + Send;
-}
-
-/// Whether nothing goes on in this job any more: it has ended, and no verification runs.
-#[must_use]
-pub fn is_settled(status: &JobStatus) -> bool {
-    status.phase.is_terminal()
-        && status
-            .collections
-            .iter()
-            .all(|collection| collection.verification != Verification::Running)
 }

@@ -34,6 +34,6 @@ pub use attend::{attend, invalid_environment};
 pub use board::{Board, not_found};
 pub use cli::run;
 pub use client::{Client, Operator};
-pub use jobs::{Jobs, is_settled};
+pub use jobs::Jobs;
 pub use program::Program;
 pub use server::{Listener, serve_admin};

@@ -34,6 +34,8 @@ pub enum DifferenceKind {
     Collection,
     /// The number of rows differs.
     Count,
+    /// The rows could not be compared.
+    NotCompared,
 }
 
 impl fmt::Display for DifferenceKind {
@@ -52,6 +54,7 @@ impl fmt::Display for DifferenceKind {
             Self::LoadState => "load state",
             Self::Collection => "collection",
             Self::Count => "count",
+            Self::NotCompared => "not compared",
         })
     }
 }

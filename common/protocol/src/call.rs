@@ -121,6 +121,8 @@ pub struct CollectionPlan {
 pub enum Answer {
     /// It is done.
     Done,
+    /// What an operator asked for is done or begun, and the job is now as this says; without its report, which may be long.
+    Job(Box<JobStatus>),
     /// What a collection's check found.
     Checked {
         /// What the operator should know.

@@ -41,6 +41,8 @@ def plant_somewhere(server, kind, places, taken, used):
     for place in reversed(places) if group == "remade" else places:  # the last ones are small
         if (group and (place, group) in taken) or (group == "renamed" and any(place == other for other, _ in taken)):
             continue
+        if kind.name == "index_dropped" and used.get(place):  # its rows can't be read any more
+            continue
         try:
             done = catalogue.plant(server, *place, kind.name, used=used.setdefault(place, set()))
         except DoesNotApply:

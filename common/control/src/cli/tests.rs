@@ -216,6 +216,7 @@ async fn a_verification_that_finds_differences_has_its_exit_code_and_points_to_t
         let runs = |status: &JobStatus| status.collections[0].verification == Verification::Running;
         board.watch(&name).unwrap().wait_for(runs).await.unwrap();
         board.change(&name, |status| {
+            status.phase = Phase::Failed;
             for collection in &mut status.collections {
                 collection.verification = Verification::Mismatched { differences: 600 };
             }

@@ -10,7 +10,6 @@ mod screen;
 
 use crate::cli::terminal::{Failure, Terminal};
 use crate::client::Client;
-use crate::jobs::is_settled;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use model::{Fault, JobName, JobStatus, codes};
@@ -59,7 +58,7 @@ async fn follow_stream(
             status = statuses.next() => match status {
                 Some(Ok(status)) => {
                     screen.show(&status, Instant::now().into_std(), terminal)?;
-                    if is_settled(&status) {
+                    if status.phase.is_terminal() {
                         return Ok(Some(status));
                     }
                 }

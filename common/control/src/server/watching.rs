@@ -1,6 +1,5 @@
 //! A job's statuses as a stream that a slow reader can't fill and a busy job can't flood.
 
-use crate::jobs::is_settled;
 use crate::wire::Wire;
 use futures::Stream;
 use model::JobStatus;
@@ -34,7 +33,7 @@ pub(super) fn statuses(
             let status = receiver.borrow_and_update();
             (
                 status.to_wire(),
-                if is_settled(&status) {
+                if status.phase.is_terminal() {
                     Step::Ended
                 } else {
                     Step::Next

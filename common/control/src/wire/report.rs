@@ -7,7 +7,7 @@ use proto::admin;
 
 wire_enum!(DifferenceKind, admin::DifferenceKind, "difference kind";
     MissingRow, ExtraRow, DuplicateRow, WrongPartition, Value, Schema, Partition, Index, Alias, Property, LoadState, Collection,
-    Count);
+    Count, NotCompared);
 
 impl Wire for Key {
     type Message = admin::Key;

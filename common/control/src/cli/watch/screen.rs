@@ -100,7 +100,7 @@ impl Lines {
         let Some(status) = self
             .before
             .as_ref()
-            .filter(|status| !crate::jobs::is_settled(status))
+            .filter(|status| !status.phase.is_terminal())
         else {
             return Ok(());
         };
