@@ -3,30 +3,31 @@
 //! Units are compared some at a time, each journaled when it is: a comparison that was cut off goes on behind them. Memory holds
 //! the hashes of a few batches, whatever the collection's size.
 
+mod comparable;
 mod definition;
 mod found;
 mod milvus_rows;
+mod report;
 mod rows;
 mod source_rows;
 mod whole;
 
 use crate::agent::Agent;
 use crate::answers::Session;
-use crate::records::{CollectionRecord, Step, VERDICTS, Verdict, collection_key};
-use crate::writer::schema;
+use crate::records::{CollectionRecord, Step, Verdict};
+use comparable::comparable;
 use found::Found;
 use futures::TryStreamExt;
 use milvus_rows::{MilvusTarget, Opened};
 use model::job::Verify;
 use model::report::CollectionReport;
 use model::{
-    CollectionIndex, CollectionSpec, Difference, DifferenceKind, Fault, JobName, JobSpec, KeyRange,
-    UnitId, Verification, codes,
+    CollectionIndex, CollectionSpec, Fault, JobName, JobSpec, KeyRange, UnitId, Verification, codes,
 };
 use protocol::Note;
 use protocol::call::CollectionPlan;
+use report::{blank, collect, finish, missing, with};
 use rows::TargetRows;
-use runtime::journal::Span;
 use runtime::telemetry::metric_names::{VERIFIER_DIFFERENCES, VERIFIER_ROWS};
 use source_rows::SourceAgent;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,8 +91,8 @@ pub(crate) async fn compare_definitions(
         .unwrap_or_else(|| blank(&record.plan, Verification::NotRun));
     let report = match describe(&session.agent, &record.plan).await? {
         Some(actual) => {
-            let wanted = schema::comparable(milvus, record.expected.clone());
-            let mut actual = schema::comparable(milvus, actual);
+            let wanted = comparable(milvus, record.expected.clone());
+            let mut actual = comparable(milvus, actual);
             if record.step < Step::Sealed {
                 // Aliases and the load state come last, and only to rows that were proven.
                 actual.aliases.clone_from(&wanted.aliases);
@@ -217,33 +218,6 @@ async fn compare_one(
     Ok(verdict)
 }
 
-/// Adds up the verdicts of all units.
-fn collect(
-    session: &Session,
-    plan: &CollectionPlan,
-    units: u32,
-) -> Result<CollectionReport, Fault> {
-    let mut report = blank(plan, Verification::Clean);
-    let mut found = Found::default();
-    let view = session.agent.journal.view()?;
-    for entry in view.scan(
-        VERDICTS,
-        &Span::under(&collection_key(&plan.job, plan.index)),
-    )? {
-        let (_, verdict) = entry?;
-        report.ranges += 1;
-        report.rows += verdict.rows;
-        report.source_duplicates += verdict.source_duplicates;
-        let room = CollectionReport::MAX_DUPLICATES - report.source_duplicate_keys.len();
-        let named = verdict.source_duplicate_keys.into_iter().take(room);
-        report.source_duplicate_keys.extend(named);
-        found.merge(verdict.differences, verdict.differences_total);
-    }
-    debug_assert_eq!(report.ranges, u64::from(units), "every unit has a verdict");
-    finish(&mut report, found);
-    Ok(report)
-}
-
 /// Compares the numbers of rows.
 async fn counts(
     source: &SourceAgent<'_>,
@@ -274,65 +248,4 @@ async fn counts(
         finish(&mut report, found);
     }
     Ok(report)
-}
-
-/// The report of a collection that the target lacks.
-fn missing(report: CollectionReport) -> CollectionReport {
-    let is_missing = |found: &Difference| found.kind == DifferenceKind::Collection;
-    if report.differences.iter().any(is_missing) {
-        return report;
-    }
-    let detail = format!("collection {} is missing on the target", report.target);
-    let difference = of_collection(DifferenceKind::Collection, detail);
-    with(report, vec![difference])
-}
-
-/// The report with more differences.
-fn with(mut report: CollectionReport, mut found: Vec<Difference>) -> CollectionReport {
-    if found.is_empty() {
-        return report;
-    }
-    if let Verification::Blocked { reason } = report.outcome {
-        found.push(of_collection(DifferenceKind::NotCompared, reason));
-    }
-    report.differences_total += found.len() as u64;
-    report.outcome = Verification::Mismatched {
-        differences: report.differences_total,
-    };
-    report.differences.extend(found);
-    report
-}
-
-fn of_collection(kind: DifferenceKind, detail: String) -> Difference {
-    Difference {
-        kind,
-        partition: None,
-        key: None,
-        field: None,
-        detail,
-    }
-}
-
-/// Puts what was found into the report.
-fn finish(report: &mut CollectionReport, found: Found) {
-    (report.differences, report.differences_total) = found.into_parts();
-    if report.differences_total > 0 {
-        report.outcome = Verification::Mismatched {
-            differences: report.differences_total,
-        };
-    }
-}
-
-fn blank(plan: &CollectionPlan, outcome: Verification) -> CollectionReport {
-    CollectionReport {
-        source: plan.source.name.clone(),
-        target: plan.target.clone(),
-        outcome,
-        rows: 0,
-        ranges: 0,
-        source_duplicates: 0,
-        source_duplicate_keys: vec![],
-        differences: vec![],
-        differences_total: 0,
-    }
 }

@@ -1,32 +1,30 @@
 //! The ceiling: answers of raw queries piped into raw inserts, nothing decoded, no channel, no journal, no proof.
 
-use crate::{COLLECTION, Measured};
+use crate::{COLLECTION, Measured, Stopwatch};
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt};
 use harness::servers::Server;
 use milvus::{NewCollection, RangeRead, ReadPoint, Rows};
 use model::{CollectionSpec, Key, KeyRange};
-use std::time::Instant;
 
-/// Rows of one answer: about 4 MiB of the default rows, the size of Passage's own batches.
-const ROWS_OF_PAGE: u64 = 2500;
-
-/// Copies by so many tasks at the same time. Keys are 0, 1, 2, …, so that the ranges are known without asking.
+/// Copies by so many tasks at the same time, so many rows an answer; 2500 of the default rows are about 4 MiB, the size of Passage's
+/// own batches. Keys are 0, 1, 2, …, so that the ranges are known without asking.
 pub(crate) async fn measure(
     source: &Server,
     target: &Server,
     rows: u64,
     tasks: usize,
+    page: u64,
 ) -> Result<Measured> {
     let (reader, writer) = (source.client().await?, target.client().await?);
     let spec = reader.describe_collection(COLLECTION).await?;
     writer.create_collection(&same(&spec)).await?;
     let primary = spec.schema.primary().context("a primary key")?;
     let fields = spec.schema.stored_names();
-    let begun = Instant::now();
-    let ranges = (0..rows.div_ceil(ROWS_OF_PAGE)).map(|page| KeyRange {
-        after: Some(Key::Int64((page * ROWS_OF_PAGE) as i64 - 1)),
-        upto: Some(Key::Int64(((page + 1) * ROWS_OF_PAGE) as i64 - 1)),
+    let watch = Stopwatch::start(source, target);
+    let ranges = (0..rows.div_ceil(page)).map(|number| KeyRange {
+        after: Some(Key::Int64((number * page) as i64 - 1)),
+        upto: Some(Key::Int64(((number + 1) * page) as i64 - 1)),
     });
     let copied: Vec<u64> = futures::stream::iter(ranges)
         .map(|range| {
@@ -57,11 +55,8 @@ pub(crate) async fn measure(
         .await?;
     let copied = copied.iter().sum::<u64>();
     anyhow::ensure!(copied == rows, "{copied} of {rows} rows arrived");
-    Ok(Measured::new(
-        format!("ceiling: raw answers as inserts, {tasks} at once"),
-        rows,
-        begun.elapsed(),
-    ))
+    let name = format!("ceiling: raw answers as inserts, {tasks} x {page} rows");
+    Ok(watch.stop(name, rows))
 }
 
 fn same(spec: &CollectionSpec) -> NewCollection {

@@ -3,6 +3,8 @@
 //! ```text
 //! ROWS=200000 DIM=384 READERS=4 make bench
 //! ```
+//! Beside each stand the processor seconds that the two servers used meanwhile: on a small machine they are what binds.
+//!
 //! What is timed is the way of the rows: from the first read to the last row acknowledged by the target. Passage does more in its
 //! time than the others: it encrypts, journals, confirms; so its whole job, with preflight, indexes and the comparison, stands beside.
 
@@ -12,7 +14,7 @@ mod passage;
 use anyhow::Result;
 use harness::python;
 use harness::servers::{Bulk, Kind, Server};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The collection.
 const COLLECTION: &str = "bench";
@@ -25,17 +27,52 @@ pub(crate) struct Measured {
     name: String,
     rows: u64,
     seconds: f64,
+    /// Processor seconds of the source and of the target.
+    servers: (f64, f64),
 }
 
-impl Measured {
-    pub(crate) fn new(name: impl Into<String>, rows: u64, took: Duration) -> Self {
+/// The servers' processor time at a moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch<'a> {
+    servers: (&'a Server, &'a Server),
+    used: (f64, f64),
+    begun: Instant,
+}
+
+impl<'a> Stopwatch<'a> {
+    pub(crate) fn start(source: &'a Server, target: &'a Server) -> Self {
+        let servers = (source, target);
         Self {
-            name: name.into(),
-            rows,
-            seconds: took.as_secs_f64(),
+            servers,
+            used: used(servers),
+            begun: Instant::now(),
         }
     }
 
+    /// What was copied since.
+    pub(crate) fn stop(self, name: impl Into<String>, rows: u64) -> Measured {
+        let took = self.begun.elapsed();
+        self.took(name, rows, took)
+    }
+
+    /// What was copied since, which took this long.
+    pub(crate) fn took(self, name: impl Into<String>, rows: u64, took: Duration) -> Measured {
+        let used = used(self.servers);
+        Measured {
+            name: name.into(),
+            rows,
+            seconds: took.as_secs_f64(),
+            servers: (used.0 - self.used.0, used.1 - self.used.1),
+        }
+    }
+}
+
+fn used((source, target): (&Server, &Server)) -> (f64, f64) {
+    let of = |server: &Server| server.process().cpu_seconds().unwrap_or_default();
+    (of(source), of(target))
+}
+
+impl Measured {
     fn rows_per_second(&self) -> f64 {
         self.rows as f64 / self.seconds
     }
@@ -61,8 +98,8 @@ async fn main() -> Result<()> {
     );
 
     let mut table = Vec::new();
-    for tasks in [2, 4, 8] {
-        table.push(ceiling::measure(&source, &target, rows, tasks).await?);
+    for (tasks, page) in [(2, 2500), (4, 2500), (8, 2500), (4, 10_000)] {
+        table.push(ceiling::measure(&source, &target, rows, tasks, page).await?);
         drop_copy(&target).await?;
     }
     let script = plain(&source, &target).await?;
@@ -77,12 +114,18 @@ async fn main() -> Result<()> {
     let copy = job.copy.rows_per_second();
     let gib = bytes as f64 / f64::from(1 << 30);
     table.extend([script.clone(), job.copy.clone(), job.whole.clone()]);
+    println!(
+        "{:<44} {:>10} {:>16} {:>20}",
+        "", "", "", "CPU source, target"
+    );
     for row in &table {
         println!(
-            "{:<42} {:>8.1} s {:>10.0} rows/s",
+            "{:<44} {:>8.1} s {:>9.0} rows/s {:>9.1} s {:>6.1} s",
             row.name,
             row.seconds,
-            row.rows_per_second()
+            row.rows_per_second(),
+            row.servers.0,
+            row.servers.1
         );
     }
     println!(
@@ -113,6 +156,7 @@ async fn drop_copy(target: &Server) -> Result<()> {
 
 /// The official SDK: an iterator, and an insert for each of its pages, at the page size that suits it best.
 async fn plain(source: &Server, target: &Server) -> Result<Measured> {
+    let watch = Stopwatch::start(source, target);
     let done = python::script(
         "tests/bench/plain.py",
         &[source.uri(), target.uri(), COLLECTION],
@@ -121,9 +165,9 @@ async fn plain(source: &Server, target: &Server) -> Result<Measured> {
     .await?;
     let rows = done["rows"].as_u64().unwrap_or_default();
     let took = Duration::from_secs_f64(done["seconds"].as_f64().unwrap_or_default());
-    Ok(Measured::new(
-        format!("plain script, {} rows a page", done["page"]),
-        rows,
-        took,
-    ))
+    let name = format!(
+        "plain script, {} rows a page (CPU: with trials)",
+        done["page"]
+    );
+    Ok(watch.took(name, rows, took))
 }

@@ -1,6 +1,6 @@
 //! Passage: two agents and a job, watched.
 
-use crate::{COLLECTION, LIMIT, Measured};
+use crate::{COLLECTION, LIMIT, Measured, Stopwatch};
 use anyhow::{Context, Result};
 use harness::agents::{Agent, Pair};
 use harness::servers::Server;
@@ -26,21 +26,17 @@ pub(crate) async fn measure(source: &Server, target: &Server, readers: u64) -> R
     // The relay of the tests is not part of what is measured.
     pair.source.config["channel"]["dial"] = pair.listener().to_string().into();
     pair.start().await?;
-    let begun = Instant::now();
+    let watch = Stopwatch::start(source, target);
     jobs::begin(&pair.source, &jobs::spec(COLLECTION, &[COLLECTION])).await?;
     let (copying, copied) = wait::within("the copy", LIMIT, watch_copy(&pair.source)).await?;
     let cpu = (cpu(&pair.source)?, cpu(&pair.target)?);
+    let copy = watch.took("passage: copy", 0, copied - copying);
     let status = jobs::wait(&pair.source, COLLECTION, LIMIT).await?;
     jobs::ensure_completed(&pair.source, &status).await?;
     let rows = status.collections[0].rows_copied;
-    let copy = Measured::new("passage: copy", rows, copied - copying);
     Ok(Job {
-        copy,
-        whole: Measured::new(
-            "passage: whole job, with index and proof",
-            rows,
-            begun.elapsed(),
-        ),
+        copy: Measured { rows, ..copy },
+        whole: watch.stop("passage: whole job, with index and proof", rows),
         cpu,
     })
 }

@@ -2,13 +2,12 @@
 
 use crate::Transport;
 use crate::grpc::{GrpcDialer, GrpcListener, GrpcSettings};
-use crate::tls::Fingerprint;
-use crate::tls::{CredentialPaths, CredentialsError, PeerId, PeerRule, Trust};
+use crate::tls::{CredentialPaths, CredentialsError, Trust};
 use model::{Fault, Incarnation};
 use protocol::handshake::PROTOCOL;
 use protocol::{Hello, Role};
 use runtime::Config;
-use runtime::config::{self, ChannelSection, Peer, Reach, TlsFiles};
+use runtime::config::{ChannelSection, Peer, Reach, TlsFiles};
 use std::sync::Arc;
 
 /// How many lanes carry batches.
@@ -60,17 +59,5 @@ pub fn trust(tls: &TlsFiles, peers: &[Peer]) -> Result<Trust, CredentialsError> 
         key: tls.key.clone(),
         peer_ca: tls.peer_ca.clone(),
     };
-    let peers = peers.iter().map(|peer| PeerRule {
-        name: peer.name.clone(),
-        id: peer_id(&peer.id),
-    });
-    Trust::load(paths, peers.collect())
-}
-
-fn peer_id(id: &config::PeerId) -> PeerId {
-    match id {
-        config::PeerId::Spiffe(uri) => PeerId::Spiffe(uri.clone()),
-        config::PeerId::Dns(name) => PeerId::Dns(name.clone()),
-        config::PeerId::Fingerprint(bytes) => PeerId::Sha256(Fingerprint::from_bytes(*bytes)),
-    }
+    Trust::load(paths, peers.to_vec())
 }

@@ -5,10 +5,11 @@ pub(crate) mod strangers;
 use crate::certs::{self, Existing, LeafRequest, Made, Pair, Validity};
 use crate::grpc::{GrpcDialer, GrpcListener, GrpcSettings, Refusal};
 use crate::link::{Link, Transport};
-use crate::tls::{CredentialPaths, PeerRule, Trust};
+use crate::tls::{CredentialPaths, Trust};
 use model::Incarnation;
 use protocol::handshake::PROTOCOL;
 use protocol::{Hello, Role};
+use runtime::config::Peer;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::sync::broadcast;
@@ -31,8 +32,8 @@ pub(crate) fn hello(role: Role) -> Hello {
     }
 }
 
-pub(crate) fn rule(name: &str, id: &str) -> PeerRule {
-    PeerRule {
+pub(crate) fn rule(name: &str, id: &str) -> Peer {
+    Peer {
         name: name.into(),
         id: id.parse().unwrap(),
     }

@@ -20,7 +20,7 @@ pub(crate) use credentials::pem_cause;
 pub use credentials::{CredentialPaths, CredentialsError, Trust};
 pub use error::{TlsError, Verdict};
 pub(crate) use handshake::{accept, connect};
-pub use identity::{Fingerprint, InvalidPeerId, PeerId, PeerIdentity, PeerRule};
+pub use identity::{Fingerprint, PeerIdentity};
 pub(crate) use secured::{Secured, Trouble};
 
 use rustls::crypto::CryptoProvider;

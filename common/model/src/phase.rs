@@ -10,6 +10,7 @@ use std::fmt;
 ///    │           │           │           │            │
 ///    └───────────┴───────────┴───────────┴────────────┴──► Failed, Cancelled
 /// ```
+/// A job that has ended, and whose collections are compared again, is `Verifying` meanwhile.
 /// A job that waits for something (a peer, a Milvus, room on a disk) stays in its phase; what it waits for stands beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,20 +38,6 @@ impl Phase {
     #[must_use]
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
-    }
-
-    /// Whether a job may go from this phase to that one.
-    #[must_use]
-    pub fn may_become(self, next: Self) -> bool {
-        let follows = matches!(
-            (self, next),
-            (Self::Pending, Self::Preparing)
-                | (Self::Preparing, Self::Copying | Self::Completed)
-                | (Self::Copying, Self::Finishing)
-                | (Self::Finishing, Self::Verifying | Self::Completed)
-                | (Self::Verifying, Self::Completed)
-        );
-        follows || (!self.is_terminal() && matches!(next, Self::Failed | Self::Cancelled))
     }
 }
 
@@ -120,29 +107,4 @@ pub enum Verification {
         /// Why not.
         reason: String,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_job_that_has_ended_goes_nowhere() {
-        for ended in [Phase::Completed, Phase::Failed, Phase::Cancelled] {
-            for next in [
-                Phase::Pending,
-                Phase::Copying,
-                Phase::Failed,
-                Phase::Cancelled,
-            ] {
-                assert!(!ended.may_become(next), "{ended} -> {next}");
-            }
-        }
-    }
-
-    #[test]
-    fn rows_are_not_copied_before_preflight() {
-        assert!(!Phase::Pending.may_become(Phase::Copying));
-        assert!(Phase::Preparing.may_become(Phase::Copying));
-    }
 }

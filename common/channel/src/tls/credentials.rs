@@ -1,8 +1,9 @@
 //! What this agent shows of itself, and whom it believes: read from files, checked, and published.
 
-use super::identity::{PeerId, PeerIdentity, PeerRule};
+use super::identity::PeerIdentity;
 use super::{certificate, provider};
 use model::{Class, Fault, codes};
+use runtime::config::{Peer, PeerId};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -69,10 +70,10 @@ impl CredentialsError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } => {
-                "check the path under channel.tls, that the agent's user may read it, and that it is PEM"
+                "check the path under channel.tls (for the admin API, admin.tls), that the agent's user may read it, and that it is PEM"
             }
             Self::KeyMismatch { .. } => {
-                "set channel.tls.cert and channel.tls.key to files that were made together"
+                "set channel.tls.cert and channel.tls.key (for the admin API, those of admin.tls) to files that were made together"
             }
             Self::Expired { .. } => "make or get a new certificate, and check this machine's clock",
         }
@@ -106,7 +107,7 @@ pub(super) struct Loaded {
 pub struct Trust {
     paths: CredentialPaths,
     loaded: watch::Sender<Arc<Loaded>>,
-    peers: watch::Sender<Arc<[PeerRule]>>,
+    peers: watch::Sender<Arc<[Peer]>>,
 }
 
 impl Trust {
@@ -114,7 +115,7 @@ impl Trust {
     ///
     /// # Errors
     /// When a file can't be read or does not fit: always the operator's to change.
-    pub fn load(paths: CredentialPaths, peers: Vec<PeerRule>) -> Result<Self, CredentialsError> {
+    pub fn load(paths: CredentialPaths, peers: Vec<Peer>) -> Result<Self, CredentialsError> {
         let loaded = watch::Sender::new(Arc::new(Loaded::read(&paths)?));
         Ok(Self {
             paths,
@@ -134,7 +135,7 @@ impl Trust {
     }
 
     /// Lets in these peers, and no others, from the next handshake on.
-    pub fn replace_peers(&self, peers: Vec<PeerRule>) {
+    pub fn replace_peers(&self, peers: Vec<Peer>) {
         self.peers.send_replace(peers.into());
     }
 
@@ -145,7 +146,7 @@ impl Trust {
         (loaded.own.ids(), loaded.own.not_after)
     }
 
-    pub(super) fn now(&self) -> (Arc<Loaded>, Arc<[PeerRule]>) {
+    pub(super) fn now(&self) -> (Arc<Loaded>, Arc<[Peer]>) {
         (self.loaded.borrow().clone(), self.peers.borrow().clone())
     }
 }

@@ -1,7 +1,7 @@
 //! Why two agents did not trust each other.
 
-use super::identity::PeerId;
 use model::{Class, codes};
+use runtime::config::PeerId;
 
 /// Why a TLS handshake failed, from where this agent stands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,10 +108,10 @@ impl TlsError {
     pub fn hint(&self) -> String {
         match self {
             Self::NotAllowed { ids } => match ids.first() {
-                Some(id) => format!("if this peer is meant, add to channel.peers: {{ name: <name>, id: \"{id}\" }}"),
+                Some(id) => format!("if this peer is meant, add to channel.peers: {{ name: <name>, id: \"{id}\" }} (for the admin API, to admin.peers)"),
                 None => "give the peer a certificate with a SPIFFE URI or DNS name".into(),
             },
-            Self::OtherAuthority { .. } => "set channel.tls.peer_ca to the CA that signed the peer's certificate".into(),
+            Self::OtherAuthority { .. } => "set channel.tls.peer_ca (for the admin API, admin.tls.peer_ca) to the CA that signed the peer's certificate".into(),
             Self::Expired { .. } => "renew the peer's certificate, and compare the clocks of both machines".into(),
             Self::Unfit(_) => "make the peer's certificate anew: X.509 v3, for client and server authentication".into(),
             Self::NoCertificate => "set channel.tls.cert and channel.tls.key on the peer".into(),

@@ -2,10 +2,10 @@
 
 use super::credentials::{Loaded, Trust};
 use super::error::{TlsError, Verdict};
-use super::identity::PeerId;
 use super::provider;
 use super::secured::Secured;
 use super::verify::{Finding, Judge};
+use runtime::config::PeerId;
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::pki_types::ServerName;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};

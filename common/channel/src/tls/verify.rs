@@ -5,8 +5,9 @@
 
 use super::credentials::Loaded;
 use super::error::TlsError;
-use super::identity::{PeerIdentity, PeerRule};
+use super::identity::PeerIdentity;
 use super::{certificate, provider};
+use runtime::config::Peer;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
@@ -24,12 +25,12 @@ pub(super) type Finding = Arc<OnceLock<Result<PeerIdentity, TlsError>>>;
 /// Judges the peer of one handshake.
 pub(super) struct Judge {
     loaded: Arc<Loaded>,
-    peers: Arc<[PeerRule]>,
+    peers: Arc<[Peer]>,
     finding: Finding,
 }
 
 impl Judge {
-    pub(super) fn new(loaded: Arc<Loaded>, peers: Arc<[PeerRule]>) -> (Self, Finding) {
+    pub(super) fn new(loaded: Arc<Loaded>, peers: Arc<[Peer]>) -> (Self, Finding) {
         let finding = Finding::default();
         (
             Self {

@@ -97,7 +97,9 @@ pub(super) fn admin(section: &mut Section<'_>, state_dir: Option<&Path>) -> Opti
     if let Some(path) = listen.as_deref()?.strip_prefix("unix:") {
         // Asked for, so that they are known keys, and refused by what they mean here.
         section.within_given("tls", tls_files);
-        section.each("peers", |_| Some(()));
+        if has_peers {
+            peers(section, "peers");
+        }
         for key in [("tls", has_tls), ("peers", has_peers)]
             .into_iter()
             .filter_map(|(key, given)| given.then_some(key))
