@@ -5,10 +5,8 @@ use model::{CollectionPhase, CollectionStatus, Fault, JobStatus, Verification};
 
 /// The lines that tell what has changed; with no status before, what there is.
 pub(crate) fn between(before: Option<&JobStatus>, now: &JobStatus) -> Vec<String> {
+    // What was done comes before the phase that follows from it.
     let mut lines = Vec::new();
-    if before.is_none_or(|before| before.phase != now.phase) {
-        lines.push(format!("job {}: {}", now.spec.name, now.phase));
-    }
     let known = before.map_or(0, |before| before.findings.len());
     lines.extend(
         now.findings
@@ -19,6 +17,9 @@ pub(crate) fn between(before: Option<&JobStatus>, now: &JobStatus) -> Vec<String
     for (place, collection) in now.collections.iter().enumerate() {
         let earlier = before.and_then(|before| before.collections.get(place));
         lines.extend(of_collection(earlier, collection));
+    }
+    if before.is_none_or(|before| before.phase != now.phase) {
+        lines.push(format!("job {}: {}", now.spec.name, now.phase));
     }
     let cause_before = before.and_then(|before| before.cause.as_ref());
     match (cause_before, &now.cause) {
@@ -129,9 +130,9 @@ mod tests {
         assert_eq!(
             between(Some(&before), &now),
             [
-                "job sales: completed",
                 "acme.orders: 1,500 rows copied (3.0 MiB)",
-                "acme.orders: equal, 1,500 rows compared"
+                "acme.orders: equal, 1,500 rows compared",
+                "job sales: completed"
             ]
         );
     }
