@@ -8,7 +8,7 @@ use crate::copying::Confirmations;
 use crate::session::Session;
 use control::Board;
 use model::{Fault, Incarnation, Scope};
-use runtime::budget::Budget;
+use runtime::budget::{Budget, Permit};
 use runtime::journal::Journal;
 use runtime::rate::RateLimit;
 use std::sync::Arc;
@@ -53,6 +53,14 @@ pub(crate) struct Limits {
 }
 
 impl Agent {
+    /// Waits until there is memory for another batch, and takes it.
+    ///
+    /// # Cancel safety
+    /// Waits only.
+    pub(crate) async fn hold_batch(&self) -> Permit {
+        self.budget.acquire(self.limits.batch_bytes as u64).await
+    }
+
     /// Waits as long as reading so much must not be faster.
     pub(crate) async fn throttle(&self, rows: u64, bytes: u64) {
         self.rows_rate.take(rows).await;

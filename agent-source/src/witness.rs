@@ -36,23 +36,22 @@ pub(crate) async fn digest_unit(agent: &Agent, job: &JobName, id: UnitId) -> Res
     let unit = known_unit(agent, job, id)?;
     let read = open(agent, job, id.collection).await?;
     let mut batches = Vec::new();
-    let mut keys = Vec::new();
     for index in unit.indexes() {
         let mut digest = Digest::default();
-        for (key, hash) in read.hashes(&unit, index).await? {
+        for (_, hash) in read.hashes(&unit, index).await? {
             digest.add(&hash);
-            keys.push(key);
         }
         batches.push(digest);
     }
+    let answered: u64 = batches.iter().map(Digest::rows).sum();
     let counted = read
         .rows
         .count(unit.partition.as_deref(), &unit.range())
         .await?;
-    let surplus = counted.map_or(0, |counted| counted.saturating_sub(keys.len() as u64));
+    let surplus = counted.map_or(0, |counted| counted.saturating_sub(answered));
     let named = match surplus {
         0 => vec![],
-        _ => read.duplicate_keys(&unit, keys).await?,
+        _ => read.duplicate_keys(&unit).await?,
     };
     let explained: u64 = named.iter().map(|(_, rows)| rows - 1).sum();
     // Beyond the keys that are named, all surplus rows count as duplicates.
@@ -108,6 +107,7 @@ pub(crate) async fn hash_fields(
     let read = open(agent, job, id.collection).await?;
     let wanted: BTreeSet<Key> = keys.into_iter().collect();
     let mut rows = Vec::new();
+    let _held = agent.hold_batch().await;
     for part in read.parts(&unit, batch).await? {
         rows.extend(
             proof::field_hashes(&part, &read.primary, &wanted)
@@ -119,6 +119,7 @@ pub(crate) async fn hash_fields(
 
 /// A collection, open to be read.
 struct Reading<'a> {
+    agent: &'a Agent,
     rows: MilvusRows<'a>,
     primary: String,
     is_key_hashed: bool,
@@ -140,6 +141,7 @@ async fn open<'a>(
         .unwrap_or_default();
     let rows = MilvusRows::new(agent, source, record.is_empty).await?;
     Ok(Reading {
+        agent,
         rows,
         primary,
         is_key_hashed,
@@ -168,6 +170,7 @@ impl Reading<'_> {
 
     async fn hashes(&self, unit: &Unit, batch: BatchIndex) -> Result<Vec<(Key, RowHash)>, Fault> {
         let mut rows = Vec::new();
+        let _held = self.agent.hold_batch().await;
         for part in self.parts(unit, batch).await? {
             rows.extend(
                 proof::row_hashes(&part, &self.primary, self.is_key_hashed)
@@ -177,13 +180,26 @@ impl Reading<'_> {
         Ok(rows)
     }
 
-    /// The first keys that several rows have, each with the number of its rows.
-    async fn duplicate_keys(&self, unit: &Unit, keys: Vec<Key>) -> Result<Vec<(Key, u64)>, Fault> {
+    /// The first keys that several rows have, each with the number of its rows. Batch by batch: the keys of a whole unit may be
+    /// more than memory is for.
+    async fn duplicate_keys(&self, unit: &Unit) -> Result<Vec<(Key, u64)>, Fault> {
         let count = |range| async move {
             let rows = self.rows.count(unit.partition.as_deref(), &range).await?;
             Ok::<_, Fault>(rows.unwrap_or_default())
         };
-        proof::duplicate_keys(unit.range(), keys, CollectionReport::MAX_DUPLICATES, count).await
+        let mut named = Vec::new();
+        for index in unit.indexes() {
+            let most = CollectionReport::MAX_DUPLICATES - named.len();
+            let Some(range) = unit.range_of(index).filter(|_| most > 0) else {
+                break;
+            };
+            let rows = self.hashes(unit, index).await?;
+            if count(range.clone()).await? > rows.len() as u64 {
+                let keys = rows.into_iter().map(|(key, _)| key).collect();
+                named.extend(proof::duplicate_keys(range, keys, most, count).await?);
+            }
+        }
+        Ok(named)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::turns::Turns;
 use crate::writer::pace::Pace;
 use control::Board;
 use model::Scope;
+use runtime::budget::Budget;
 use runtime::journal::Journal;
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub(crate) struct Agent {
     pub(crate) creating_database: tokio::sync::Mutex<()>,
     /// How many writes are under way.
     pub(crate) pace: Pace,
+    /// What is held of rows that are read to be compared.
+    pub(crate) reads: Budget,
     /// Bytes of batches that may be in memory on one lane.
     pub(crate) lane_bytes: u64,
     /// The session with the source, while there is one.

@@ -11,6 +11,7 @@ use control::{Board, Listener};
 use model::{Fault, Incarnation, Scope};
 use protocol::Role;
 use runtime::Config;
+use runtime::budget::Budget;
 use runtime::config::Reach;
 use runtime::journal::{CrashPoints, DiskJournal, Journal};
 use runtime::shutdown::{Shutdown, Step};
@@ -23,6 +24,9 @@ const SESSIONS_AT_ONCE: usize = 4;
 /// The part of the configured memory that batches of one session may take; the rest is for requests on their way to Milvus, buffers
 /// of connections, and the program itself.
 const BATCHES_SHARE: u64 = 4;
+
+/// The part of it that rows may take which are read to be compared.
+const READS_SHARE: u64 = 8;
 
 /// Runs the agent until `shutdown`: sessions end, and what they began is found again the next time.
 ///
@@ -53,6 +57,7 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
         },
         creating_database: tokio::sync::Mutex::default(),
         pace: Pace::new(usize::from(config.limits.writers)),
+        reads: Budget::new("verifier", config.limits.memory_bytes / READS_SHARE),
         lane_bytes: config.limits.memory_bytes / BATCHES_SHARE / lanes.max(1),
         caller: watch::Sender::new(None),
     });

@@ -121,11 +121,7 @@ impl CollectionRun<'_> {
             let Some(range) = unit.range_of(index) else {
                 continue;
             };
-            let permit = self
-                .agent
-                .budget
-                .acquire(self.agent.limits.batch_bytes as u64)
-                .await;
+            let permit = self.agent.hold_batch().await;
             let parts = rows.read(unit.partition.as_deref(), &range).await?;
             let name = BatchName {
                 job: self.record.plan.job.clone(),

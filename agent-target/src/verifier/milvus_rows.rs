@@ -9,7 +9,11 @@ use model::{
     Class, CollectionSpec, Digest, Fault, Field, JobSpec, Key, KeyRange, LoadState, RowHash, codes,
 };
 use protocol::call::CollectionPlan;
+use runtime::budget::Budget;
 use std::collections::BTreeSet;
+
+/// What the rows of one answer take, as a rule: a batch's.
+const READ_BYTES: u64 = 4 << 20;
 
 /// How many keys are taken at once where a whole partition is read.
 const KEYS_AT_ONCE: u32 = 4_096;
@@ -26,6 +30,7 @@ pub(super) struct MilvusTarget {
     partitions: Vec<String>,
     is_key_hashed: bool,
     seen: ReadPoint,
+    reads: Budget,
     /// Holds no row, and can't be loaded.
     is_empty: bool,
 }
@@ -97,6 +102,7 @@ impl MilvusTarget {
             partitions,
             is_key_hashed,
             seen,
+            reads: session.agent.reads.clone(),
             is_empty,
         }))
     }
@@ -162,6 +168,7 @@ impl TargetRows for MilvusTarget {
         if self.is_empty || !self.has(partition) {
             return Ok(rows);
         }
+        let _held = self.reads.acquire(READ_BYTES).await;
         for part in self
             .milvus
             .query_parts(&self.read_of(partition, range))
@@ -183,6 +190,7 @@ impl TargetRows for MilvusTarget {
     ) -> Result<Vec<(Key, FieldHashes)>, Fault> {
         let wanted: BTreeSet<Key> = keys.iter().cloned().collect();
         let mut rows = Vec::new();
+        let _held = self.reads.acquire(READ_BYTES).await;
         for part in self
             .milvus
             .query_parts(&self.read_of(partition, range))

@@ -70,8 +70,7 @@ pub(crate) async fn compare_unit(
     found: &mut Found,
 ) -> Result<u64, Fault> {
     let unit = &theirs.unit;
-    let mut rows = 0;
-    let mut keys = Vec::new();
+    let (mut rows, mut answered) = (0, 0);
     for (index, theirs) in unit.indexes().zip(&theirs.batches) {
         let Some(range) = unit.range_of(index) else {
             continue;
@@ -80,7 +79,7 @@ pub(crate) async fn compare_unit(
         let mut digest = Digest::default();
         ours.iter().for_each(|(_, hash)| digest.add(hash));
         rows += digest.rows().max(theirs.rows());
-        keys.extend(ours.iter().map(|(key, _)| key.clone()));
+        answered += digest.rows();
         if digest != *theirs {
             compare_batch(source, target, unit, index, ours, found).await?;
         }
@@ -88,9 +87,10 @@ pub(crate) async fn compare_unit(
     let counted = target
         .count(unit.partition.as_deref(), &unit.range())
         .await?;
-    let surplus = counted.map_or(0, |counted| counted.saturating_sub(keys.len() as u64));
-    if surplus > 0 {
-        name_duplicates(target, unit, keys, surplus, found).await?;
+    if counted.is_some_and(|counted| counted > answered) {
+        for range in unit.indexes().filter_map(|index| unit.range_of(index)) {
+            name_duplicates(target, unit, &range, found).await?;
+        }
     }
     Ok(rows)
 }
@@ -226,24 +226,29 @@ async fn name_fields(
     Ok(())
 }
 
-/// Names the keys that several rows of the target have, and counts the rows that have none of the keys.
+/// Names the keys that several rows of a batch's range have on the target, and counts the rows that have none of the keys. Batch by
+/// batch: the keys of a whole unit may be more than memory is for.
 async fn name_duplicates(
     target: &impl TargetRows,
     unit: &Unit,
-    keys: Vec<Key>,
-    surplus: u64,
+    range: &KeyRange,
     found: &mut Found,
 ) -> Result<(), Fault> {
+    let partition = unit.partition.as_deref();
     let count = |range| async move {
-        Ok::<_, Fault>(
-            target
-                .count(unit.partition.as_deref(), &range)
-                .await?
-                .unwrap_or_default(),
-        )
+        let counted = target.count(partition, &range).await?;
+        Ok::<_, Fault>(counted.unwrap_or_default())
     };
+    let rows = target.rows(partition, range).await?;
+    let surplus = count(range.clone())
+        .await?
+        .saturating_sub(rows.len() as u64);
+    if surplus == 0 {
+        return Ok(());
+    }
+    let keys = rows.into_iter().map(|(key, _)| key).collect();
     let named =
-        milvus::proof::duplicate_keys(unit.range(), keys, CollectionReport::MAX_NAMED, count)
+        milvus::proof::duplicate_keys(range.clone(), keys, CollectionReport::MAX_NAMED, count)
             .await?;
     let explained: u64 = named.iter().map(|(_, rows)| rows - 1).sum();
     for (key, rows) in named {
