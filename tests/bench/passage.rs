@@ -6,7 +6,6 @@ use harness::agents::{Agent, Pair};
 use harness::servers::Server;
 use harness::{jobs, wait};
 use model::{JobStatus, Phase};
-use std::time::Instant;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// What a job took.
@@ -28,14 +27,14 @@ pub(crate) async fn measure(source: &Server, target: &Server, readers: u64) -> R
     pair.start().await?;
     let watch = Stopwatch::start(source, target);
     jobs::begin(&pair.source, &jobs::spec(COLLECTION, &[COLLECTION])).await?;
-    let (copying, copied) = wait::within("the copy", LIMIT, watch_copy(&pair.source)).await?;
+    let copy = watch_copy(&pair.source, || Stopwatch::start(source, target));
+    let copy = wait::within("the copy", LIMIT, copy).await?;
     let cpu = (cpu(&pair.source)?, cpu(&pair.target)?);
-    let copy = watch.took("passage: copy", 0, copied - copying);
     let status = jobs::wait(&pair.source, COLLECTION, LIMIT).await?;
     jobs::ensure_completed(&pair.source, &status).await?;
     let rows = status.collections[0].rows_copied;
     Ok(Job {
-        copy: Measured { rows, ..copy },
+        copy,
         whole: watch.stop("passage: whole job, with index and proof", rows),
         cpu,
     })
@@ -48,15 +47,14 @@ fn cpu(agent: &Agent) -> Result<f64> {
         .context("processor time is told")
 }
 
-/// When the first and the last status was seen in which rows were on their way.
-async fn watch_copy(agent: &Agent) -> Result<(Instant, Instant)> {
+/// From the first to the last status in which rows are on their way.
+async fn watch_copy<'s>(agent: &Agent, start: impl Fn() -> Stopwatch<'s>) -> Result<Measured> {
     let mut command = agent.command(&["job", "watch", COLLECTION])?;
     let mut child = command.stdout(std::process::Stdio::piped()).spawn()?;
     let mut lines = BufReader::new(child.stdout.take().context("an output")?).lines();
-    let mut begun = None;
+    let mut begun: Option<Stopwatch<'s>> = None;
     while let Some(line) = lines.next_line().await? {
         let status: JobStatus = serde_json::from_str(&line)?;
-        let now = Instant::now();
         let all_there = status
             .collections
             .iter()
@@ -64,9 +62,13 @@ async fn watch_copy(agent: &Agent) -> Result<(Instant, Instant)> {
         match status.phase {
             Phase::Pending | Phase::Preparing => {}
             Phase::Copying if !all_there => {
-                begun.get_or_insert(now);
+                begun.get_or_insert_with(&start);
             }
-            _ => return Ok((begun.context("the copy was too quick to be seen")?, now)),
+            _ => {
+                let begun = begun.context("the copy was too quick to be seen")?;
+                let rows = status.collections.iter().map(|one| one.rows_copied).sum();
+                return Ok(begun.stop("passage: copy", rows));
+            }
         }
     }
     anyhow::bail!("the job ended unseen")
