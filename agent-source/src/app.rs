@@ -19,7 +19,11 @@ use tokio::sync::watch;
 /// the memory.
 const BATCH_BYTES: u64 = 4 << 20;
 
-/// The part of the configured memory that rows may take; the rest is for buffers of connections and the program itself.
+/// How many batches may be in memory beside those that are being read: packed, and waiting for credit. The target's Milvus is slower
+/// than any reader, so that more of them would only lie there.
+const BATCHES_READY: u64 = 2;
+
+/// The part of the configured memory that rows may take at most; the rest is for buffers of connections and the program itself.
 const ROWS_SHARE: u64 = 4;
 
 /// Runs the agent until `shutdown`: no new work is begun then, the session ends, and jobs go on from their journal the next time.
@@ -37,7 +41,9 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
     else {
         return Ok(());
     };
-    let rows_bytes = config.limits.memory_bytes / ROWS_SHARE;
+    let readers = usize::from(config.limits.readers);
+    let batches = readers as u64 + BATCHES_READY;
+    let batch_bytes = BATCH_BYTES.min(config.limits.memory_bytes / ROWS_SHARE / batches);
     let agent = Arc::new(Agent {
         incarnation,
         milvus,
@@ -48,10 +54,10 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
             deny: config.scope.exclude.clone(),
         },
         limits: Limits {
-            readers: usize::from(config.limits.readers),
-            batch_bytes: BATCH_BYTES.min(rows_bytes / 8) as usize,
+            readers,
+            batch_bytes: batch_bytes as usize,
         },
-        budget: Budget::new("source", rows_bytes),
+        budget: Budget::new("source", batches * batch_bytes),
         bytes_rate: RateLimit::per_second(config.limits.bytes_per_second),
         rows_rate: RateLimit::per_second(config.limits.rows_per_second),
         confirmations: Confirmations::default(),
