@@ -92,7 +92,7 @@ async fn main() -> Result<()> {
     );
 
     let mut table = Vec::new();
-    for (tasks, page) in [(2, 2500), (4, 2500), (8, 2500), (4, 10_000)] {
+    for (tasks, page) in [(4, 1250), (2, 2500), (4, 2500), (8, 2500), (4, 10_000)] {
         table.push(ceiling::measure(&source, &target, rows, tasks, page).await?);
         drop_copy(&target).await?;
     }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use harness::agents::{Agent, Pair};
 use harness::servers::Server;
 use harness::{jobs, wait};
-use model::{JobStatus, Phase};
+use model::{CollectionPhase, JobStatus};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// What a job took.
@@ -55,19 +55,18 @@ async fn watch_copy<'s>(agent: &Agent, start: impl Fn() -> Stopwatch<'s>) -> Res
     let mut begun: Option<Stopwatch<'s>> = None;
     while let Some(line) = lines.next_line().await? {
         let status: JobStatus = serde_json::from_str(&line)?;
-        let all_there = status
-            .collections
-            .iter()
-            .all(|one| Some(one.rows_copied) == one.rows_total);
-        match status.phase {
-            Phase::Pending | Phase::Preparing => {}
-            Phase::Copying if !all_there => {
+        let Some(collection) = status.collections.first() else {
+            continue;
+        };
+        let is_there = Some(collection.rows_copied) == collection.rows_total;
+        match collection.phase {
+            CollectionPhase::Waiting => {}
+            CollectionPhase::Copying if !is_there => {
                 begun.get_or_insert_with(&start);
             }
             _ => {
                 let begun = begun.context("the copy was too quick to be seen")?;
-                let rows = status.collections.iter().map(|one| one.rows_copied).sum();
-                return Ok(begun.stop("passage: copy", rows));
+                return Ok(begun.stop("passage: copy", collection.rows_copied));
             }
         }
     }

@@ -55,6 +55,9 @@ impl CollectionRun<'_> {
             let _place = self.places.acquire().await;
             let durable = self.create().await?;
             self.load_source().await?;
+            if self.record.phase == CollectionPhase::Waiting {
+                self.enter(CollectionPhase::Copying).await?;
+            }
             self.copy(durable).await?;
             self.enter(CollectionPhase::Finishing).await?;
         }
@@ -95,9 +98,6 @@ impl CollectionRun<'_> {
     }
 
     async fn create(&mut self) -> Result<Durable, StepError> {
-        if self.record.phase == CollectionPhase::Waiting {
-            self.enter(CollectionPhase::Copying).await?;
-        }
         match self
             .session
             .ask(Call::CreateCollection(self.record.plan.clone()))

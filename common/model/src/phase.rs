@@ -17,9 +17,9 @@ use std::fmt;
 pub enum Phase {
     /// Accepted, not begun.
     Pending,
-    /// Preflight, and creation of the target's collections.
+    /// Preflight.
     Preparing,
-    /// Rows are on their way.
+    /// The target's collections are created, and rows are on their way.
     Copying,
     /// Flush, indexes, load.
     Finishing,
@@ -60,7 +60,7 @@ impl fmt::Display for Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CollectionPhase {
-    /// Not begun.
+    /// Not begun, or being created on the target.
     Waiting,
     /// Rows are on their way.
     Copying,
