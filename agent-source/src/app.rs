@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 /// Bytes of values that a batch should have: large enough that a call's own cost does not count, small enough that several fit into
 /// the memory.
-const BATCH_BYTES: u64 = 2 << 20;
+const BATCH_BYTES: u64 = 4 << 20;
 
 /// How many batches may be in memory beside those that are being read: packed, and waiting for credit. The target's Milvus is slower
 /// than any reader, so that more of them would only lie there.

@@ -13,7 +13,7 @@ use runtime::budget::Budget;
 use std::collections::BTreeSet;
 
 /// What the rows of one answer take, as a rule: a batch's.
-const READ_BYTES: u64 = 2 << 20;
+const READ_BYTES: u64 = 4 << 20;
 
 /// How many keys are taken at once where a whole partition is read.
 const KEYS_AT_ONCE: u32 = 4_096;
