@@ -12,6 +12,7 @@ use runtime::budget::Budget;
 use runtime::journal::{CrashPoints, DiskJournal};
 use runtime::rate::RateLimit;
 use runtime::shutdown::{Shutdown, Step};
+use runtime::telemetry::Metrics;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -31,6 +32,8 @@ const ROWS_SHARE: u64 = 4;
 /// # Errors
 /// What keeps the agent from starting.
 pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
+    // First of all: what is counted before is lost.
+    let metrics = Metrics::start()?;
     let incarnation = Incarnation::new(uuid::Uuid::now_v7().as_u128());
     let points = CrashPoints::from_environment().map_err(control::invalid_environment)?;
     let journal = Arc::new(DiskJournal::open(&config.agent.state_dir, points)?);
@@ -71,5 +74,5 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
         "session",
         session::keep(agent, operator.clone(), transport, jobs.stop_token()),
     );
-    control::attend(admin, Arc::new(operator), &config, &shutdown).await
+    control::attend(admin, Arc::new(operator), metrics, &config, &shutdown).await
 }

@@ -15,6 +15,7 @@ use runtime::budget::Budget;
 use runtime::config::Reach;
 use runtime::journal::{CrashPoints, DiskJournal, Journal};
 use runtime::shutdown::{Shutdown, Step};
+use runtime::telemetry::Metrics;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -33,6 +34,8 @@ const READS_SHARE: u64 = 8;
 /// # Errors
 /// What keeps the agent from starting.
 pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
+    // First of all: what is counted before is lost.
+    let metrics = Metrics::start()?;
     let incarnation = Incarnation::new(uuid::Uuid::now_v7().as_u128());
     let points = CrashPoints::from_environment().map_err(control::invalid_environment)?;
     let journal: Arc<dyn Journal> = Arc::new(DiskJournal::open(&config.agent.state_dir, points)?);
@@ -73,5 +76,12 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
         "sessions",
         session::keep(agent.clone(), transport, at_once, sessions.stop_token()),
     );
-    control::attend(admin, Arc::new(Operator(agent)), &config, &shutdown).await
+    control::attend(
+        admin,
+        Arc::new(Operator(agent)),
+        metrics,
+        &config,
+        &shutdown,
+    )
+    .await
 }

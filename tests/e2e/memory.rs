@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use harness::agents::{Pair, Side};
 use harness::link::Link;
 use harness::servers::Bulk;
-use harness::{jobs, oracle::Comparison};
+use harness::{jobs, oracle::Comparison, wait};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(180);
@@ -34,7 +34,19 @@ fn a_slow_target_does_not_fill_the_memory() -> Result<()> {
         pair.target.config["milvus"]["uri"] = format!("http://{}", slow.address()).into();
         pair.start().await?;
         slow.slow_to(SLOW_BYTES_PER_SECOND);
-        jobs::run_to_completion(&pair.source, &jobs::spec("slowly", &["slowly"]), LIMIT).await?;
+        jobs::begin(&pair.source, &jobs::spec("slowly", &["slowly"])).await?;
+        // What is held is told while it is held.
+        for (agent, held) in [
+            (&pair.source, "passage_budget_used_bytes"),
+            (&pair.target, "passage_inbox_held_bytes"),
+        ] {
+            wait::until(held, LIMIT, || async {
+                Ok((agent.metric(held).await? > 0.0).then_some(()))
+            })
+            .await?;
+        }
+        let status = jobs::wait(&pair.source, "slowly", LIMIT).await?;
+        jobs::ensure_completed(&pair.source, &status).await?;
         for side in [Side::Source, Side::Target] {
             let peak = pair
                 .agent(side)

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 pub async fn attend<J: Jobs>(
     admin: Listener,
     jobs: Arc<J>,
+    metrics: Metrics,
     config: &Config,
     shutdown: &Shutdown,
 ) -> Result<(), Fault> {
@@ -24,7 +25,6 @@ pub async fn attend<J: Jobs>(
         shutdown.tasks(Step::StopTaking),
         shutdown.tasks(Step::Close),
     );
-    let metrics = Metrics::start()?;
     if let Some(listen) = config.metrics.listen {
         let server = metrics.listen(listen).await?;
         closing.spawn("metrics", server.run(closing.stop_token()));
