@@ -5,6 +5,7 @@ use crate::records::{CollectionRecord, JobRecord, Step};
 use crate::verifier;
 use crate::writer::{mapping, schema};
 use channel::conversation::Caller;
+use futures::FutureExt;
 use model::{Class, CollectionIndex, Fault, Incarnation, JobName, JobSpec, Phase, codes};
 use protocol::call::{CollectionPlan, Durable};
 use protocol::claim::{self, Claim};
@@ -37,25 +38,23 @@ impl Session {
             Call::CheckCollection(plan) => self.check(plan).await,
             Call::CreateCollection(plan) => {
                 let (job, index) = (plan.job.clone(), plan.index);
-                let durable = self
-                    .agent
-                    .turns
-                    .take(&job, index, self.create(plan))
-                    .await?;
+                let create = self.create(plan).boxed();
+                let durable = self.agent.turns.take(&job, index, create).await?;
                 Ok(Answer::Created(durable))
             }
             Call::FinishCollection { job, index } => {
-                let finish = self.finish(&job, index);
+                let finish = self.finish(&job, index).boxed();
                 self.agent.turns.take(&job, index, finish).await
             }
             Call::VerifyCollection { plan, units } => {
                 let (job, index) = (plan.job.clone(), plan.index);
-                let verify = self.verify(plan, units);
+                let verify = self.verify(plan, units).boxed();
                 self.agent.turns.take(&job, index, verify).await
             }
             Call::SealCollection(plan) => {
                 let (job, index) = (plan.job.clone(), plan.index);
-                self.agent.turns.take(&job, index, self.seal(plan)).await
+                let seal = self.seal(plan).boxed();
+                self.agent.turns.take(&job, index, seal).await
             }
             Call::CloseJob { job, phase } => self.close(&job, phase).await,
             _ => Err(Fault::new(
@@ -179,7 +178,7 @@ impl Session {
         self.owned(job)?;
         for record in self.agent.collections(job)? {
             let index = record.plan.index;
-            let release = verifier::release(&self.agent, job, index);
+            let release = verifier::release(&self.agent, job, index).boxed();
             self.agent.turns.take(job, index, release).await?;
         }
         tracing::info!(%job, %phase, "job has ended");

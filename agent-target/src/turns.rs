@@ -1,6 +1,7 @@
 //! One call for a collection at a time. The source may ask again while an earlier call of its own is still carried out: after a
 //! link that was cut unnoticed, or when an operator has a job verified that has just ended. The later call ends the earlier one.
 
+use futures::future::BoxFuture;
 use model::{Class, CollectionIndex, Fault, JobName, codes};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +31,7 @@ impl Turns {
         &self,
         job: &JobName,
         index: CollectionIndex,
-        work: impl Future<Output = Result<T, Fault>>,
+        work: BoxFuture<'_, Result<T, Fault>>,
     ) -> Result<T, Fault> {
         let (over, place) = self.next(job, index);
         let in_turn = async {
@@ -66,6 +67,7 @@ fn superseded(job: &JobName, index: CollectionIndex) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
     use std::sync::atomic::{AtomicU32, Ordering};
     use tokio::sync::oneshot;
 
@@ -83,12 +85,12 @@ mod tests {
                     begun.send(()).unwrap();
                     std::future::pending::<Result<(), Fault>>().await
                 };
-                turns.take(&job, index, work).await
+                turns.take(&job, index, work.boxed()).await
             }
         });
         has_begun.await.unwrap();
         let alone = async { Ok(under_way.load(Ordering::SeqCst)) };
-        assert_eq!(turns.take(&job, index, alone).await, Ok(0));
+        assert_eq!(turns.take(&job, index, alone.boxed()).await, Ok(0));
         let ended = earlier.await.unwrap().unwrap_err();
         assert_eq!(ended.code, codes::CALL_SUPERSEDED);
         assert!(ended.may_pass());
@@ -97,10 +99,10 @@ mod tests {
     #[tokio::test]
     async fn collections_do_not_wait_for_each_other() {
         let (turns, job) = (Turns::default(), "j".parse::<JobName>().unwrap());
-        let inner = turns.take(&job, CollectionIndex::new(1), async { Ok(1) });
-        let outer = turns.take(&job, CollectionIndex::new(0), async {
-            Ok(inner.await? + 1)
-        });
+        let one = async { Ok(1) }.boxed();
+        let inner = turns.take(&job, CollectionIndex::new(1), one);
+        let two = async { Ok(inner.await? + 1) }.boxed();
+        let outer = turns.take(&job, CollectionIndex::new(0), two);
         assert_eq!(outer.await, Ok(2));
     }
 

@@ -59,7 +59,7 @@ pub(crate) async fn verify(
             Opened::Unreadable { reason } => blank(&plan, Verification::Blocked { reason }),
             Opened::Ready(target) => match spec.verify {
                 _ if crate::writer::mapping::regenerates_keys(spec, &plan) => {
-                    whole::compare(&source, &target, &plan, units).await?
+                    whole::compare(&source, target.as_ref(), &plan, units).await?
                 }
                 Verify::Counts => counts(&source, &target, &plan).await?,
                 _ => content(session, &source, &target, &plan, units).await?,

@@ -39,7 +39,7 @@ pub(super) struct MilvusTarget {
 #[derive(Debug)]
 pub(super) enum Opened {
     /// A collection that can be read.
-    Ready(MilvusTarget),
+    Ready(Box<MilvusTarget>),
     /// A collection whose rows can't be read.
     Unreadable {
         /// Why not, and what to do.
@@ -94,7 +94,7 @@ impl MilvusTarget {
         let fields = schema.stored_names();
         let is_key_hashed = !mapping::regenerates_keys(spec, plan);
         let collection = plan.target.collection.clone();
-        Ok(Opened::Ready(Self {
+        Ok(Opened::Ready(Box::new(Self {
             milvus,
             collection,
             primary,
@@ -104,7 +104,7 @@ impl MilvusTarget {
             seen,
             reads: session.agent.reads.clone(),
             is_empty,
-        }))
+        })))
     }
 
     fn read_of<'r>(&'r self, partition: Option<&'r str>, range: &'r KeyRange) -> RangeRead<'r> {

@@ -106,7 +106,8 @@ impl Pair {
     /// # Errors
     /// When one does not start.
     pub async fn start(&mut self) -> Result<()> {
-        tokio::try_join!(self.source.start(), self.target.start())?;
+        let (source, target) = (Box::pin(self.source.start()), Box::pin(self.target.start()));
+        tokio::try_join!(source, target)?;
         Ok(())
     }
 
