@@ -44,7 +44,7 @@ async fn a_peer_that_is_not_on_the_list_is_named_so_that_it_can_be_pasted_there(
         codes::PEER_NOT_ALLOWED,
         &[
             "not on this agent's list",
-            "agent.example",
+            "dns:agent.example",
             &fingerprint,
             pasted,
         ],
@@ -150,7 +150,7 @@ async fn a_peer_may_be_named_by_its_dns_name_or_pinned() {
         .office
         .leaf("other", "spiffe://acme.example/other", Validity::days(3));
     let pinned = format!("sha256:{}", other.description.fingerprint);
-    for id in ["agent.example", "AGENT.Example", &pinned] {
+    for id in ["dns:agent.example", "dns:AGENT.Example", &pinned] {
         target
             .trust
             .replace_peers(vec![rule("nobody", SOURCE), rule("the other", id)]);
