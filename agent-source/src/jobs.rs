@@ -99,6 +99,7 @@ impl Registry {
             ended_ms: None,
             findings: vec![],
             verifying_again: false,
+            round: 0,
         };
         self.agent
             .journal
@@ -175,6 +176,7 @@ impl Jobs for Operator {
             agent.put_collection(&collection).await?;
         }
         record.verifying_again = true;
+        record.round += 1;
         agent.put_job(&record).await?;
         agent.post(name)?;
         self.0.start(name);

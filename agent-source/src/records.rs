@@ -34,6 +34,8 @@ pub(crate) struct JobRecord {
     pub(crate) findings: Vec<Finding>,
     /// Whether the collections of a job that has ended are being compared again.
     pub(crate) verifying_again: bool,
+    /// How often they were to be compared again.
+    pub(crate) round: u32,
 }
 
 /// A collection of a job.

@@ -2,7 +2,7 @@
 
 use crate::agent::Agent;
 use crate::records::{CollectionRecord, JobRecord, Step};
-use crate::verifier;
+use crate::verifier::{self, Units};
 use crate::writer::{mapping, schema};
 use channel::conversation::Caller;
 use futures::FutureExt;
@@ -46,9 +46,9 @@ impl Session {
                 let finish = self.finish(&job, index).boxed();
                 self.agent.turns.take(&job, index, finish).await
             }
-            Call::VerifyCollection { plan, units } => {
+            Call::VerifyCollection { plan, units, round } => {
                 let (job, index) = (plan.job.clone(), plan.index);
-                let verify = self.verify(plan, units).boxed();
+                let verify = self.verify(plan, units, round).boxed();
                 self.agent.turns.take(&job, index, verify).await
             }
             Call::SealCollection(plan) => {
@@ -154,10 +154,20 @@ impl Session {
         Ok(Answer::Done)
     }
 
-    async fn verify(&self, plan: CollectionPlan, units: u32) -> Result<Answer, Fault> {
+    async fn verify(&self, plan: CollectionPlan, units: u32, round: u32) -> Result<Answer, Fault> {
         let spec = self.owned(&plan.job)?;
         let record = self.agent.begun_collection(&plan.job, plan.index)?;
-        let report = verifier::verify(self, &spec, record, plan, units).await?;
+        let report = verifier::verify(
+            self,
+            &spec,
+            record,
+            plan,
+            Units {
+                number: units,
+                round,
+            },
+        )
+        .await?;
         Ok(Answer::Report(report))
     }
 

@@ -61,6 +61,8 @@ pub(crate) enum Step {
 /// What came out of comparing a unit.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Verdict {
+    /// Which verification of the job compared them.
+    pub(crate) round: u32,
     /// Rows compared.
     pub(crate) rows: u64,
     /// Rows on the source that share their key with another.

@@ -35,6 +35,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// How many units are compared at the same time.
 const UNITS_AT_ONCE: usize = 4;
 
+/// What is to be compared of a collection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Units {
+    /// How many units there are.
+    pub(crate) number: u32,
+    /// Which verification of the job this is.
+    pub(crate) round: u32,
+}
+
 /// Compares a collection's rows, as the job asks.
 ///
 /// # Cancel safety
@@ -45,7 +54,7 @@ pub(crate) async fn verify(
     spec: &JobSpec,
     mut record: CollectionRecord,
     plan: CollectionPlan,
-    units: u32,
+    units: Units,
 ) -> Result<CollectionReport, Fault> {
     let source = SourceAgent {
         caller: &session.caller,
@@ -59,7 +68,7 @@ pub(crate) async fn verify(
             Opened::Unreadable { reason } => blank(&plan, Verification::Blocked { reason }),
             Opened::Ready(target) => match spec.verify {
                 _ if crate::writer::mapping::regenerates_keys(spec, &plan) => {
-                    whole::compare(&source, target.as_ref(), &plan, units).await?
+                    whole::compare(&source, target.as_ref(), &plan, units.number).await?
                 }
                 Verify::Counts => counts(&source, &target, &plan).await?,
                 _ => content(session, &source, &target, &plan, units).await?,
@@ -155,10 +164,10 @@ async fn content(
     source: &SourceAgent<'_>,
     target: &MilvusTarget,
     plan: &CollectionPlan,
-    units: u32,
+    units: Units,
 ) -> Result<CollectionReport, Fault> {
     let compared = AtomicU64::new(0);
-    futures::stream::iter((0..units).map(Ok))
+    futures::stream::iter((0..units.number).map(Ok))
         .try_for_each_concurrent(UNITS_AT_ONCE, |number| {
             let (compared, source, target) = (&compared, source, target);
             async move {
@@ -166,9 +175,14 @@ async fn content(
                     collection: plan.index,
                     number,
                 };
-                let verdict = match session.agent.verdict(&plan.job, unit)? {
+                let known = session.agent.verdict(&plan.job, unit)?;
+                let verdict = match known.filter(|verdict| verdict.round == units.round) {
                     Some(verdict) => verdict,
-                    None => compare_one(session, source, target, plan, unit).await?,
+                    None => {
+                        let verdict = compare_one(source, target, unit, units.round).await?;
+                        keep(session, &plan.job, unit, &verdict).await?;
+                        verdict
+                    }
                 };
                 let rows = compared.fetch_add(verdict.rows, Ordering::Relaxed) + verdict.rows;
                 metrics::counter!(VERIFIER_ROWS).increment(verdict.rows);
@@ -185,15 +199,14 @@ async fn content(
             }
         })
         .await?;
-    collect(session, plan, units)
+    collect(session, plan, units.number)
 }
 
 async fn compare_one(
-    session: &Session,
     source: &SourceAgent<'_>,
     target: &MilvusTarget,
-    plan: &CollectionPlan,
     unit: UnitId,
+    round: u32,
 ) -> Result<Verdict, Fault> {
     let theirs = source.digests(unit).await?;
     let mut found = Found::default();
@@ -204,18 +217,28 @@ async fn compare_one(
     }
     let (differences, differences_total) = found.into_parts();
     metrics::counter!(VERIFIER_DIFFERENCES).increment(differences_total);
-    let verdict = Verdict {
+    Ok(Verdict {
+        round,
         rows,
         source_duplicates: theirs.duplicates,
         source_duplicate_keys: theirs.duplicate_keys,
         differences,
         differences_total,
-    };
+    })
+}
+
+/// Journals what came out of comparing a unit.
+async fn keep(
+    session: &Session,
+    job: &JobName,
+    unit: UnitId,
+    verdict: &Verdict,
+) -> Result<(), Fault> {
     let points = session.agent.journal.points();
     points.pass("target.unit.verdict.before");
-    session.agent.put_verdict(&plan.job, unit, &verdict).await?;
+    session.agent.put_verdict(job, unit, verdict).await?;
     points.pass("target.unit.verdict.after");
-    Ok(verdict)
+    Ok(())
 }
 
 /// Compares the numbers of rows.

@@ -159,6 +159,7 @@ impl CollectionRun<'_> {
         let call = Call::VerifyCollection {
             plan: plan.clone(),
             units,
+            round: self.job.round,
         };
         let rows_and_definitions = async {
             report_of(self.session.ask(call)).await?;

@@ -46,6 +46,8 @@ pub enum Call {
         plan: CollectionPlan,
         /// How many units there are to compare.
         units: u32,
+        /// Which verification of the job this is: what an earlier one found of a unit does not count.
+        round: u32,
     },
     /// Source to target: set the aliases, then compare the definitions.
     SealCollection(CollectionPlan),
