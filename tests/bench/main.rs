@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// The collection.
 const COLLECTION: &str = "bench";
 
+/// What two servers with nothing to do use in a second, at most.
+const IDLE_CPU_SECONDS: f64 = 0.3;
+
 const LIMIT: Duration = Duration::from_secs(3600);
 
 /// What one way of copying took.
@@ -92,12 +95,15 @@ async fn main() -> Result<()> {
     );
 
     let mut table = Vec::new();
-    for (tasks, page) in [(4, 1250), (2, 2500), (4, 2500), (8, 2500), (4, 10_000)] {
+    for (tasks, page) in [(4, 1250), (4, 2500), (8, 2500), (4, 10_000)] {
+        settle(&source, &target).await;
         table.push(ceiling::measure(&source, &target, rows, tasks, page).await?);
         drop_copy(&target).await?;
     }
+    settle(&source, &target).await;
     let script = plain(&source, &target).await?;
     drop_copy(&target).await?;
+    settle(&source, &target).await;
     let job = passage::measure(&source, &target, number("READERS", 4)).await?;
     drop_copy(&target).await?;
 
@@ -135,6 +141,18 @@ async fn main() -> Result<()> {
     );
     source.stop().await?;
     target.stop().await
+}
+
+/// Waits until the servers have done what earlier copies left them to do, or for two minutes.
+async fn settle(source: &Server, target: &Server) {
+    for _ in 0..120 {
+        let before = used((source, target));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let after = used((source, target));
+        if after.0 - before.0 + after.1 - before.1 < IDLE_CPU_SECONDS {
+            return;
+        }
+    }
 }
 
 fn number(variable: &str, default: u64) -> u64 {
