@@ -19,9 +19,15 @@ pub(crate) struct Job {
 }
 
 /// Copies by a job.
-pub(crate) async fn measure(source: &Server, target: &Server, readers: u64) -> Result<Job> {
+pub(crate) async fn measure(
+    source: &Server,
+    target: &Server,
+    readers: u64,
+    writers: u64,
+) -> Result<Job> {
     let mut pair = Pair::new(source, target).await?;
     pair.source.config["limits"]["readers"] = readers.into();
+    pair.target.config["limits"]["writers"] = writers.into();
     // The relay of the tests is not part of what is measured.
     pair.source.config["channel"]["dial"] = pair.listener().to_string().into();
     pair.start().await?;
