@@ -23,7 +23,7 @@ use tokio::sync::watch;
 const SESSIONS_AT_ONCE: usize = 4;
 
 /// The part of the configured memory that batches of one session may take; the rest is for requests on their way to Milvus, buffers
-/// of connections, and the program itself. Smaller windows were measured, too: at a tenth of the memory a copy was a sixth slower.
+/// of connections, and the program itself.
 const BATCHES_SHARE: u64 = 4;
 
 /// The part of it that rows may take which are read to be compared.

@@ -173,7 +173,7 @@ impl Pipeline {
         fault: Fault,
         backoff: &mut Backoff,
     ) -> Result<(), Undelivered> {
-        if !matches!(fault.class, Class::Transient | Class::Operator) {
+        if !fault.may_pass() {
             return Err(Undelivered::Failed(fault));
         }
         tracing::warn!(%job, code = fault.code, error = %fault, "a batch waits");

@@ -137,7 +137,14 @@ async fn release_loaded(agent: &Agent, record: &mut CollectionRecord) -> Result<
     }
     let target = &record.plan.target;
     let milvus = agent.milvus.in_database(&target.database);
-    milvus.release(&target.collection).await?;
+    match milvus
+        .release(&target.collection)
+        .await
+        .map_err(Fault::from)
+    {
+        Err(fault) if !is_gone(&fault) => return Err(fault),
+        _ => {}
+    }
     record.loaded_to_verify = false;
     agent.put_collection(record).await?;
     Ok(())
@@ -149,14 +156,14 @@ async fn describe(agent: &Agent, plan: &CollectionPlan) -> Result<Option<Collect
     let described = milvus.describe_collection(&plan.target.collection).await;
     match described.map_err(Fault::from) {
         Ok(actual) => Ok(Some(actual)),
-        Err(fault)
-            if [codes::COLLECTION_NOT_FOUND, codes::DATABASE_NOT_FOUND]
-                .contains(&fault.code.as_str()) =>
-        {
-            Ok(None)
-        }
+        Err(fault) if is_gone(&fault) => Ok(None),
         Err(fault) => Err(fault),
     }
+}
+
+/// There is no such collection, or not even its database.
+fn is_gone(fault: &Fault) -> bool {
+    [codes::COLLECTION_NOT_FOUND, codes::DATABASE_NOT_FOUND].contains(&fault.code.as_str())
 }
 
 async fn content(

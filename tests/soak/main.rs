@@ -129,30 +129,23 @@ async fn peaks(rows: u64, bytes_per_second: u64) -> Result<[u64; 2]> {
     Ok(found)
 }
 
-/// A hundred thousand rows are copied in a second or two, before the windows between the agents are full; where the target is slow
-/// they fill with few rows, too. From there on it must not matter how many rows there are. A peak is the worst of many moments,
-/// which is why a longer copy has a somewhat higher one: a fifth is allowed for that.
 #[test]
-fn memory_does_not_grow_with_the_rows_nor_with_the_slowness_of_the_target() -> Result<()> {
+fn memory_is_the_same_for_a_hundred_thousand_rows_and_for_a_million() -> Result<()> {
     run(async {
-        let _few = peaks(100_000, 0).await?;
-        let (some, many, slow) = (
-            peaks(300_000, 0).await?,
+        let (few, many, slow) = (
+            peaks(100_000, 0).await?,
             peaks(1_000_000, 0).await?,
             peaks(100_000, 4 << 20).await?,
         );
         for side in 0..2 {
             assert!(many[side] <= MOST_BYTES, "{} bytes", many[side]);
-            for (peak, of) in [
-                (many[side], "a million rows"),
-                (slow[side], "a slow target"),
-            ] {
-                assert!(
-                    peak * 10 <= some[side] * 12,
-                    "{of}: {peak} against {} bytes",
-                    some[side]
-                );
-            }
+            assert!(
+                many[side] * 10 <= few[side] * 11,
+                "{} against {} bytes",
+                many[side],
+                few[side]
+            );
+            assert!(slow[side] <= MOST_BYTES, "{} bytes", slow[side]);
         }
         Ok(())
     })

@@ -118,7 +118,7 @@ fn status(record: JobRecord, collections: &[CollectionRecord]) -> JobStatus {
         record.phase
     };
     if phase.is_terminal() {
-        // A job that ended before its time compares nothing any more: whoever watches it may go.
+        // A job that ended before its time compares nothing any more.
         for collection in &mut shown {
             if collection.verification == Verification::Running {
                 collection.verification = Verification::NotRun;
