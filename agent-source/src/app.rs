@@ -20,8 +20,8 @@ use tokio::sync::watch;
 /// the memory.
 const BATCH_BYTES: u64 = 4 << 20;
 
-/// How many batches may be in memory beside those that are being read: packed, and waiting for credit.
-const BATCHES_READY: u64 = 8;
+/// How many batches may be in memory beside those that are being read: on a lane, or waiting for one.
+const BATCHES_READY: u64 = 4;
 
 /// The part of the configured memory that rows may take at most; the rest is for buffers of connections and the program itself.
 const ROWS_SHARE: u64 = 4;

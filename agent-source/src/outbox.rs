@@ -1,28 +1,40 @@
 //! The sending end of the data lanes: batches out as far as the credit goes, confirmations in.
 //!
 //! Invariants:
-//! - a batch's frames follow each other on one lane, with no other batch's between them;
-//! - a batch is begun only while credit is left, so a slow target stops the readers, and nothing piles up here;
+//! - a batch that is handed over is sent whole, or the session ends: its parts follow each other on one lane, with nothing of
+//!   another batch between them;
+//! - a lane takes a batch only while it has credit, and a part is sent only while there is some left: a slow target stops the
+//!   readers, a slow lane leaves the next batch to the others, and nothing piles up here;
 //! - the lane is read at all times, so that credit and confirmations are never stuck behind a batch.
 
+mod parts;
+
 use channel::{Lane, LaneError, LaneRx, LaneTx};
+use milvus::ColumnError;
+use model::Batch;
+use parts::Parts;
 use protocol::credit::Window;
-use protocol::{Confirm, Frame};
+use protocol::parcel::{Place, pack};
+use protocol::{BatchName, Confirm, Frame};
 use runtime::budget::Permit;
 use runtime::telemetry::metric_names::{CHANNEL_CREDIT_WAIT, CHANNEL_SENT};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 
-/// A part of a batch, ready to be sent. Its memory is given back when it is sent.
+/// A batch, ready to be sent. Its memory is given back when it is sent.
 #[derive(Debug)]
 pub(crate) struct Parcel {
-    /// The frames, the head first.
-    pub(crate) frames: Vec<Frame>,
-    /// What it costs the receiver, in bytes.
-    pub(crate) raw_bytes: u64,
+    /// Which batch it is.
+    pub(crate) name: BatchName,
+    /// How many batches its unit has.
+    pub(crate) unit_batches: u32,
+    /// The partition, where partitions are addressed.
+    pub(crate) partition: Option<String>,
+    /// Its rows, as the source answered them: one answer, or several where one can't hold them.
+    pub(crate) answers: Vec<Batch>,
     /// Its share of this agent's memory.
-    pub(crate) permit: Option<Permit>,
+    pub(crate) permit: Permit,
 }
 
 /// Why a lane ended.
@@ -37,6 +49,9 @@ pub(crate) enum OutboxError {
     /// A frame that has no place here.
     #[error("a frame arrived that has no place on a data lane")]
     Unexpected,
+    /// A batch that can't be cut.
+    #[error(transparent)]
+    Column(#[from] ColumnError),
 }
 
 /// The session is over: nothing more can be sent.
@@ -46,34 +61,35 @@ pub(crate) struct Closed;
 
 /// The data lanes of a session.
 #[derive(Debug, Clone)]
-pub(crate) struct Outbox {
-    lanes: Vec<mpsc::Sender<Parcel>>,
-}
+pub(crate) struct Outbox(mpsc::Sender<Parcel>);
+
+/// What the lanes of a session take their batches from, each the next when it has room for one.
+#[derive(Debug, Clone)]
+pub(crate) struct Queue(Arc<tokio::sync::Mutex<mpsc::Receiver<Parcel>>>);
 
 impl Outbox {
-    /// An outbox of so many lanes, and for each lane the parcels that [`run_lane`] is to send.
-    pub(crate) fn new(lanes: usize) -> (Self, Vec<mpsc::Receiver<Parcel>>) {
-        let (lanes, queues) = (0..lanes).map(|_| mpsc::channel(1)).unzip();
-        (Self { lanes }, queues)
+    /// An outbox, and the queue for [`run_lane`].
+    pub(crate) fn new() -> (Self, Queue) {
+        let (parcels, queue) = mpsc::channel(1);
+        (
+            Self(parcels),
+            Queue(Arc::new(tokio::sync::Mutex::new(queue))),
+        )
     }
 
-    /// Hands over a parcel, on the lane that this number falls to.
+    /// Hands over a batch.
     ///
     /// # Cancel safety
-    /// When dropped, the parcel is not sent.
-    pub(crate) async fn send(&self, number: usize, parcel: Parcel) -> Result<(), Closed> {
-        let lane = self
-            .lanes
-            .get(number % self.lanes.len().max(1))
-            .ok_or(Closed)?;
-        lane.send(parcel).await.map_err(|_| Closed)
+    /// When dropped, nothing of the batch is sent.
+    pub(crate) async fn send(&self, parcel: Parcel) -> Result<(), Closed> {
+        self.0.send(parcel).await.map_err(|_| Closed)
     }
 }
 
 /// Runs a lane until it breaks, its peer ends it, or nothing can come any more from the queue.
 pub(crate) async fn run_lane(
     lane: Lane,
-    queue: mpsc::Receiver<Parcel>,
+    queue: Queue,
     confirmed: impl Fn(Confirm),
 ) -> Result<(), OutboxError> {
     let credit = Credit::default();
@@ -120,23 +136,33 @@ async fn receive(
     }
 }
 
-async fn send(
-    lane: LaneTx,
-    credit: &Credit,
-    mut queue: mpsc::Receiver<Parcel>,
-) -> Result<(), OutboxError> {
+async fn send(lane: LaneTx, credit: &Credit, queue: Queue) -> Result<(), OutboxError> {
     loop {
         let waited = Instant::now();
         credit.wait_open().await;
         metrics::histogram!(CHANNEL_CREDIT_WAIT).record(waited.elapsed());
-        let Some(Parcel {
-            frames,
-            raw_bytes,
-            permit,
-        }) = queue.recv().await
-        else {
-            return Ok(());
+        let next = queue.0.lock().await.recv().await;
+        match next {
+            Some(parcel) => send_parcel(&lane, credit, parcel).await?,
+            None => return Ok(()),
+        }
+    }
+}
+
+async fn send_parcel(lane: &LaneTx, credit: &Credit, parcel: Parcel) -> Result<(), OutboxError> {
+    let parts = Parts::new(parcel.answers);
+    for (number, part) in parts.iter().enumerate() {
+        let part = part?;
+        let raw_bytes = part.size_bytes() as u64;
+        let place = Place {
+            name: parcel.name.clone(),
+            unit_batches: parcel.unit_batches,
+            partition: parcel.partition.clone(),
+            part: number as u32,
+            is_last_part: number + 1 == parts.len(),
         };
+        let frames = pack(place, part, channel::codec::encode);
+        credit.wait_open().await;
         credit.with(|window| window.spend(raw_bytes));
         for frame in frames {
             if let Frame::Piece(piece) = &frame {
@@ -144,6 +170,7 @@ async fn send(
             }
             lane.send(frame).await?;
         }
-        drop(permit);
     }
+    drop(parcel.permit);
+    Ok(())
 }

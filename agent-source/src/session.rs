@@ -84,11 +84,11 @@ async fn hold(agent: &Arc<Agent>, operator: &Operator, link: Link, over: Cancell
     metrics::gauge!(CHANNEL_LINKS).set(1);
     metrics::counter!(CHANNEL_LINKED).increment(1);
     let (caller, incoming) = conversation::start(link.control, Pace::default());
-    let (outbox, queues) = Outbox::new(link.data.len());
+    let (outbox, queue) = Outbox::new();
     let tasks = TaskTracker::new();
-    for (lane, queue) in link.data.into_iter().zip(queues) {
+    for lane in link.data {
         let confirmations = agent.confirmations.clone();
-        let over = over.clone();
+        let (queue, over) = (queue.clone(), over.clone());
         tasks.spawn(async move {
             let lane =
                 outbox::run_lane(lane, queue, |confirm| confirmations.handle_confirm(confirm));

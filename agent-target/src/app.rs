@@ -24,7 +24,7 @@ const SESSIONS_AT_ONCE: usize = 4;
 
 /// The part of the configured memory that batches of one session may take; the rest is for requests on their way to Milvus, buffers
 /// of connections, and the program itself.
-const BATCHES_SHARE: u64 = 4;
+const BATCHES_SHARE: u64 = 16;
 
 /// The part of it that rows may take which are read to be compared.
 const READS_SHARE: u64 = 8;

@@ -1,11 +1,11 @@
 //! One data lane's receiving end: frames in, batches out, credit and confirmations back.
 //!
 //! Invariants:
-//! - what is in memory is at most what was granted, plus one batch;
-//! - credit for a batch is granted again only when the batch has left the memory, whatever became of it;
+//! - what is in memory is at most what was granted, plus one part of a batch;
+//! - credit for a part is granted again only when it has left the memory, whatever became of it;
 //! - a frame that breaks the protocol ends the lane, and nothing of its batch is written.
 //!
-//! The inbox knows nothing of Milvus: what becomes of a batch is the business of the function that it is given.
+//! The inbox knows nothing of Milvus: what becomes of a part is the business of the [`Deliver`] that it is given.
 
 use channel::{Lane, LaneError};
 use model::{Batch, Class, Fault, codes};
@@ -51,10 +51,15 @@ impl InboxError {
     }
 }
 
-/// What a lane does with a complete part of a batch: the confirmation to send, if it made a batch durable.
-pub(crate) trait Deliver: Clone + Send + 'static {
-    /// Delivers. Ends early, without effect on the journal, when the session ends.
-    fn deliver(&self, place: Place, batch: Batch) -> impl Future<Output = Option<Confirm>> + Send;
+/// What a lane does with the parts of batches that arrive on it, in the order in which they do.
+pub(crate) trait Deliver: Send {
+    /// Takes a part. The future delivers it, beside others, and gives the confirmation to send if that made the batch durable. It
+    /// ends early, without effect on the journal, when the session ends.
+    fn deliver(
+        &mut self,
+        place: Place,
+        part: Batch,
+    ) -> impl Future<Output = Option<Confirm>> + Send + 'static;
 }
 
 /// Runs a lane until its peer ends it or the session is over; then waits for what was delivered to come to its end.
@@ -83,7 +88,7 @@ type Delivered = (u64, Option<Confirm>);
 async fn receive(
     lane: &mut Lane,
     mut grants: Grants,
-    deliver: impl Deliver,
+    mut deliver: impl Deliver,
     work: &mut JoinSet<Delivered>,
 ) -> Result<(), InboxError> {
     let mut arriving: Option<Arriving> = None;
@@ -108,40 +113,25 @@ async fn receive(
         if let Some(arrived) = arriving.take_if(|arriving| arriving.assembly.is_complete()) {
             let freed = arrived.raw_bytes;
             metrics::gauge!(INBOX_HELD).increment(freed as f64);
-            let whole = arrived.is_whole;
-            let (place, batch) = arrived.assembly.into_batch(channel::codec::decode)?;
-            let delivery = deliver.clone();
-            let task = async move { (freed, delivery.deliver(place, batch).await) };
-            if whole {
-                work.spawn(task);
-            } else {
-                // Parts of one batch are written one after the other: the last one makes it durable.
-                let (freed, confirm) = task.await;
-                grants.handle_freed(freed);
-                metrics::gauge!(INBOX_HELD).decrement(freed as f64);
-                if let Some(confirm) = confirm {
-                    lane.tx.send(Frame::Confirm(confirm)).await?;
-                }
-            }
+            let (place, part) = arrived.assembly.into_batch(channel::codec::decode)?;
+            let delivery = deliver.deliver(place, part);
+            work.spawn(async move { (freed, delivery.await) });
         }
     }
 }
 
-/// A batch of which the head has come.
+/// A part of a batch of which the head has come.
 struct Arriving {
     assembly: Assembly,
     raw_bytes: u64,
-    is_whole: bool,
 }
 
 impl Arriving {
     fn begin(head: BatchHead) -> Result<Self, ParcelError> {
         let raw_bytes = head.raw_bytes();
-        let is_whole = head.part == 0 && head.is_last_part;
         Ok(Self {
             assembly: Assembly::begin(head, MAX_BATCH_BYTES)?,
             raw_bytes,
-            is_whole,
         })
     }
 }

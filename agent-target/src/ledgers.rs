@@ -28,20 +28,20 @@ pub(crate) struct OpenUnit {
     /// Held from the choice of a record until it is in the journal, so that no older record follows a newer one.
     journaling: tokio::sync::Mutex<()>,
     /// One for each batch, held while it is written.
-    busy: Vec<tokio::sync::Mutex<()>>,
+    busy: Vec<Arc<tokio::sync::Mutex<()>>>,
 }
 
 /// Leave to write a batch, held until its outcome is known.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
+pub(crate) struct Turn {
     /// How it is to be written.
     pub(crate) write: Write,
-    _busy: tokio::sync::MutexGuard<'a, ()>,
+    _busy: tokio::sync::OwnedMutexGuard<()>,
 }
 
 impl OpenUnit {
     fn new(batches: u32) -> Self {
-        let busy = (0..batches).map(|_| tokio::sync::Mutex::new(())).collect();
+        let busy = (0..batches).map(|_| Arc::default()).collect();
         Self {
             ledger: tokio::sync::OnceCell::new(),
             journaling: tokio::sync::Mutex::new(()),
@@ -53,8 +53,9 @@ impl OpenUnit {
     ///
     /// # Cancel safety
     /// A turn that was given and dropped counts as an attempt of unknown outcome.
-    pub(crate) async fn turn(&self, batch: BatchIndex) -> Option<Turn<'_>> {
-        let busy = self.busy.get(batch.number() as usize)?.lock().await;
+    pub(crate) async fn turn(&self, batch: BatchIndex) -> Option<Turn> {
+        let busy = self.busy.get(batch.number() as usize)?.clone();
+        let busy = busy.lock_owned().await;
         let write = self
             .ledger
             .get()?

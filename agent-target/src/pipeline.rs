@@ -1,9 +1,13 @@
-//! Where the inbox and the writer meet: a batch that has arrived is written, noted, confirmed.
+//! Where the inbox and the writer meet: a part that has arrived is written; a batch of which all are is noted and confirmed.
+
+mod attempt;
 
 use crate::agent::Agent;
 use crate::inbox::Deliver;
+use crate::ledgers::{OpenUnit, Turn};
 use crate::records::CollectionRecord;
 use crate::writer::rows::{Outcome, RowWriter};
+use attempt::Attempt;
 use channel::conversation::Caller;
 use model::{Batch, Class, CollectionIndex, Fault, JobName};
 use protocol::ledger::Write;
@@ -19,21 +23,21 @@ use tokio_util::sync::CancellationToken;
 /// How long to wait before a write is tried again: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
-/// Delivers the batches of one session.
+/// Delivers the batches of one lane. Its clones are for the other lanes of the same session.
 #[derive(Debug, Clone)]
 pub(crate) struct Pipeline {
+    session: Arc<Session>,
+    /// The batch of which the last part has not come yet.
+    arriving: Option<Arc<Attempt>>,
+}
+
+/// What the lanes of a session share.
+#[derive(Debug)]
+struct Session {
     agent: Arc<Agent>,
     caller: Caller,
     over: CancellationToken,
-    session: Arc<Known>,
-}
-
-/// What a session has looked up or seen so far.
-#[derive(Debug, Default)]
-struct Known {
     writers: Mutex<HashMap<(JobName, CollectionIndex), Arc<RowWriter>>>,
-    /// Rows and bytes of the parts of a batch that are written while later parts are not.
-    parts: Mutex<HashMap<BatchName, (u64, u64)>>,
 }
 
 /// Why a batch is not written: the session is over, or there is no point in trying again.
@@ -49,55 +53,115 @@ impl From<Fault> for Undelivered {
 }
 
 impl Pipeline {
-    /// The pipeline of a session.
+    /// The pipeline of a session's first lane.
     pub(crate) fn new(agent: Arc<Agent>, caller: Caller, over: CancellationToken) -> Self {
-        Self {
+        let session = Session {
             agent,
             caller,
             over,
-            session: Arc::default(),
+            writers: Mutex::default(),
+        };
+        Self {
+            session: Arc::new(session),
+            arriving: None,
         }
     }
 
-    async fn write(&self, place: &Place, batch: Batch) -> Result<Option<Confirm>, Undelivered> {
+    /// The attempt that a part belongs to: a first part begins one; a last part leaves nothing to wait for on this lane.
+    fn attempt(&mut self, place: &Place) -> Option<Arc<Attempt>> {
+        if place.part == 0 {
+            self.arriving = Some(Arc::new(Attempt::new(place.name.clone())));
+        }
+        let attempt = self
+            .arriving
+            .clone()
+            .filter(|attempt| attempt.name == place.name);
+        if place.is_last_part {
+            self.arriving = None;
+        }
+        attempt
+    }
+}
+
+impl Deliver for Pipeline {
+    fn deliver(
+        &mut self,
+        place: Place,
+        part: Batch,
+    ) -> impl Future<Output = Option<Confirm>> + Send + 'static {
+        let attempt = self.attempt(&place);
+        let session = self.session.clone();
+        async move {
+            let outcome = match attempt {
+                Some(attempt) => session.write(&attempt, &place, part).await,
+                None => Err(without_beginning(&place.name).into()),
+            };
+            match outcome {
+                Ok(confirm) => confirm,
+                Err(Undelivered::SessionOver) => None,
+                Err(Undelivered::Failed(cause)) => {
+                    tracing::error!(job = %place.name.job, code = cause.code, error = %cause, "a batch can't be written");
+                    let job = place.name.job;
+                    session.tell(Note::Failed { job, cause }).await;
+                    None
+                }
+            }
+        }
+    }
+}
+
+impl Session {
+    async fn write(
+        &self,
+        attempt: &Attempt,
+        place: &Place,
+        part: Batch,
+    ) -> Result<Option<Confirm>, Undelivered> {
         let name = &place.name;
         let writer = self.writer(name)?;
+        let begin = || self.begin(name, place.unit_batches);
+        let (unit, turn) = attempt.begun.get_or_try_init(begin).await?;
+        if turn.write != Write::Known {
+            self.write_part(&writer, place, &part, turn.write).await?;
+        }
+        let (rows, bytes) = (u64::from(part.rows), part.size_bytes() as u64);
+        let Some(confirm) = attempt.handle_written(place, rows, bytes) else {
+            return Ok(None);
+        };
+        if turn.write != Write::Known {
+            let Confirm { name, rows, bytes } = &confirm;
+            self.patiently(name, || async {
+                let ledgers = &self.agent.ledgers;
+                Ok(ledgers.acknowledge(name, unit, *rows, *bytes).await?)
+            })
+            .await?;
+            metrics::counter!(WRITER_ROWS).increment(*rows);
+            metrics::counter!(WRITER_BYTES).increment(*bytes);
+        }
+        Ok(Some(confirm))
+    }
+
+    /// Waits for an earlier attempt at this batch to end; its unit is in the journal then.
+    async fn begin(
+        &self,
+        name: &BatchName,
+        unit_batches: u32,
+    ) -> Result<(Arc<OpenUnit>, Turn), Undelivered> {
         let unit = self
-            .patiently(name, || self.agent.ledgers.unit(name, place.unit_batches))
+            .patiently(name, || self.agent.ledgers.unit(name, unit_batches))
             .await?;
         let Some(turn) = unit.turn(name.index).await else {
             return Err(beyond_unit(name).into());
         };
-        let (rows, bytes) = self.add_part(place, &batch);
-        if turn.write != Write::Known {
-            self.write_batch(&writer, place, &batch, turn.write).await?;
-            if !place.is_last_part {
-                return Ok(None);
-            }
-            self.patiently(name, || async {
-                Ok(self
-                    .agent
-                    .ledgers
-                    .acknowledge(name, &unit, rows, bytes)
-                    .await?)
-            })
-            .await?;
-            metrics::counter!(WRITER_ROWS).increment(rows);
-            metrics::counter!(WRITER_BYTES).increment(bytes);
-        }
-        Ok(place.is_last_part.then(|| Confirm {
-            name: name.clone(),
-            rows,
-            bytes,
-        }))
+        Ok((unit, turn))
     }
 
     /// Writes until Milvus has acknowledged. An attempt of unknown outcome is followed by upserts only.
-    async fn write_batch(
+    async fn write_part(
         &self,
         writer: &RowWriter,
         place: &Place,
-        batch: &Batch,
+        part: &Batch,
         mut write: Write,
     ) -> Result<(), Undelivered> {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
@@ -112,7 +176,7 @@ impl Pipeline {
                 metrics::counter!(WRITER_REAPPLIED, "job" => place.name.job.to_string())
                     .increment(1);
             }
-            let outcome = writer.write(place.partition.as_deref(), batch, write).await;
+            let outcome = writer.write(place.partition.as_deref(), part, write).await;
             self.agent.journal.points().pass("target.batch.write.after");
             let fault = match outcome {
                 Ok(()) => {
@@ -142,7 +206,7 @@ impl Pipeline {
     async fn patiently<T, F>(
         &self,
         name: &BatchName,
-        mut attempt: impl FnMut() -> F,
+        mut act: impl FnMut() -> F,
     ) -> Result<T, Undelivered>
     where
         F: Future<Output = Result<T, Fault>>,
@@ -150,7 +214,7 @@ impl Pipeline {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         let mut waited = false;
         loop {
-            match attempt().await {
+            match act().await {
                 Ok(done) => {
                     if waited {
                         self.tell(Note::Waiting {
@@ -195,11 +259,7 @@ impl Pipeline {
 
     fn writer(&self, name: &BatchName) -> Result<Arc<RowWriter>, Fault> {
         let key = (name.job.clone(), name.unit.collection);
-        let mut writers = self
-            .session
-            .writers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = writers.get(&key) {
             return Ok(writer.clone());
         }
@@ -214,55 +274,23 @@ impl Pipeline {
         writers.insert(key, writer.clone());
         Ok(writer)
     }
-
-    /// Counts a part; gives the rows and bytes of the batch so far.
-    fn add_part(&self, place: &Place, batch: &Batch) -> (u64, u64) {
-        let (rows, bytes) = (u64::from(batch.rows), batch.size_bytes() as u64);
-        if place.part == 0 && place.is_last_part {
-            return (rows, bytes);
-        }
-        let mut parts = self
-            .session
-            .parts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let before = if place.part == 0 {
-            (0, 0)
-        } else {
-            parts.remove(&place.name).unwrap_or_default()
-        };
-        let so_far = (before.0 + rows, before.1 + bytes);
-        if !place.is_last_part {
-            parts.insert(place.name.clone(), so_far);
-        }
-        so_far
-    }
-}
-
-impl Deliver for Pipeline {
-    async fn deliver(&self, place: Place, batch: Batch) -> Option<Confirm> {
-        match self.write(&place, batch).await {
-            Ok(confirm) => confirm,
-            Err(Undelivered::SessionOver) => None,
-            Err(Undelivered::Failed(cause)) => {
-                tracing::error!(job = %place.name.job, code = cause.code, error = %cause, "a batch can't be written");
-                self.tell(Note::Failed {
-                    job: place.name.job,
-                    cause,
-                })
-                .await;
-                None
-            }
-        }
-    }
 }
 
 fn beyond_unit(name: &BatchName) -> Fault {
-    let message = format!(
-        "batch {} of unit {} is beyond the unit's end",
-        name.index.number(),
-        name.unit
-    );
+    let (index, unit) = (name.index.number(), name.unit);
+    violation(format!(
+        "batch {index} of unit {unit} is beyond the unit's end"
+    ))
+}
+
+fn without_beginning(name: &BatchName) -> Fault {
+    let (index, unit) = (name.index.number(), name.unit);
+    violation(format!(
+        "a part of batch {index} of unit {unit} came without those before it"
+    ))
+}
+
+fn violation(message: String) -> Fault {
     Fault::new(
         model::codes::PROTOCOL_VIOLATION,
         Class::Bug,

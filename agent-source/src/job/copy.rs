@@ -11,10 +11,9 @@ use crate::reader::divide::{Divider, UnitSink};
 use crate::reader::rows::MilvusRows;
 use crate::records::{UNITS, unit_key};
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use model::{Batch, BatchIndex, Fault, Unit, UnitProgress};
+use model::{BatchIndex, Fault, Unit, UnitProgress};
 use protocol::BatchName;
 use protocol::call::Durable;
-use protocol::parcel::{Place, pack};
 use runtime::journal::Writes;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -122,46 +121,21 @@ impl CollectionRun<'_> {
                 continue;
             };
             let permit = self.agent.hold_batch().await;
-            let parts = rows.read(unit.partition.as_deref(), &range).await?;
+            let answers = rows.read(unit.partition.as_deref(), &range).await?;
             let name = BatchName {
                 job: self.record.plan.job.clone(),
                 unit: unit.id,
                 index,
             };
             copying.handle_sent(name.clone());
-            self.send_parts(&unit, name, parts, permit).await?;
-        }
-        Ok(())
-    }
-
-    async fn send_parts(
-        &self,
-        unit: &Unit,
-        name: BatchName,
-        parts: Vec<Batch>,
-        permit: runtime::budget::Permit,
-    ) -> Result<(), StepError> {
-        let last = parts.len().saturating_sub(1);
-        let mut permit = Some(permit);
-        for (part, batch) in parts.into_iter().enumerate() {
-            let place = Place {
-                name: name.clone(),
+            let parcel = Parcel {
+                name,
                 unit_batches: unit.batches(),
                 partition: unit.partition.clone(),
-                part: part as u32,
-                is_last_part: part == last,
+                answers,
+                permit,
             };
-            let raw_bytes = batch.size_bytes() as u64;
-            let frames = pack(place, batch, channel::codec::encode);
-            let parcel = Parcel {
-                frames,
-                raw_bytes,
-                permit: if part == last { permit.take() } else { None },
-            };
-            self.session
-                .outbox
-                .send(unit.id.number as usize, parcel)
-                .await?;
+            self.session.outbox.send(parcel).await?;
         }
         Ok(())
     }

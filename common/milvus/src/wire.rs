@@ -1,7 +1,9 @@
 //! Protobuf as it lies on the wire: enough to look into a message, to leave fields out and to put others in, without knowing the
 //! rest of it. What is not known stays as it is.
 
-use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
+use prost::encoding::{
+    WireType, decode_key, decode_varint, encode_key, encode_varint, encoded_len_varint, key_len,
+};
 
 /// Bytes that are no protobuf message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -110,9 +112,19 @@ pub(crate) fn number(mut varint: &[u8]) -> Result<u64, Malformed> {
     decode_varint(&mut varint).map_err(|_| Malformed)
 }
 
-pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+/// What stands before the bytes of a field.
+pub(crate) fn put_bytes_head(out: &mut Vec<u8>, number: u32, length: usize) {
     encode_key(number, WireType::LengthDelimited, out);
-    encode_varint(bytes.len() as u64, out);
+    encode_varint(length as u64, out);
+}
+
+/// What a field of so many bytes takes, its head included.
+pub(crate) fn bytes_len(number: u32, length: usize) -> usize {
+    key_len(number) + encoded_len_varint(length as u64) + length
+}
+
+pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+    put_bytes_head(out, number, bytes.len());
     out.extend_from_slice(bytes);
 }
 
@@ -139,6 +151,7 @@ mod tests {
         );
         let raw: Vec<u8> = found.iter().flat_map(|field| field.raw).copied().collect();
         assert_eq!(raw, message);
+        assert_eq!(bytes_len(200, 3), found[1].raw.len());
     }
 
     proptest! {

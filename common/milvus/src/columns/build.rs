@@ -1,49 +1,35 @@
 //! Payloads made of some of another payload's values. What was not decoded is copied as it was.
 
 use super::layout::{Elements, Kind, Layout};
-use crate::wire::{put_bytes, put_varint};
+use crate::wire::{bytes_len, put_bytes_head, put_varint};
 
 impl Layout<'_> {
     /// A payload with the values at these places, in their order. Places beyond the last are left out.
     pub(crate) fn pick(&self, places: impl IntoIterator<Item = usize>) -> Vec<u8> {
-        let values = places
+        let values: Vec<&[u8]> = places
             .into_iter()
-            .filter_map(|place| self.elements.at(place));
+            .filter_map(|place| self.elements.at(place))
+            .collect();
         match self.kind {
-            Kind::Packed { member } => inside(member, &packed(values)),
-            Kind::Blobs { member } => inside(member, &repeated(1, values)),
-            Kind::Arrays => {
-                let mut body = repeated(1, values);
-                self.element_type
-                    .iter()
-                    .for_each(|kind| put_varint(&mut body, 2, *kind));
-                inside(8, &body)
-            }
-            Kind::Dense { member, dim } => {
-                let run: Vec<u8> = values.flatten().copied().collect();
-                let body = if member == 2 {
-                    packed([run.as_slice()])
-                } else {
-                    run
-                };
-                with_dim(dim, member, &body)
-            }
+            Kind::Packed { member } => Body::packed(&values).inside(None, member),
+            Kind::Blobs { member } => Body::repeated(1, &values).inside(None, member),
+            Kind::Arrays => Body::repeated(1, &values)
+                .and_then(2, self.element_type)
+                .inside(None, 8),
+            Kind::Dense { member: 2, dim } => Body::packed(&values).inside(Some(dim), 2),
+            Kind::Dense { member, dim } => Body::bare(&values).inside(Some(dim), member),
             Kind::Sparse => {
-                let values: Vec<&[u8]> = values.collect();
                 let dim = values.iter().map(|row| sparse_dim(row)).max().unwrap_or(0);
-                let mut body = repeated(1, values);
-                put_varint(&mut body, 2, dim);
-                with_dim(dim, 6, &body)
+                Body::repeated(1, &values)
+                    .and_then(2, Some(dim))
+                    .inside(Some(dim), 6)
             }
-            Kind::VectorArrays { dim } => {
-                let mut body = Vec::new();
-                put_varint(&mut body, 1, dim);
-                body.extend(repeated(2, values));
-                self.element_type
-                    .iter()
-                    .for_each(|kind| put_varint(&mut body, 3, *kind));
-                with_dim(dim, 8, &body)
+            Kind::VectorArrays { dim } => Body {
+                before: number_field(1, Some(dim)),
+                ..Body::repeated(2, &values)
             }
+            .and_then(3, self.element_type)
+            .inside(Some(dim), 8),
         }
     }
 
@@ -91,33 +77,81 @@ fn member_of(element_type: u64) -> Option<u64> {
     }
 }
 
-fn inside(number: u32, body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len() + 8);
-    put_bytes(&mut out, number, body);
-    out
+/// Values as the body of a payload's member, not yet written: its length is told first, so that each value is copied once.
+struct Body<'a> {
+    before: Vec<u8>,
+    values: &'a [&'a [u8]],
+    /// Each value is a field of this number; without one they are a single run.
+    each: Option<u32>,
+    after: Vec<u8>,
 }
 
-fn with_dim(dim: u64, member: u32, body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len() + 16);
-    put_varint(&mut out, 1, dim);
-    put_bytes(&mut out, member, body);
-    out
-}
+impl<'a> Body<'a> {
+    /// One value behind the other.
+    fn bare(values: &'a [&'a [u8]]) -> Self {
+        Self {
+            before: Vec::new(),
+            values,
+            each: None,
+            after: Vec::new(),
+        }
+    }
 
-fn packed<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let run: Vec<u8> = values.into_iter().flatten().copied().collect();
-    if run.is_empty() {
-        Vec::new()
-    } else {
-        inside(1, &run)
+    /// All values as one field 1, if there are any.
+    fn packed(values: &'a [&'a [u8]]) -> Self {
+        let mut before = Vec::new();
+        let run = values.iter().map(|value| value.len()).sum();
+        if run > 0 {
+            put_bytes_head(&mut before, 1, run);
+        }
+        let bare = Self::bare(values);
+        Self { before, ..bare }
+    }
+
+    /// Each value as a field of this number.
+    fn repeated(number: u32, values: &'a [&'a [u8]]) -> Self {
+        let each = Some(number);
+        let bare = Self::bare(values);
+        Self { each, ..bare }
+    }
+
+    fn and_then(self, number: u32, value: Option<u64>) -> Self {
+        let after = number_field(number, value);
+        Self { after, ..self }
+    }
+
+    fn len(&self) -> usize {
+        let value_len = |value: &&[u8]| {
+            let each = self.each.map(|number| bytes_len(number, value.len()));
+            each.unwrap_or(value.len())
+        };
+        let values: usize = self.values.iter().map(value_len).sum();
+        self.before.len() + values + self.after.len()
+    }
+
+    /// The payload: this body as the given member, behind the dimension if there is one.
+    fn inside(&self, dim: Option<u64>, member: u32) -> Vec<u8> {
+        let mut out = number_field(1, dim);
+        let len = self.len();
+        out.reserve_exact(bytes_len(member, len));
+        put_bytes_head(&mut out, member, len);
+        out.extend_from_slice(&self.before);
+        for value in self.values {
+            if let Some(number) = self.each {
+                put_bytes_head(&mut out, number, value.len());
+            }
+            out.extend_from_slice(value);
+        }
+        out.extend_from_slice(&self.after);
+        out
     }
 }
 
-fn repeated<'a>(number: u32, values: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+fn number_field(number: u32, value: Option<u64>) -> Vec<u8> {
     let mut out = Vec::new();
-    values
-        .into_iter()
-        .for_each(|value| put_bytes(&mut out, number, value));
+    if let Some(value) = value {
+        put_varint(&mut out, number, value);
+    }
     out
 }
 
