@@ -7,6 +7,9 @@
 use bytes::Bytes;
 use model::{Column, DataType, Payload};
 use protocol::frame::Codec;
+use std::cell::RefCell;
+use std::io;
+use zstd::bulk::{Compressor, Decompressor};
 
 /// How much of a column is tried.
 const SAMPLE_BYTES: usize = 16 << 10;
@@ -18,6 +21,12 @@ const LEAST_BYTES: usize = 256;
 const PAYS_TENTHS: usize = 13;
 
 const LEVEL: i32 = 1;
+
+thread_local! {
+    /// Contexts are kept: making one costs more than a small column takes.
+    static COMPRESSOR: RefCell<io::Result<Compressor<'static>>> = RefCell::new(Compressor::new(LEVEL));
+    static DECOMPRESSOR: RefCell<io::Result<Decompressor<'static>>> = RefCell::new(Decompressor::new());
+}
 
 /// How a column is best written, by its kind and a sample of its bytes.
 #[must_use]
@@ -61,9 +70,7 @@ pub fn decode(codec: Codec, written: Bytes, raw_bytes: u64) -> Result<Bytes, Str
         Codec::Zstd => {
             let most = usize::try_from(raw_bytes)
                 .map_err(|_| format!("{raw_bytes} bytes do not fit into memory"))?;
-            zstd::bulk::decompress(&written, most)
-                .map_err(|error| error.to_string())?
-                .into()
+            decompress(&written, most)?.into()
         }
     };
     let arrived = raw.len() as u64;
@@ -81,7 +88,16 @@ fn is_float(data_type: DataType) -> bool {
 }
 
 fn compress(raw: &[u8]) -> Option<Vec<u8>> {
-    zstd::bulk::compress(raw, LEVEL).ok()
+    COMPRESSOR.with_borrow_mut(|context| context.as_mut().ok()?.compress(raw).ok())
+}
+
+fn decompress(written: &[u8], most: usize) -> Result<Vec<u8>, String> {
+    DECOMPRESSOR.with_borrow_mut(|context| match context {
+        Ok(context) => context
+            .decompress(written, most)
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    })
 }
 
 fn pays(raw_bytes: usize, written_bytes: usize) -> bool {
