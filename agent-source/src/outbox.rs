@@ -12,7 +12,7 @@ mod parts;
 use channel::{Lane, LaneError, LaneRx, LaneTx};
 use milvus::ColumnError;
 use model::Batch;
-use parts::Parts;
+use parts::parts;
 use protocol::credit::Window;
 use protocol::parcel::{Place, pack};
 use protocol::{BatchName, Confirm, Frame};
@@ -150,27 +150,41 @@ async fn send(lane: LaneTx, credit: &Credit, queue: Queue) -> Result<(), OutboxE
 }
 
 async fn send_parcel(lane: &LaneTx, credit: &Credit, parcel: Parcel) -> Result<(), OutboxError> {
-    let parts = Parts::new(parcel.answers);
-    for (number, part) in parts.iter().enumerate() {
-        let part = part?;
-        let raw_bytes = part.size_bytes() as u64;
-        let place = Place {
-            name: parcel.name.clone(),
-            unit_batches: parcel.unit_batches,
-            partition: parcel.partition.clone(),
-            part: number as u32,
-            is_last_part: number + 1 == parts.len(),
-        };
-        let frames = pack(place, part, channel::codec::encode);
-        credit.wait_open().await;
-        credit.with(|window| window.spend(raw_bytes));
-        for frame in frames {
-            if let Frame::Piece(piece) = &frame {
-                metrics::counter!(CHANNEL_SENT).increment(piece.size_bytes() as u64);
-            }
-            lane.send(frame).await?;
+    let mut sent = 0;
+    let mut answers = parcel.answers.into_iter().peekable();
+    while let Some(answer) = answers.next() {
+        let mut parts = parts(&answer);
+        while let Some(part) = parts.next().transpose()? {
+            let place = Place {
+                name: parcel.name.clone(),
+                unit_batches: parcel.unit_batches,
+                partition: parcel.partition.clone(),
+                part: sent,
+                is_last_part: parts.len() == 0 && answers.peek().is_none(),
+            };
+            send_part(lane, credit, place, part).await?;
+            sent += 1;
         }
     }
     drop(parcel.permit);
+    Ok(())
+}
+
+async fn send_part(
+    lane: &LaneTx,
+    credit: &Credit,
+    place: Place,
+    part: Batch,
+) -> Result<(), OutboxError> {
+    let raw_bytes = part.size_bytes() as u64;
+    let frames = pack(place, part, channel::codec::encode);
+    credit.wait_open().await;
+    credit.with(|window| window.spend(raw_bytes));
+    for frame in frames {
+        if let Frame::Piece(piece) = &frame {
+            metrics::counter!(CHANNEL_SENT).increment(piece.size_bytes() as u64);
+        }
+        lane.send(frame).await?;
+    }
     Ok(())
 }

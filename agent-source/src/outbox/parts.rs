@@ -3,60 +3,32 @@
 //! What is good to read is not good to write: a query costs the source a walk over whole segments, so that it should answer much;
 //! an insert costs by its rows, whatever their number, so that small ones do as well.
 
-use milvus::{ColumnError, slice};
+use milvus::{ColumnError, Cutter};
 use model::Batch;
-use std::ops::Range;
 
 /// Bytes of values that a part has, roughly: rows are counted, not weighed.
 const PART_BYTES: usize = 1 << 20;
 
-/// The rows of one batch, and where they are cut.
-#[derive(Debug)]
-pub(super) struct Parts {
-    answers: Vec<Batch>,
-    cuts: Vec<(usize, Range<u32>)>,
-}
-
-impl Parts {
-    /// Decides where to cut. Every batch has a part, even if it has no row.
-    pub(super) fn new(answers: Vec<Batch>) -> Self {
-        let cuts = answers
-            .iter()
-            .enumerate()
-            .flat_map(|(number, answer)| cuts(answer).map(move |rows| (number, rows)))
-            .collect();
-        Self { answers, cuts }
-    }
-
-    /// How many parts there are.
-    pub(super) fn len(&self) -> usize {
-        self.cuts.len()
-    }
-
-    /// One part after the other, each cut when it is asked for.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Result<Batch, ColumnError>> {
-        self.cuts
-            .iter()
-            .map(|(number, rows)| part(&self.answers[*number], rows))
-    }
-}
-
-fn part(answer: &Batch, rows: &Range<u32>) -> Result<Batch, ColumnError> {
-    if *rows == (0..answer.rows) {
-        return Ok(answer.clone());
-    }
-    slice(answer, rows.clone())
-}
-
-/// Even pieces of an answer; all of it in one where it has a column that this build can't cut.
-fn cuts(answer: &Batch) -> impl Iterator<Item = Range<u32>> + use<> {
-    let rows = answer.rows;
-    let parts = u32::try_from(answer.size_bytes().div_ceil(PART_BYTES)).unwrap_or(u32::MAX);
-    let can_cut = parts > 1 && slice(answer, 0..0).is_ok();
-    let step = if can_cut { rows.div_ceil(parts) } else { rows }.max(1);
-    (0..rows.max(1))
-        .step_by(step as usize)
-        .map(move |begin| begin..begin.saturating_add(step).min(rows))
+/// The parts of a source's answer, each cut when it is asked for. There is one at least, even if there is no row.
+pub(super) fn parts(answer: &Batch) -> impl ExactSizeIterator<Item = Result<Batch, ColumnError>> {
+    let parts = answer.size_bytes().div_ceil(PART_BYTES);
+    // A column of a kind that this build does not know can't be cut: all goes in one.
+    let cutter = if parts > 1 {
+        Cutter::new(answer).ok()
+    } else {
+        None
+    };
+    let step = match &cutter {
+        Some(_) => (answer.rows as usize).div_ceil(parts),
+        None => answer.rows as usize,
+    };
+    let step = step.max(1);
+    (0..answer.rows.max(1))
+        .step_by(step)
+        .map(move |begin| match &cutter {
+            Some(cutter) => cutter.rows(begin..answer.rows.min(begin + step as u32)),
+            None => Ok(answer.clone()),
+        })
 }
 
 #[cfg(test)]
@@ -97,17 +69,24 @@ mod tests {
     #[test]
     fn parts_are_of_bounded_size_and_hold_every_row_once() {
         let rows = 2_000_000;
-        let parts = Parts::new(vec![answer(rows, texts(rows)), answer(3, texts(3))]);
-        let cut: Vec<Batch> = parts.iter().map(Result::unwrap).collect();
-        assert_eq!(cut.len(), parts.len());
-        assert_eq!(cut.iter().map(|part| part.rows).sum::<u32>(), rows + 3);
-        assert!(cut.iter().all(|part| part.size_bytes() <= PART_BYTES + 16));
-        assert_eq!(cut.last().unwrap().columns[0].payload, texts(3));
+        let answer = answer(rows, texts(rows));
+        let parts: Vec<Batch> = parts(&answer).map(Result::unwrap).collect();
+        assert_eq!(parts.iter().map(|part| part.rows).sum::<u32>(), rows);
+        assert!(
+            parts
+                .iter()
+                .all(|part| part.size_bytes() <= PART_BYTES + 16)
+        );
+        assert!(
+            parts
+                .iter()
+                .all(|part| part.columns[0].payload == texts(part.rows))
+        );
     }
 
     #[test]
-    fn a_batch_without_rows_is_one_part() {
-        assert_eq!(Parts::new(vec![Batch::default()]).len(), 1);
+    fn an_answer_without_rows_is_one_part() {
+        assert_eq!(parts(&Batch::default()).len(), 1);
     }
 
     #[test]
@@ -119,7 +98,6 @@ mod tests {
         ]
         .concat();
         let whole = answer(5, Payload::Scalars(unknown.into()));
-        let parts = Parts::new(vec![whole.clone()]);
-        assert_eq!(parts.iter().collect::<Vec<_>>(), [Ok(whole)]);
+        assert_eq!(parts(&whole).collect::<Vec<_>>(), [Ok(whole.clone())]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - a column goes from a query's answer into an insert as the bytes it came in; it is decoded only where something asks for its
-//!   values ([`ColumnReader`]), where its nulls must be packed, or where a batch must be cut ([`slice()`]);
+//!   values ([`ColumnReader`]), where its nulls must be packed, or where a batch must be cut ([`Cutter`]);
 //! - no generated type stands in a public signature;
 //! - every call has a limit in time;
 //! - a mutation is sent once. Whether it may be sent again is the caller's decision, and [`MilvusError::is_outcome_unknown`] is
@@ -17,6 +17,7 @@ mod client;
 pub mod columns;
 mod configured;
 pub mod create;
+mod cut;
 pub mod describe;
 mod endpoint;
 pub mod error;
@@ -29,7 +30,6 @@ pub mod proof;
 pub mod query;
 pub mod retry;
 pub mod schema;
-mod slice;
 mod version;
 mod wire;
 
@@ -39,6 +39,7 @@ pub use client::{Client, ConnectError};
 pub use columns::{ColumnError, ColumnReader, keys};
 pub use configured::{connect_patiently, endpoint};
 pub use create::NewCollection;
+pub use cut::Cutter;
 pub use endpoint::{Credentials, Endpoint, Secret, Tls};
 pub use error::{Kind, MilvusError};
 pub use load::Progress;
@@ -46,5 +47,4 @@ pub use mutate::{Applied, Rows};
 pub use query::{RangeRead, ReadPoint};
 pub use retry::Patience;
 pub use schema::{SchemaChanges, SchemaError};
-pub use slice::slice;
 pub use version::{Product, ServerVersion};

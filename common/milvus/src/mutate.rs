@@ -8,7 +8,7 @@ mod delete;
 
 use crate::call::{Call, Kind as CallKind};
 use crate::error::Kind;
-use crate::{Client, ColumnError, MilvusError, columns, nulls, slice};
+use crate::{Client, ColumnError, Cutter, MilvusError, columns, nulls};
 use bytes::Bytes;
 use model::{Batch, Column, Field, Payload};
 use proto::milvus::schema::FieldData;
@@ -215,8 +215,11 @@ fn halves(call: Call<'_>, batch: &Batch) -> Result<(Batch, Batch), MilvusError> 
         return Err(MilvusError::new(call, Kind::RowTooLarge, text));
     }
     let middle = batch.rows / 2;
-    let cut = |rows| slice(batch, rows).map_err(|error| malformed(call, &error));
-    Ok((cut(0..middle)?, cut(middle..batch.rows)?))
+    let cut = || {
+        let cutter = Cutter::new(batch)?;
+        Ok((cutter.rows(0..middle)?, cutter.rows(middle..batch.rows)?))
+    };
+    cut().map_err(|error: ColumnError| malformed(call, &error))
 }
 
 fn fields(rows: &Rows<'_>) -> Result<Vec<FieldData>, ColumnError> {

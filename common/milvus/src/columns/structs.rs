@@ -2,7 +2,7 @@
 
 use super::{ColumnError, ColumnReader};
 use crate::columns::layout::Layout;
-use crate::slice::{flags_of, places};
+use crate::cut::{flags_of, places};
 use crate::wire::{self, Value};
 use bytes::Bytes;
 use model::{Cell, DataType, Payload};

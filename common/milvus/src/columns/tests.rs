@@ -197,7 +197,7 @@ proptest! {
         let data_type = [DataType::VARCHAR, DataType::ARRAY, DataType::GEOMETRY][rows as usize % 3];
         let column = column("field", data_type, payload, &valid);
         let _ = crate::nulls::for_insert(&column, rows);
-        let _ = crate::slice(&Batch { rows, columns: vec![column.clone()] }, 0..rows / 2);
+        let _ = crate::Cutter::new(&Batch { rows, columns: vec![column.clone()] }).map(|cutter| cutter.rows(0..rows / 2));
         if let Ok(reader) = ColumnReader::new(&column, rows) {
             for row in 0..=rows as usize {
                 let _ = reader.cell(row);
@@ -223,6 +223,6 @@ proptest! {
                 let _ = reader.cell(row);
             }
         }
-        let _ = crate::slice(&Batch { rows: 5, columns: vec![column] }, 1..3);
+        let _ = crate::Cutter::new(&Batch { rows: 5, columns: vec![column] }).map(|cutter| cutter.rows(1..3));
     }
 }
