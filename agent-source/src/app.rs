@@ -16,14 +16,16 @@ use runtime::telemetry::Metrics;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Bytes of values that a batch should have: large enough that a call's own cost does not count, small enough that several fit into
-/// the memory.
-const BATCH_BYTES: u64 = 4 << 20;
+/// The part of the configured memory that a batch should have, and the most bytes of it: every query costs the source a walk over
+/// whole segments, so that a batch should be large; several must fit into the memory, and into the server's patience.
+const BATCH_SHARE: u64 = 128;
+const MOST_BATCH_BYTES: u64 = 8 << 20;
 
-/// How many batches may be in memory beside those that are being read: on a lane, or waiting for one.
-const BATCHES_READY: u64 = 4;
+/// How many batches may be in memory beside one for each reader.
+const BATCHES_READY: u64 = 1;
 
-/// The part of the configured memory that rows may take at most; the rest is for buffers of connections and the program itself.
+/// The part of the memory that all batches may take at most; the rest is for what is cut, compressed and encoded of them, buffers of
+/// connections, and the program itself.
 const ROWS_SHARE: u64 = 4;
 
 /// Runs the agent until `shutdown`: no new work is begun then, the session ends, and jobs go on from their journal the next time.
@@ -45,7 +47,10 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
     };
     let readers = usize::from(config.limits.readers);
     let batches = readers as u64 + BATCHES_READY;
-    let batch_bytes = BATCH_BYTES.min(config.limits.memory_bytes / ROWS_SHARE / batches);
+    let memory_bytes = config.limits.memory_bytes;
+    let batch_bytes = (memory_bytes / BATCH_SHARE)
+        .min(memory_bytes / ROWS_SHARE / batches)
+        .min(MOST_BATCH_BYTES);
     let agent = Arc::new(Agent {
         incarnation,
         milvus,

@@ -22,9 +22,9 @@ use tokio::sync::watch;
 /// How many sources may be linked at once, where this side listens.
 const SESSIONS_AT_ONCE: usize = 4;
 
-/// The part of the configured memory that batches of one session may take; the rest is for requests on their way to Milvus, buffers
-/// of connections, and the program itself.
-const BATCHES_SHARE: u64 = 16;
+/// The part of the configured memory that is granted to the lanes of a session as credit. It is small: a lane may be a part of a batch
+/// ahead, each part is held again as a request, and there are buffers of connections, and the program itself.
+const BATCHES_SHARE: u64 = 32;
 
 /// The part of it that rows may take which are read to be compared.
 const READS_SHARE: u64 = 8;

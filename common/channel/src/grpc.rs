@@ -57,7 +57,7 @@ const STREAM_WINDOW_BYTES: u32 = 16 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 
 /// The largest frame of HTTP/2; smaller ones cost more CPU for each gigabyte.
-const HTTP2_FRAME_BYTES: u32 = 1 << 20;
+const HTTP2_FRAME_BYTES: u32 = 256 << 10;
 
 /// How often a connection is tried, and how soon it must answer: proxies and NATs forget connections on which nothing moves.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);

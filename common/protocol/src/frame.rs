@@ -5,7 +5,7 @@ use bytes::Bytes;
 use model::{BatchIndex, DataType, Fault, JobName, UnitId};
 
 /// The most bytes that the parts of one [`Piece`] hold together.
-pub const MAX_PIECE_BYTES: usize = 1 << 20;
+pub const MAX_PIECE_BYTES: usize = 256 << 10;
 
 /// The most bytes that any frame takes on the wire. A larger one is a breach of the protocol.
 pub const MAX_FRAME_BYTES: usize = 4 << 20;
