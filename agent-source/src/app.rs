@@ -21,9 +21,6 @@ use tokio::sync::watch;
 const BATCH_SHARE: u64 = 128;
 const MOST_BATCH_BYTES: u64 = 8 << 20;
 
-/// How many batches may be in memory beside one for each reader.
-const BATCHES_READY: u64 = 1;
-
 /// The part of the memory that all batches may take at most; the rest is for what is cut, compressed and encoded of them, buffers of
 /// connections, and the program itself.
 const ROWS_SHARE: u64 = 4;
@@ -46,7 +43,8 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
         return Ok(());
     };
     let readers = usize::from(config.limits.readers);
-    let batches = readers as u64 + BATCHES_READY;
+    // One for each reader: who has read a batch reads the next when that is sent.
+    let batches = readers as u64;
     let memory_bytes = config.limits.memory_bytes;
     let batch_bytes = (memory_bytes / BATCH_SHARE)
         .min(memory_bytes / ROWS_SHARE / batches)

@@ -1,13 +1,11 @@
-//! A batch cut into parts, so that little of it is in the target's memory at a time.
-//!
-//! What is good to read is not good to write: a query costs the source a walk over whole segments, so that it should answer much;
-//! an insert costs by its rows, whatever their number, so that small ones do as well.
+//! A large answer cut into parts, so that little of it is in the target's memory at a time.
 
 use milvus::{ColumnError, Cutter};
 use model::Batch;
 
-/// Bytes of values that a part has, roughly: rows are counted, not weighed.
-const PART_BYTES: usize = 1 << 20;
+/// The bytes of values that a part has at most, roughly: rows are counted, not weighed. Every insert costs the target, whatever its
+/// size, so that a part should not be small; a batch that is as large as it was meant to be, by the default memory, is not cut.
+const PART_BYTES: usize = 3 << 20;
 
 /// The parts of a source's answer, each cut when it is asked for. There is one at least, even if there is no row.
 pub(super) fn parts(answer: &Batch) -> impl ExactSizeIterator<Item = Result<Batch, ColumnError>> {
@@ -68,7 +66,7 @@ mod tests {
 
     #[test]
     fn parts_are_of_bounded_size_and_hold_every_row_once() {
-        let rows = 2_000_000;
+        let rows = 5_000_000;
         let answer = answer(rows, texts(rows));
         let parts: Vec<Batch> = parts(&answer).map(Result::unwrap).collect();
         assert_eq!(parts.iter().map(|part| part.rows).sum::<u32>(), rows);
@@ -93,8 +91,8 @@ mod tests {
     fn what_can_not_be_cut_goes_as_a_whole() {
         let unknown = [
             [0xfa, 0x07].as_slice(),
-            &[0x80, 0x80, 0x80, 0x01],
-            &vec![0; 2 << 20],
+            &[0x80, 0x80, 0x80, 0x02],
+            &vec![0; 4 << 20],
         ]
         .concat();
         let whole = answer(5, Payload::Scalars(unknown.into()));
