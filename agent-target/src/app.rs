@@ -23,8 +23,8 @@ use tokio::sync::watch;
 const SESSIONS_AT_ONCE: usize = 4;
 
 /// The part of the configured memory that is granted to the lanes of a session as credit. It is small: a lane may be a part of a batch
-/// ahead, each part is held again as a request, and there are buffers of connections, and the program itself.
-const BATCHES_SHARE: u64 = 32;
+/// ahead of it, each part is held again as a request to Milvus, and there are buffers of connections and the program itself.
+const BATCHES_SHARE: u64 = 64;
 
 /// The part of it that rows may take which are read to be compared.
 const READS_SHARE: u64 = 8;
