@@ -56,7 +56,7 @@ const STREAM_WINDOW_BYTES: u32 = 16 << 20;
 /// The window of a connection: that of all its lanes.
 const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 
-/// The largest frame of HTTP/2; smaller ones cost more CPU for each gigabyte.
+/// The largest frame of HTTP/2: smaller ones cost more CPU for each gigabyte, larger ones more memory on every lane.
 const HTTP2_FRAME_BYTES: u32 = 256 << 10;
 
 /// How often a connection is tried, and how soon it must answer: proxies and NATs forget connections on which nothing moves.

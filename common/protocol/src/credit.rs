@@ -1,7 +1,7 @@
 //! Credit in bytes: how far a sender of batches may run ahead of the receiver's memory.
 //!
-//! The receiver grants what it has room for; the sender spends it, batch by batch, by the batch's raw bytes. A batch may be sent as
-//! long as any credit is left, so that no batch is too large to be sent at all; a sender is therefore at most one batch ahead.
+//! The receiver grants what it has room for; the sender spends it, part by part of each batch, by the part's raw bytes. A part may be
+//! sent as long as any credit is left, so that none is too large to be sent at all; a sender is therefore at most one part ahead.
 
 /// The sender's side.
 #[derive(Debug, Default)]
