@@ -110,6 +110,24 @@ codes! {
     VERIFY_MISMATCH = "verify_mismatch";
     /// The verification can't run.
     VERIFY_BLOCKED = "verify_blocked";
+    /// The job follows Milvus's log, and the source's agent has none configured, or not the right one.
+    LOG_MISSING = "log_missing";
+    /// Milvus's log can't be read.
+    LOG_UNREACHABLE = "log_unreachable";
+    /// The log lacks the topic of a collection's channel.
+    LOG_TOPIC_MISSING = "log_topic_missing";
+    /// Changes that were not read yet are no longer in the log.
+    LOG_TRUNCATED = "log_truncated";
+    /// A message of the log can't be understood.
+    LOG_MALFORMED = "log_malformed";
+    /// A collection was dropped on the source while its changes were followed.
+    COLLECTION_DROPPED = "collection_dropped";
+    /// A job was asked to cut over before it may.
+    CUTOVER_NOT_READY = "cutover_not_ready";
+    /// A cutover took longer than it may; the job goes on syncing.
+    CUTOVER_TIMEOUT = "cutover_timeout";
+    /// The source was written to after its writes were said to have stopped; the job goes on syncing.
+    CUTOVER_NOT_FENCED = "cutover_not_fenced";
     /// Passage itself is wrong.
     BUG = "bug";
 }

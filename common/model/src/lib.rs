@@ -1,11 +1,12 @@
 //! The nouns of a migration. Pure: no tokio, no prost, no clock, no I/O.
 //!
 //! Everything that two rooms of this house speak about is defined here once: what a collection is ([`CollectionSpec`]), what a
-//! job asks for ([`JobSpec`]) and how far it got ([`Phase`], [`JobStatus`]), how rows travel ([`Unit`], [`Batch`]), how
-//! they are compared ([`Digest`], [`Difference`]), and how a failure is named ([`Fault`]).
+//! job asks for ([`JobSpec`]) and how far it got ([`Phase`], [`JobStatus`]), how rows travel ([`Unit`], [`Batch`]) and how they
+//! change afterwards ([`Change`]), how they are compared ([`Digest`], [`Difference`]), and how a failure is named ([`Fault`]).
 
 pub mod batch;
 pub mod cell;
+pub mod change;
 pub mod codes;
 pub mod collection;
 pub mod digest;
@@ -25,6 +26,7 @@ pub mod unit;
 
 pub use batch::{Batch, Column, Payload};
 pub use cell::Cell;
+pub use change::{Change, ChangeKind, Offset, Position, Tick};
 pub use collection::{Alias, CollectionSpec, DatabaseSpec, IndexSpec, LoadState};
 pub use digest::{Digest, RowHash};
 pub use fault::{Class, Fault};
