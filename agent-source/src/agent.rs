@@ -4,10 +4,11 @@ mod show;
 mod store;
 
 use crate::copying::Confirmations;
-
+use crate::following::Followings;
+use crate::reader::changes::Log;
 use crate::session::Session;
 use control::Board;
-use model::{Fault, Incarnation, Scope};
+use model::{Fault, Incarnation, Scope, Tick};
 use runtime::budget::{Budget, Permit};
 use runtime::journal::Journal;
 use runtime::rate::RateLimit;
@@ -35,8 +36,12 @@ pub(crate) struct Agent {
     pub(crate) bytes_rate: RateLimit,
     /// Rows that may be read in a second.
     pub(crate) rows_rate: RateLimit,
-    /// The collections that await confirmations.
+    /// The source's log, where changes can be followed.
+    pub(crate) log: Option<Arc<Log>>,
+    /// The collections that await confirmations of batches.
     pub(crate) confirmations: Confirmations,
+    /// The collections whose changes are followed.
+    pub(crate) followings: Followings,
     /// The session with the target, while there is one.
     pub(crate) sessions: watch::Sender<Option<Session>>,
     /// Why there is none, as far as it is known.
@@ -59,6 +64,11 @@ impl Agent {
     /// Waits only.
     pub(crate) async fn hold_batch(&self) -> Permit {
         self.budget.acquire(self.limits.batch_bytes as u64).await
+    }
+
+    /// The source's clock now; `None` where it does not tell it.
+    pub(crate) async fn tick_now(&self) -> Result<Option<Tick>, Fault> {
+        Ok(self.milvus.alloc_timestamp().await?.map(Tick::new))
     }
 
     /// Waits as long as reading so much must not be faster.

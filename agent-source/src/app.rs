@@ -2,12 +2,16 @@
 
 use crate::agent::{Agent, Limits};
 use crate::copying::Confirmations;
+use crate::following::Followings;
 use crate::jobs::{Operator, Registry};
+use crate::reader::changes::Log;
+use crate::reader::changes::rocksmq::RocksMq;
 use crate::session;
 use control::{Board, Listener};
 use model::{Fault, Incarnation, Scope};
 use protocol::Role;
 use runtime::Config;
+use runtime::config::LogSection;
 use runtime::budget::Budget;
 use runtime::journal::{CrashPoints, DiskJournal};
 use runtime::rate::RateLimit;
@@ -42,6 +46,7 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
     else {
         return Ok(());
     };
+    let log = open_log(&config).await?;
     let readers = usize::from(config.limits.readers);
     // One for each reader: who has read a batch reads the next when that is sent.
     let batches = readers as u64;
@@ -65,7 +70,9 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
         budget: Budget::new("source", batches * batch_bytes),
         bytes_rate: RateLimit::per_second(config.limits.bytes_per_second),
         rows_rate: RateLimit::per_second(config.limits.rows_per_second),
+        log,
         confirmations: Confirmations::default(),
+        followings: Followings::default(),
         sessions: watch::Sender::new(None),
         no_link: watch::Sender::new(session::no_link()),
     });
@@ -77,4 +84,16 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
         session::keep(agent, operator.clone(), transport, jobs.stop_token()),
     );
     control::attend(admin, Arc::new(operator), metrics, &config, &shutdown).await
+}
+
+/// Opens Milvus's log, where one is configured.
+async fn open_log(config: &Config) -> Result<Option<Arc<Log>>, Fault> {
+    match &config.log {
+        None => Ok(None),
+        Some(LogSection::RocksMq { path, library }) => {
+            let scratch = config.agent.state_dir.join("log");
+            let log = RocksMq::open(path, library.as_deref(), &scratch).await?;
+            Ok(Some(Arc::new(Log::RocksMq(log))))
+        }
+    }
 }

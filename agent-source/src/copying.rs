@@ -1,7 +1,7 @@
 //! What is on its way to the target, and what has arrived.
 
 use model::{CollectionIndex, JobName};
-use protocol::{BatchName, Confirm};
+use protocol::BatchName;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -43,8 +43,7 @@ impl Copying {
         self.change(|open| open.insert(name), 0, 0);
     }
 
-    fn handle_confirm(&self, confirm: Confirm) {
-        let Confirm { name, rows, bytes } = confirm;
+    fn handle_confirm(&self, name: BatchName, rows: u64, bytes: u64) {
         self.change(|open| open.remove(&name), rows, bytes);
     }
 
@@ -108,8 +107,8 @@ impl Confirmations {
     }
 
     /// Passes a confirmation on; one of a collection that is no longer copied is dropped: its batch was durable already.
-    pub(crate) fn handle_confirm(&self, confirm: Confirm) {
-        let key = (confirm.name.job.clone(), confirm.name.unit.collection);
+    pub(crate) fn handle_confirm(&self, name: BatchName, rows: u64, bytes: u64) {
+        let key = (name.job.clone(), name.unit.collection);
         let copying = self
             .0
             .lock()
@@ -117,7 +116,7 @@ impl Confirmations {
             .get(&key)
             .cloned();
         if let Some(copying) = copying {
-            copying.handle_confirm(confirm);
+            copying.handle_confirm(name, rows, bytes);
         }
     }
 }
@@ -145,11 +144,7 @@ mod tests {
         copying.handle_sent(name(0));
         copying.handle_sent(name(1));
         for batch in [0, 0, 1] {
-            copying.handle_confirm(Confirm {
-                name: name(batch),
-                rows: 10,
-                bytes: 100,
-            });
+            copying.handle_confirm(name(batch), 10, 100);
         }
         copying.wait_all_arrived().await;
         assert_eq!(

@@ -1,22 +1,28 @@
 //! One job, from its journaled phase to its end, over as many sessions as it takes.
 //!
 //! ```text
-//!  claim ─► prepare ─► for each collection, some at a time: create ─► copy ─► finish ─► verify, seal ─► close
+//!  claim ─► prepare ─► for each collection, some at a time: create ─► copy ─► finish ─┬─► verify ─► seal ─► close
+//!                                                       in a live job, all at a time: └─► follow ───┘
 //! ```
 //! Every step may be taken again: the journal says which are done, and the target finds what an earlier call did. So a session that
 //! ends, at whatever moment, costs nothing but the step that it ended in.
 
 mod collection;
 mod copy;
+mod cutover;
+mod follow;
 mod prepare;
+mod prove;
 mod steps;
 
+pub(crate) use cutover::{Live, Order, Orders};
 pub(crate) use steps::StepError;
 
 use crate::agent::Agent;
 use crate::records::JobRecord;
 use crate::session::Session;
 use futures::{FutureExt, TryStreamExt};
+use model::job::Mode;
 use model::report::CollectionReport;
 use model::{Class, Fault, JobName, Phase, Verification, codes};
 use protocol::Call;
@@ -44,6 +50,8 @@ pub(crate) struct Job {
     pub(crate) name: JobName,
     /// Ends the job.
     pub(crate) stop: Stop,
+    /// Asks it to cut over.
+    pub(crate) orders: Orders,
 }
 
 /// The ways to end a job from outside.
@@ -150,20 +158,33 @@ impl Job {
         record: &JobRecord,
     ) -> Result<(), StepError> {
         let collections = self.agent.collections(&self.name)?;
-        let places = Semaphore::new(BUSY_AT_ONCE);
-        futures::stream::iter(collections.into_iter().map(Ok))
-            .try_for_each_concurrent(COLLECTIONS_AT_ONCE, |collection| {
+        let (under_way, busy) = (
+            Semaphore::new(COLLECTIONS_AT_ONCE),
+            Semaphore::new(BUSY_AT_ONCE),
+        );
+        let live = Live::default();
+        let carry_out = futures::stream::iter(collections.into_iter().map(Ok))
+            .try_for_each_concurrent(None, |collection| {
                 let mut at = collection::CollectionRun {
                     agent: &self.agent,
                     session,
                     job: record,
                     record: collection,
-                    places: &places,
+                    under_way: &under_way,
+                    busy: &busy,
+                    live: &live,
                 };
                 async move { at.run().await }.boxed()
             })
-            .boxed()
-            .await
+            .boxed();
+        if record.spec.mode == Mode::Copy {
+            return carry_out.await;
+        }
+        tokio::select! {
+            outcome = carry_out => outcome,
+            outcome = self.keep_orders(record, &live).boxed() => outcome,
+            () = live.keep_clock(&self.agent) => Ok(()),
+        }
     }
 
     /// Ends a job of which every collection is done: completed if nothing was found to differ.
@@ -180,6 +201,7 @@ impl Job {
         record.verifying_again = false;
         record.ended_ms.get_or_insert_with(runtime::clock::unix_ms);
         self.agent.put_job(record).await?;
+        self.agent.followings.end(&self.name);
         self.agent.post(&self.name)?;
         tracing::info!(job = %self.name, phase = %record.phase, "job has ended");
         Ok(())
@@ -198,6 +220,7 @@ impl Job {
         record.cause = Some(cause);
         record.verifying_again = false;
         self.agent.put_job(&record).await?;
+        self.agent.followings.end(&self.name);
         collection::release_loaded(&self.agent, &self.name).await;
         self.agent.post(&self.name)?;
         if let Some(session) = self.agent.current_session() {

@@ -1,23 +1,31 @@
 //! The jobs of this agent: taken, run, ended.
 
 use crate::agent::Agent;
-use crate::job::{Job, Stop};
+use crate::job::{Job, Order, Stop};
 use crate::records::JobRecord;
 use control::Jobs;
+use model::job::CutoverOptions;
 use model::{Class, CollectionPhase, Epoch, Fault, JobName, JobSpec, JobStatus, Phase, codes};
 use runtime::tasks::Tasks;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// The jobs of this agent.
 #[derive(Debug)]
 pub(crate) struct Registry {
     agent: Arc<Agent>,
-    running: Mutex<HashMap<JobName, Stop>>,
+    running: Mutex<HashMap<JobName, Running>>,
     tasks: Tasks,
     /// Held while a job is taken, so that two of one name are not.
     taking: tokio::sync::Mutex<()>,
+}
+
+/// How a running job is reached.
+#[derive(Debug, Clone)]
+struct Running {
+    stop: Stop,
+    orders: mpsc::Sender<Order>,
 }
 
 impl Registry {
@@ -47,21 +55,27 @@ impl Registry {
 
     /// The target says that a job can't go on.
     pub(crate) fn fail(&self, job: &JobName, cause: Fault) {
-        if let Some(stop) = self.running().get(job) {
+        if let Some(Running { stop, .. }) = self.running().get(job) {
             // Only the first cause counts.
             let _ = stop.failed.set(cause);
             stop.has_failed.cancel();
         }
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<JobName, Stop>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<JobName, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start(self: &Arc<Self>, name: &JobName) {
         let stop = Stop::default();
-        self.running().insert(name.clone(), stop.clone());
+        let (orders, taken) = mpsc::channel(1);
+        let running = Running {
+            stop: stop.clone(),
+            orders,
+        };
+        self.running().insert(name.clone(), running);
         let job = Job {
+            orders: Arc::new(tokio::sync::Mutex::new(taken)),
             agent: self.agent.clone(),
             name: name.clone(),
             stop,
@@ -141,12 +155,37 @@ impl Jobs for Operator {
             Phase::Cancelled => {}
             Phase::Completed | Phase::Failed => return Err(has_ended(name, phase)),
             _ => {
-                if let Some(stop) = self.0.running().get(name).cloned() {
-                    stop.cancelled.cancel();
+                if let Some(running) = self.0.running().get(name).cloned() {
+                    running.stop.cancelled.cancel();
                 }
                 // The board outlives the wait.
                 let _ = watch.wait_for(|status| status.phase.is_terminal()).await;
             }
+        }
+        let status = watch.borrow().clone();
+        Ok(status)
+    }
+
+    async fn cut_over(
+        &self,
+        name: &JobName,
+        options: CutoverOptions,
+    ) -> Result<JobStatus, Fault> {
+        let mut watch = self.watch(name)?;
+        let phase = watch.borrow().phase;
+        let running = self.0.running().get(name).cloned();
+        let follows = matches!(phase, Phase::CatchingUp | Phase::Syncing);
+        let Some(running) = running.filter(|_| follows) else {
+            return Err(not_followed(name, phase));
+        };
+        let (answer, outcome) = oneshot::channel();
+        let undone = |_| not_followed(name, phase);
+        let order = Order { options, answer };
+        running.orders.try_send(order).map_err(|_| busy(name))?;
+        outcome.await.map_err(undone)??;
+        if !options.dry_run {
+            // The board outlives the wait.
+            let _ = watch.wait_for(|status| status.phase.is_terminal()).await;
         }
         let status = watch.borrow().clone();
         Ok(status)
@@ -194,6 +233,18 @@ fn has_ended(job: &JobName, phase: Phase) -> Fault {
         format!("job {job} has ended already: {phase}"),
         "nothing is left to cancel",
     )
+}
+
+fn not_followed(job: &JobName, phase: Phase) -> Fault {
+    let message = format!("job {job} is {phase}, and does not follow changes at this moment");
+    let hint = "only a job with `mode: live` cuts over, once its collections are copied and both agents are connected";
+    Fault::new(codes::JOB_PHASE, Class::Operator, message, hint)
+}
+
+fn busy(job: &JobName) -> Fault {
+    let message = format!("job {job} is being cut over already");
+    let hint = "wait for the outcome: `job watch` shows it";
+    Fault::new(codes::JOB_PHASE, Class::Operator, message, hint)
 }
 
 fn not_copied(job: &JobName, phase: Phase) -> Fault {

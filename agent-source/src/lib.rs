@@ -11,8 +11,10 @@
 mod agent;
 mod app;
 mod copying;
+mod following;
 mod job;
 mod jobs;
+mod merging;
 mod outbox;
 mod reader;
 mod records;

@@ -1,11 +1,11 @@
-//! The sending end of the data lanes: batches out as far as the credit goes, confirmations in.
+//! The sending end of the data lanes: batches and steps out as far as the credit goes, confirmations in.
 //!
 //! Invariants:
-//! - a batch that is handed over is sent whole, or the session ends: its parts follow each other on one lane, with nothing of
-//!   another batch between them;
-//! - a lane takes a batch only while it has credit, and a part is sent only while there is some left: a slow target stops the
-//!   readers, a slow lane leaves the next batch to the others, and nothing piles up here;
-//! - the lane is read at all times, so that credit and confirmations are never stuck behind a batch.
+//! - a parcel that is handed over is sent whole, or the session ends: its parts follow each other on one lane, with nothing of
+//!   another parcel between them;
+//! - a lane takes a parcel only while it has credit, and a part is sent only while there is some left: a slow target stops the
+//!   readers, a slow lane leaves the next parcel to the others, and nothing piles up here;
+//! - the lane is read at all times, so that credit and confirmations are never stuck behind a parcel.
 
 mod parts;
 
@@ -14,27 +14,32 @@ use milvus::ColumnError;
 use model::Batch;
 use parts::parts;
 use protocol::credit::Window;
-use protocol::parcel::{Place, pack};
-use protocol::{BatchName, Confirm, Frame};
+use protocol::parcel::pack;
+use protocol::{Confirm, Frame, Place, Whole};
 use runtime::budget::Permit;
 use runtime::telemetry::metric_names::{CHANNEL_CREDIT_WAIT, CHANNEL_SENT};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 
-/// A batch, ready to be sent. Its memory is given back when it is sent.
+/// A batch or a step, ready to be sent. Its memory is given back when it is sent.
 #[derive(Debug)]
 pub(crate) struct Parcel {
-    /// Which batch it is.
-    pub(crate) name: BatchName,
-    /// How many batches its unit has.
-    pub(crate) unit_batches: u32,
-    /// The partition, where partitions are addressed.
-    pub(crate) partition: Option<String>,
-    /// Its rows, as the source answered them: one answer, or several where one can't hold them.
-    pub(crate) answers: Vec<Batch>,
+    /// What it holds: one portion at least.
+    pub(crate) portions: Vec<Portion>,
     /// Its share of this agent's memory.
     pub(crate) permit: Permit,
+}
+
+/// Rows of a parcel that belong together. Cut into parts where they are many.
+#[derive(Debug)]
+pub(crate) struct Portion {
+    /// What it is a part of.
+    pub(crate) whole: Whole,
+    /// The partition, where partitions are addressed.
+    pub(crate) partition: Option<String>,
+    /// The rows.
+    pub(crate) rows: Batch,
 }
 
 /// Why a lane ended.
@@ -49,7 +54,7 @@ pub(crate) enum OutboxError {
     /// A frame that has no place here.
     #[error("a frame arrived that has no place on a data lane")]
     Unexpected,
-    /// A batch that can't be cut.
+    /// Rows that can't be cut.
     #[error(transparent)]
     Column(#[from] ColumnError),
 }
@@ -63,7 +68,7 @@ pub(crate) struct Closed;
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox(mpsc::Sender<Parcel>);
 
-/// What the lanes of a session take their batches from, each the next when it has room for one.
+/// What the lanes of a session take their parcels from, each the next when it has room for one.
 #[derive(Debug, Clone)]
 pub(crate) struct Queue(Arc<tokio::sync::Mutex<mpsc::Receiver<Parcel>>>);
 
@@ -77,10 +82,10 @@ impl Outbox {
         )
     }
 
-    /// Hands over a batch.
+    /// Hands over a parcel.
     ///
     /// # Cancel safety
-    /// When dropped, nothing of the batch is sent.
+    /// When dropped, nothing of the parcel is sent.
     pub(crate) async fn send(&self, parcel: Parcel) -> Result<(), Closed> {
         self.0.send(parcel).await.map_err(|_| Closed)
     }
@@ -151,16 +156,15 @@ async fn send(lane: LaneTx, credit: &Credit, queue: Queue) -> Result<(), OutboxE
 
 async fn send_parcel(lane: &LaneTx, credit: &Credit, parcel: Parcel) -> Result<(), OutboxError> {
     let mut sent = 0;
-    let mut answers = parcel.answers.into_iter().peekable();
-    while let Some(answer) = answers.next() {
-        let mut parts = parts(&answer);
+    let mut portions = parcel.portions.into_iter().peekable();
+    while let Some(portion) = portions.next() {
+        let mut parts = parts(&portion.rows);
         while let Some(part) = parts.next().transpose()? {
             let place = Place {
-                name: parcel.name.clone(),
-                unit_batches: parcel.unit_batches,
-                partition: parcel.partition.clone(),
+                whole: portion.whole.clone(),
+                partition: portion.partition.clone(),
                 part: sent,
-                is_last_part: parts.len() == 0 && answers.peek().is_none(),
+                is_last_part: parts.len() == 0 && portions.peek().is_none(),
             };
             send_part(lane, credit, place, part).await?;
             sent += 1;

@@ -1,7 +1,8 @@
-//! Reading the source: rows in key ranges, and the borders of those ranges.
+//! Reading the source: rows in key ranges, the borders of those ranges, and changes from the log.
 //!
 //! The reader knows nothing of the link; what it reads is handed on by [`crate::job`].
 
+pub(crate) mod changes;
 pub(crate) mod divide;
 pub(crate) mod rows;
 

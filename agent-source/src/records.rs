@@ -2,7 +2,8 @@
 
 use model::report::CollectionReport;
 use model::{
-    CollectionIndex, CollectionPhase, Epoch, Fault, Finding, JobName, JobSpec, Phase, Unit, UnitId,
+    CollectionIndex, CollectionPhase, Epoch, Fault, Finding, JobName, JobSpec, Phase, Position, Unit,
+    UnitId,
 };
 use protocol::call::CollectionPlan;
 use runtime::journal::{RecordKey, Table};
@@ -45,6 +46,8 @@ pub(crate) struct CollectionRecord {
     pub(crate) plan: CollectionPlan,
     /// How far it is.
     pub(crate) phase: CollectionPhase,
+    /// Where its log was before its first row was read, channel by channel; empty in a job that follows none, and until then.
+    pub(crate) start: Vec<Position>,
     /// Whether all of its units are in the journal.
     pub(crate) is_divided: bool,
     /// Rows, counted when the job was prepared; `None` where the server can't count.

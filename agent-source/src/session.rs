@@ -8,7 +8,7 @@ use channel::conversation::{self, CallError, Caller, Incoming, Pace, Request};
 use channel::{Link, Transport};
 use control::Jobs;
 use model::{Class, Fault, JobName, JobStatus, codes};
-use protocol::{Answer, Call, Note};
+use protocol::{Answer, Call, Confirm, Note};
 use runtime::backoff::Backoff;
 use runtime::telemetry::metric_names::{CHANNEL_LINKED, CHANNEL_LINKS};
 use std::sync::Arc;
@@ -87,11 +87,10 @@ async fn hold(agent: &Arc<Agent>, operator: &Operator, link: Link, over: Cancell
     let (outbox, queue) = Outbox::new();
     let tasks = TaskTracker::new();
     for lane in link.data {
-        let confirmations = agent.confirmations.clone();
+        let agent = agent.clone();
         let (queue, over) = (queue.clone(), over.clone());
         tasks.spawn(async move {
-            let lane =
-                outbox::run_lane(lane, queue, |confirm| confirmations.handle_confirm(confirm));
+            let lane = outbox::run_lane(lane, queue, |confirm| agent.handle_confirm(confirm));
             tokio::select! {
                 () = over.cancelled() => {}
                 outcome = lane => if let Err(error) = outcome {
@@ -161,6 +160,15 @@ async fn answer_call(agent: &Agent, operator: &Operator, call: Call) -> Result<A
         Call::RequestJob(spec) => operator.create(spec).await.map(job_answer),
         Call::RequestCancel(job) => operator.cancel(&job).await.map(job_answer),
         Call::RequestVerify(job) => operator.verify(&job).await.map(job_answer),
+        Call::RequestCutover { job, options } => {
+            operator.cut_over(&job, options).await.map(job_answer)
+        }
+        Call::RecheckKeys { job, index, keys } => {
+            if let Some(following) = agent.followings.find(&job, index) {
+                following.touch(keys.into_iter().map(|key| (key, None)).collect());
+            }
+            Ok(Answer::Done)
+        }
         Call::CountRows { job, index } => witness::count_rows(agent, &job, index).await,
         Call::DigestUnit { job, unit } => witness::digest_unit(agent, &job, unit).await,
         Call::HashRows {
@@ -256,6 +264,16 @@ impl Session {
 }
 
 impl Agent {
+    /// Passes a confirmation on to whom it concerns.
+    fn handle_confirm(&self, confirm: Confirm) {
+        match confirm {
+            Confirm::Batch { name, rows, bytes } => {
+                self.confirmations.handle_confirm(name, rows, bytes);
+            }
+            Confirm::Step(name) => self.followings.handle_confirm(&name),
+        }
+    }
+
     /// The session, if there is one now.
     pub(crate) fn current_session(&self) -> Option<Session> {
         self.sessions.borrow().clone()

@@ -2,6 +2,7 @@
 
 mod store;
 
+use crate::followings::Followings;
 use crate::ledgers::Ledgers;
 use crate::owners::Owners;
 use crate::turns::Turns;
@@ -21,6 +22,8 @@ pub(crate) struct Agent {
     pub(crate) journal: Arc<dyn Journal>,
     /// The units that are being written.
     pub(crate) ledgers: Ledgers,
+    /// The collections whose changes are applied.
+    pub(crate) followings: Followings,
     /// The sessions that own jobs.
     pub(crate) owners: Owners,
     /// Whose turn it is at each collection.

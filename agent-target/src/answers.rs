@@ -6,7 +6,7 @@ use crate::verifier::{self, Units};
 use crate::writer::{mapping, schema};
 use channel::conversation::Caller;
 use futures::FutureExt;
-use model::{Class, CollectionIndex, Fault, Incarnation, JobName, JobSpec, Phase, codes};
+use model::{Class, CollectionIndex, Fault, Incarnation, JobName, JobSpec, Phase, Position, codes};
 use protocol::call::{CollectionPlan, Durable};
 use protocol::claim::{self, Claim};
 use protocol::{Answer, Call, Note};
@@ -46,10 +46,43 @@ impl Session {
                 let finish = self.finish(&job, index).boxed();
                 self.agent.turns.take(&job, index, finish).await
             }
-            Call::VerifyCollection { plan, units, round } => {
+            Call::VerifyCollection {
+                plan,
+                units,
+                round,
+                is_followed,
+            } => {
                 let (job, index) = (plan.job.clone(), plan.index);
-                let verify = self.verify(plan, units, round).boxed();
+                let units = Units {
+                    number: units,
+                    round,
+                    is_followed,
+                };
+                let verify = self.verify(plan, units).boxed();
                 self.agent.turns.take(&job, index, verify).await
+            }
+            Call::FollowCollection { job, index, start } => self.follow(&job, index, start).await,
+            Call::CompareKeys {
+                job,
+                index,
+                partition,
+                rows,
+            } => {
+                self.owned(&job)?;
+                let partition = partition.as_deref();
+                let differing = verifier::of_keys::compare(self, &job, index, partition, rows);
+                differing.await.map(Answer::Differing)
+            }
+            Call::ExplainKeys {
+                job,
+                index,
+                partition,
+                rows,
+            } => {
+                self.owned(&job)?;
+                let partition = partition.as_deref();
+                let found = verifier::of_keys::explain(self, &job, index, partition, rows);
+                found.await.map(Answer::Differences)
             }
             Call::SealCollection(plan) => {
                 let (job, index) = (plan.job.clone(), plan.index);
@@ -154,20 +187,22 @@ impl Session {
         Ok(Answer::Done)
     }
 
-    async fn verify(&self, plan: CollectionPlan, units: u32, round: u32) -> Result<Answer, Fault> {
+    async fn follow(
+        &self,
+        job: &JobName,
+        index: CollectionIndex,
+        start: Vec<Position>,
+    ) -> Result<Answer, Fault> {
+        self.owned(job)?;
+        self.agent.begun_collection(job, index)?;
+        let (run, applied) = self.agent.followings.begin(job, index, start).await?;
+        Ok(Answer::Following { run, applied })
+    }
+
+    async fn verify(&self, plan: CollectionPlan, units: Units) -> Result<Answer, Fault> {
         let spec = self.owned(&plan.job)?;
         let record = self.agent.begun_collection(&plan.job, plan.index)?;
-        let report = verifier::verify(
-            self,
-            &spec,
-            record,
-            plan,
-            Units {
-                number: units,
-                round,
-            },
-        )
-        .await?;
+        let report = verifier::verify(self, &spec, record, plan, units).await?;
         Ok(Answer::Report(report))
     }
 

@@ -1,6 +1,7 @@
 //! Puts the agent together, and takes it apart in order.
 
 use crate::agent::Agent;
+use crate::followings::Followings;
 use crate::jobs::Operator;
 use crate::ledgers::Ledgers;
 use crate::owners::Owners;
@@ -50,6 +51,7 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
     let agent = Arc::new(Agent {
         milvus,
         ledgers: Ledgers::new(journal.clone()),
+        followings: Followings::new(journal.clone()),
         journal,
         owners: Owners::default(),
         turns: Turns::default(),

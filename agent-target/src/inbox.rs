@@ -1,24 +1,23 @@
-//! One data lane's receiving end: frames in, batches out, credit and confirmations back.
+//! One data lane's receiving end: frames in, parts out, credit and confirmations back.
 //!
 //! Invariants:
-//! - what is in memory is at most what was granted, plus one part of a batch;
+//! - what is in memory is at most what was granted, plus one part;
 //! - credit for a part is granted again only when it has left the memory, whatever became of it;
-//! - a frame that breaks the protocol ends the lane, and nothing of its batch is written.
+//! - a frame that breaks the protocol ends the lane, and nothing of its part is written.
 //!
 //! The inbox knows nothing of Milvus: what becomes of a part is the business of the [`Deliver`] that it is given.
 
 use channel::{Lane, LaneError};
 use model::{Batch, Class, Fault, codes};
 use protocol::credit::Grants;
-use protocol::frame::Confirm;
-use protocol::parcel::{Assembly, ParcelError, Place};
-use protocol::{BatchHead, Frame};
+use protocol::parcel::{Assembly, ParcelError};
+use protocol::{Confirm, Frame, PartHead, Place};
 use runtime::telemetry::metric_names::{CHANNEL_RECEIVED, INBOX_HELD};
 use std::future::Future;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// The most bytes of one part of a batch: more than any answer of Milvus holds (64 MiB to 100 MiB).
+/// The most bytes of one part: more than any answer of Milvus holds (64 MiB to 100 MiB).
 const MAX_BATCH_BYTES: u64 = 128 << 20;
 
 /// Why a lane ended, other than by its peer.
@@ -51,9 +50,9 @@ impl InboxError {
     }
 }
 
-/// What a lane does with the parts of batches that arrive on it, in the order in which they do.
+/// What a lane does with the parts of batches and steps that arrive on it, in the order in which they do.
 pub(crate) trait Deliver: Send {
-    /// Takes a part. The future delivers it, beside others, and gives the confirmation to send if that made the batch durable. It
+    /// Takes a part. The future delivers it, beside others, and gives the confirmation to send if that made the whole durable. It
     /// ends early, without effect on the journal, when the session ends.
     fn deliver(
         &mut self,
@@ -120,14 +119,14 @@ async fn receive(
     }
 }
 
-/// A part of a batch of which the head has come.
+/// A part of which the head has come.
 struct Arriving {
     assembly: Assembly,
     raw_bytes: u64,
 }
 
 impl Arriving {
-    fn begin(head: BatchHead) -> Result<Self, ParcelError> {
+    fn begin(head: PartHead) -> Result<Self, ParcelError> {
         let raw_bytes = head.raw_bytes();
         Ok(Self {
             assembly: Assembly::begin(head, MAX_BATCH_BYTES)?,
@@ -139,7 +138,7 @@ impl Arriving {
 fn handle_frame(frame: Frame, arriving: Option<Arriving>) -> Result<Option<Arriving>, InboxError> {
     match (frame, arriving) {
         (Frame::Heartbeat, arriving) => Ok(arriving),
-        (Frame::BatchStart(head), None) => Ok(Some(Arriving::begin(head)?)),
+        (Frame::PartStart(head), None) => Ok(Some(Arriving::begin(head)?)),
         (Frame::Piece(piece), Some(mut arriving)) => {
             metrics::counter!(CHANNEL_RECEIVED).increment(piece.size_bytes() as u64);
             arriving.assembly.handle_piece(piece)?;

@@ -3,6 +3,7 @@
 use crate::agent::Agent;
 use channel::conversation::Caller;
 use control::Jobs;
+use model::job::CutoverOptions;
 use model::{Class, Fault, JobName, JobSpec, JobStatus, codes};
 use protocol::{Answer, Call};
 use runtime::journal::JournalError;
@@ -77,6 +78,12 @@ impl Jobs for Operator {
     async fn cancel(&self, name: &JobName) -> Result<JobStatus, Fault> {
         self.watch(name)?;
         self.ask(Call::RequestCancel(name.clone())).await
+    }
+
+    async fn cut_over(&self, name: &JobName, options: CutoverOptions) -> Result<JobStatus, Fault> {
+        self.watch(name)?;
+        let job = name.clone();
+        self.ask(Call::RequestCutover { job, options }).await
     }
 
     async fn verify(&self, name: &JobName) -> Result<JobStatus, Fault> {

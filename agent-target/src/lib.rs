@@ -11,6 +11,7 @@
 mod agent;
 mod answers;
 mod app;
+mod followings;
 mod inbox;
 mod jobs;
 mod ledgers;

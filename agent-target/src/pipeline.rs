@@ -1,6 +1,7 @@
-//! Where the inbox and the writer meet: a part that has arrived is written; a batch of which all are is noted and confirmed.
+//! Where the inbox and the writer meet: a part that has arrived is written; a batch or a step of which all are is noted and confirmed.
 
 mod attempt;
+mod step;
 
 use crate::agent::Agent;
 use crate::inbox::Deliver;
@@ -11,24 +12,35 @@ use attempt::Attempt;
 use channel::conversation::Caller;
 use model::{Batch, Class, CollectionIndex, Fault, JobName};
 use protocol::ledger::Write;
-use protocol::parcel::Place;
-use protocol::{BatchName, Confirm, Note};
+use protocol::{BatchName, Confirm, Note, Place, Whole};
 use runtime::backoff::Backoff;
 use runtime::telemetry::metric_names::{WRITER_BYTES, WRITER_REAPPLIED, WRITER_ROWS};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use step::{ArrivingStep, StepPart};
 use tokio_util::sync::CancellationToken;
 
 /// How long to wait before a write is tried again: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
-/// Delivers the batches of one lane. Its clones are for the other lanes of the same session.
-#[derive(Debug, Clone)]
+/// Delivers what comes on one lane.
+#[derive(Debug)]
 pub(crate) struct Pipeline {
     session: Arc<Session>,
     /// The batch of which the last part has not come yet.
     arriving: Option<Arc<Attempt>>,
+    /// The step of which the last part has not come yet.
+    arriving_step: Option<ArrivingStep>,
+}
+
+/// What becomes of a part.
+enum Work {
+    Write {
+        attempt: Arc<Attempt>,
+        unit_batches: u32,
+    },
+    Apply(StepPart),
 }
 
 /// What the lanes of a session share.
@@ -64,18 +76,39 @@ impl Pipeline {
         Self {
             session: Arc::new(session),
             arriving: None,
+            arriving_step: None,
+        }
+    }
+
+    /// The pipeline of another lane of the same session.
+    pub(crate) fn beside(&self) -> Self {
+        Self {
+            session: self.session.clone(),
+            arriving: None,
+            arriving_step: None,
+        }
+    }
+
+    /// What a part is for; `None` when those before it never came.
+    fn work(&mut self, place: &Place) -> Option<Work> {
+        match &place.whole {
+            Whole::Batch { name, unit_batches } => Some(Work::Write {
+                attempt: self.attempt(name, place)?,
+                unit_batches: *unit_batches,
+            }),
+            Whole::Step { .. } => self.chain(place).map(Work::Apply),
         }
     }
 
     /// The attempt that a part belongs to: a first part begins one; a last part leaves nothing to wait for on this lane.
-    fn attempt(&mut self, place: &Place) -> Option<Arc<Attempt>> {
+    fn attempt(&mut self, name: &BatchName, place: &Place) -> Option<Arc<Attempt>> {
         if place.part == 0 {
-            self.arriving = Some(Arc::new(Attempt::new(place.name.clone())));
+            self.arriving = Some(Arc::new(Attempt::new(name.clone())));
         }
         let attempt = self
             .arriving
             .clone()
-            .filter(|attempt| attempt.name == place.name);
+            .filter(|attempt| attempt.name == *name);
         if place.is_last_part {
             self.arriving = None;
         }
@@ -89,19 +122,23 @@ impl Deliver for Pipeline {
         place: Place,
         part: Batch,
     ) -> impl Future<Output = Option<Confirm>> + Send + 'static {
-        let attempt = self.attempt(&place);
+        let work = self.work(&place);
         let session = self.session.clone();
         async move {
-            let outcome = match attempt {
-                Some(attempt) => session.write(&attempt, &place, part).await,
-                None => Err(without_beginning(&place.name).into()),
+            let outcome = match work {
+                Some(Work::Write {
+                    attempt,
+                    unit_batches,
+                }) => session.write(&attempt, unit_batches, &place, part).await,
+                Some(Work::Apply(step)) => session.apply(step, &place, part).await,
+                None => Err(without_beginning(&place).into()),
             };
             match outcome {
                 Ok(confirm) => confirm,
                 Err(Undelivered::SessionOver) => None,
                 Err(Undelivered::Failed(cause)) => {
-                    tracing::error!(job = %place.name.job, code = cause.code, error = %cause, "a batch can't be written");
-                    let job = place.name.job;
+                    let job = place.whole.collection().0.clone();
+                    tracing::error!(%job, code = cause.code, error = %cause, "rows can't be written");
                     session.tell(Note::Failed { job, cause }).await;
                     None
                 }
@@ -114,31 +151,33 @@ impl Session {
     async fn write(
         &self,
         attempt: &Attempt,
+        unit_batches: u32,
         place: &Place,
         part: Batch,
     ) -> Result<Option<Confirm>, Undelivered> {
-        let name = &place.name;
-        let writer = self.writer(name)?;
-        let begin = || self.begin(name, place.unit_batches);
+        let name = &attempt.name;
+        let writer = self.writer(&name.job, name.unit.collection)?;
+        let begin = || self.begin(name, unit_batches);
         let (unit, turn) = attempt.begun.get_or_try_init(begin).await?;
         if turn.write != Write::Known {
-            self.write_part(&writer, place, &part, turn.write).await?;
+            self.write_part(&writer, &name.job, place, &part, turn.write)
+                .await?;
         }
         let (rows, bytes) = (u64::from(part.rows), part.size_bytes() as u64);
-        let Some(confirm) = attempt.handle_written(place, rows, bytes) else {
+        let Some((rows, bytes)) = attempt.handle_written(place, rows, bytes) else {
             return Ok(None);
         };
         if turn.write != Write::Known {
-            let Confirm { name, rows, bytes } = &confirm;
             self.patiently(name, || async {
                 let ledgers = &self.agent.ledgers;
-                Ok(ledgers.acknowledge(name, unit, *rows, *bytes).await?)
+                Ok(ledgers.acknowledge(name, unit, rows, bytes).await?)
             })
             .await?;
-            metrics::counter!(WRITER_ROWS).increment(*rows);
-            metrics::counter!(WRITER_BYTES).increment(*bytes);
+            metrics::counter!(WRITER_ROWS).increment(rows);
+            metrics::counter!(WRITER_BYTES).increment(bytes);
         }
-        Ok(Some(confirm))
+        let name = name.clone();
+        Ok(Some(Confirm::Batch { name, rows, bytes }))
     }
 
     /// Waits for an earlier attempt at this batch to end; its unit is in the journal then.
@@ -160,6 +199,7 @@ impl Session {
     async fn write_part(
         &self,
         writer: &RowWriter,
+        job: &JobName,
         place: &Place,
         part: &Batch,
         mut write: Write,
@@ -173,8 +213,7 @@ impl Session {
                 .points()
                 .pass("target.batch.write.before");
             if write == Write::Upsert {
-                metrics::counter!(WRITER_REAPPLIED, "job" => place.name.job.to_string())
-                    .increment(1);
+                metrics::counter!(WRITER_REAPPLIED, "job" => job.to_string()).increment(1);
             }
             let outcome = writer.write(place.partition.as_deref(), part, write).await;
             self.agent.journal.points().pass("target.batch.write.after");
@@ -182,11 +221,7 @@ impl Session {
                 Ok(()) => {
                     permit.succeeded();
                     if waited {
-                        self.tell(Note::Waiting {
-                            job: place.name.job.clone(),
-                            cause: None,
-                        })
-                        .await;
+                        self.goes_on(job).await;
                     }
                     return Ok(());
                 }
@@ -198,7 +233,7 @@ impl Session {
             };
             permit.failed();
             waited = true;
-            self.wait(&place.name.job, fault, &mut backoff).await?;
+            self.wait(job, fault, &mut backoff).await?;
         }
     }
 
@@ -217,11 +252,7 @@ impl Session {
             match act().await {
                 Ok(done) => {
                     if waited {
-                        self.tell(Note::Waiting {
-                            job: name.job.clone(),
-                            cause: None,
-                        })
-                        .await;
+                        self.goes_on(&name.job).await;
                     }
                     return Ok(done);
                 }
@@ -240,7 +271,7 @@ impl Session {
         if !fault.may_pass() {
             return Err(Undelivered::Failed(fault));
         }
-        tracing::warn!(%job, code = fault.code, error = %fault, "a batch waits");
+        tracing::warn!(%job, code = fault.code, error = %fault, "rows wait");
         self.tell(Note::Waiting {
             job: job.clone(),
             cause: Some(fault),
@@ -252,24 +283,28 @@ impl Session {
         }
     }
 
+    /// Tells that a job waits no longer.
+    async fn goes_on(&self, job: &JobName) {
+        let (job, cause) = (job.clone(), None);
+        self.tell(Note::Waiting { job, cause }).await;
+    }
+
     async fn tell(&self, note: Note) {
         // A note that does not arrive is of a session that is over.
         let _ = self.caller.note(&note).await;
     }
 
-    fn writer(&self, name: &BatchName) -> Result<Arc<RowWriter>, Fault> {
-        let key = (name.job.clone(), name.unit.collection);
+    fn writer(&self, job: &JobName, index: CollectionIndex) -> Result<Arc<RowWriter>, Fault> {
+        let key = (job.clone(), index);
         let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = writers.get(&key) {
             return Ok(writer.clone());
         }
-        let record: CollectionRecord = self
-            .agent
-            .begun_collection(&name.job, name.unit.collection)?;
+        let record: CollectionRecord = self.agent.begun_collection(job, index)?;
         let writer = Arc::new(RowWriter::new(
             self.agent.milvus.clone(),
             &record,
-            self.agent.job_spec(&name.job)?,
+            self.agent.job_spec(job)?,
         ));
         writers.insert(key, writer.clone());
         Ok(writer)
@@ -283,10 +318,10 @@ fn beyond_unit(name: &BatchName) -> Fault {
     ))
 }
 
-fn without_beginning(name: &BatchName) -> Fault {
-    let (index, unit) = (name.index.number(), name.unit);
+fn without_beginning(place: &Place) -> Fault {
+    let (part, (job, collection)) = (place.part, place.whole.collection());
     violation(format!(
-        "a part of batch {index} of unit {unit} came without those before it"
+        "part {part} of rows for collection {collection} of job {job} came without those before it"
     ))
 }
 

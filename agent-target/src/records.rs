@@ -1,7 +1,7 @@
 //! What the target's journal holds. It is the truth about what is durable.
 
 use model::report::CollectionReport;
-use model::{CollectionIndex, CollectionSpec, JobName, JobSpec, JobStatus, Key, UnitId};
+use model::{CollectionIndex, CollectionSpec, JobName, JobSpec, JobStatus, Key, Position, UnitId};
 use protocol::call::CollectionPlan;
 use protocol::claim::Claim;
 use protocol::ledger::UnitRecord;
@@ -16,6 +16,8 @@ pub(crate) const COLLECTIONS: Table<CollectionRecord> = Table::new("collections"
 pub(crate) const UNITS: Table<UnitRecord> = Table::new("units");
 /// The units that were compared since the last verification began.
 pub(crate) const VERDICTS: Table<Verdict> = Table::new("verdicts");
+/// How far the logs of the collections are applied.
+pub(crate) const FOLLOWED: Table<Followed> = Table::new("followed");
 
 /// A job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -56,6 +58,13 @@ pub(crate) enum Step {
     Finished,
     /// The aliases are set.
     Sealed,
+}
+
+/// A collection whose changes are applied.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Followed {
+    /// How far, channel by channel.
+    pub(crate) applied: Vec<Position>,
 }
 
 /// What came out of comparing a unit.

@@ -80,7 +80,7 @@ async fn hold(agent: Arc<Agent>, link: Link, over: CancellationToken) {
     let pipeline = Pipeline::new(agent.clone(), caller.clone(), over.clone());
     let tasks = TaskTracker::new();
     for lane in link.data {
-        let lane = inbox::run(lane, agent.lane_bytes, pipeline.clone(), over.clone());
+        let lane = inbox::run(lane, agent.lane_bytes, pipeline.beside(), over.clone());
         tasks.spawn(async move {
             if let Err(error) = lane.await {
                 tracing::warn!(error = %error.into_fault(), "data lane ends");

@@ -7,6 +7,7 @@ mod comparable;
 mod definition;
 mod found;
 mod milvus_rows;
+pub(crate) mod of_keys;
 mod report;
 mod rows;
 mod source_rows;
@@ -42,6 +43,8 @@ pub(crate) struct Units {
     pub(crate) number: u32,
     /// Which verification of the job this is.
     pub(crate) round: u32,
+    /// Whether changes are applied meanwhile.
+    pub(crate) is_followed: bool,
 }
 
 /// Compares a collection's rows, as the job asks.
@@ -59,6 +62,7 @@ pub(crate) async fn verify(
     let source = SourceAgent {
         caller: &session.caller,
         job: &plan.job,
+        is_followed: units.is_followed,
     };
     let report = if spec.verify == Verify::None {
         blank(&plan, Verification::NotRun)
@@ -75,7 +79,9 @@ pub(crate) async fn verify(
             },
         }
     };
-    release_loaded(&session.agent, &mut record).await?;
+    if !units.is_followed {
+        release_loaded(&session.agent, &mut record).await?;
+    }
     record.plan = plan;
     record.report = Some(report.clone());
     session.agent.put_report(&record).await?;

@@ -6,7 +6,7 @@ use crate::job::StepError;
 use crate::records::{CollectionRecord, JobRecord};
 use model::report::CollectionReport;
 use model::{
-    CollectionPhase, CollectionStatus, Fault, JobName, JobStatus, Phase, Verification, VerifyReport,
+    ChangesStatus, CollectionPhase, CollectionStatus, Fault, JobName, JobStatus, Phase, Verification, VerifyReport,
 };
 use protocol::call::CollectionPlan;
 use runtime::journal::JournalError;
@@ -78,6 +78,26 @@ impl Agent {
             shown.rows_verified = report.rows;
         });
         Ok(report)
+    }
+
+    /// Shows how a collection's changes are followed, and the job's phase that follows from that.
+    pub(crate) fn show_following(
+        &self,
+        plan: &CollectionPlan,
+        changes: ChangesStatus,
+        verification: Verification,
+        cuts_over: bool,
+    ) {
+        self.board.change(&plan.job, |status| {
+            if let Some(shown) = status.collections.get_mut(plan.index.number() as usize) {
+                shown.changes = Some(changes);
+                shown.verification = verification;
+            }
+            status.phase = match shown_phase(status.phase, &status.collections) {
+                Phase::CatchingUp | Phase::Syncing if cuts_over => Phase::CuttingOver,
+                phase => phase,
+            };
+        });
     }
 
     /// Changes what is shown of one collection.
@@ -158,6 +178,23 @@ fn collection_status(record: &CollectionRecord) -> CollectionStatus {
         bytes_copied: record.copied.1,
         rows_verified: record.report.as_ref().map_or(0, |report| report.rows),
         verification,
+        changes: None,
+    }
+}
+
+/// The target is near when every change is applied that is older than this.
+const NEAR_MS: u64 = 5_000;
+
+/// The phase of a job of which every collection is followed, or further.
+fn following_phase(collections: &[CollectionStatus]) -> Phase {
+    let is_near = |shown: &CollectionStatus| {
+        let lag = shown.changes.and_then(|changes| changes.lag_ms);
+        shown.phase != CollectionPhase::Following || lag.is_some_and(|lag| lag <= NEAR_MS)
+    };
+    if collections.iter().all(is_near) {
+        Phase::Syncing
+    } else {
+        Phase::CatchingUp
     }
 }
 
@@ -169,6 +206,7 @@ fn shown_phase(journaled: Phase, collections: &[CollectionStatus]) -> Phase {
     match collections.iter().map(|collection| collection.phase).min() {
         Some(CollectionPhase::Waiting | CollectionPhase::Copying) | None => Phase::Copying,
         Some(CollectionPhase::Finishing) => Phase::Finishing,
+        Some(CollectionPhase::Following) => following_phase(collections),
         Some(CollectionPhase::Verifying | CollectionPhase::Done | CollectionPhase::Skipped) => {
             Phase::Verifying
         }

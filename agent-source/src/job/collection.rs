@@ -1,10 +1,10 @@
 //! One collection of a job, from its journaled phase to its end.
 
-use super::{PATIENCE, StepError};
+use super::{Live, PATIENCE, StepError};
 use crate::agent::Agent;
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
-use model::job::Unloaded;
+use model::job::{Mode, Unloaded};
 use model::report::CollectionReport;
 use model::{Class, CollectionPhase, Fault, JobName, LoadState, codes};
 use protocol::call::Durable;
@@ -23,8 +23,12 @@ pub(super) struct CollectionRun<'a> {
     pub(super) session: &'a Session,
     pub(super) job: &'a JobRecord,
     pub(super) record: CollectionRecord,
-    /// Places for collections that are copied or compared, never closed.
-    pub(super) places: &'a Semaphore,
+    /// Places for collections that are under way, never closed; one that is followed needs none.
+    pub(super) under_way: &'a Semaphore,
+    /// Places for those of them that are copied or compared, never closed.
+    pub(super) busy: &'a Semaphore,
+    /// What those that are followed share.
+    pub(super) live: &'a Live,
 }
 
 impl CollectionRun<'_> {
@@ -48,11 +52,15 @@ impl CollectionRun<'_> {
     }
 
     async fn take_steps(&mut self) -> Result<(), StepError> {
+        let place = self.under_way.acquire().await;
         if matches!(
             self.record.phase,
             CollectionPhase::Waiting | CollectionPhase::Copying
         ) {
-            let _place = self.places.acquire().await;
+            let _place = self.busy.acquire().await;
+            if self.is_live() {
+                self.note_start().await?;
+            }
             let durable = self.create().await?;
             self.load_source().await?;
             if self.record.phase == CollectionPhase::Waiting {
@@ -69,16 +77,37 @@ impl CollectionRun<'_> {
                     index: plan.index,
                 })
                 .await?;
-            self.enter(CollectionPhase::Verifying).await?;
+            self.enter(if self.is_live() {
+                CollectionPhase::Following
+            } else {
+                CollectionPhase::Verifying
+            })
+            .await?;
+        }
+        if self.record.phase == CollectionPhase::Following {
+            drop(place);
+            // An agent that starts again may find it released.
+            self.load_source().await?;
+            self.follow(self.live).await?;
+            let (job, index) = (&self.job.spec.name, self.record.plan.index);
+            self.record = self.agent.collection(job, index)?;
         }
         if self.record.phase == CollectionPhase::Verifying {
-            let _place = self.places.acquire().await;
+            let _place = self.busy.acquire().await;
             // A verification that is asked for later finds it released again.
             self.load_source().await?;
-            self.verify().await?;
+            if self.is_live() && !self.job.verifying_again {
+                self.seal().await?;
+            } else {
+                self.verify().await?;
+            }
             self.enter(CollectionPhase::Done).await?;
         }
         self.release_source().await
+    }
+
+    fn is_live(&self) -> bool {
+        self.job.spec.mode == Mode::Live
     }
 
     /// Journals and shows the next phase.
@@ -150,6 +179,14 @@ impl CollectionRun<'_> {
         Ok(())
     }
 
+    /// Has the target set the aliases of a collection that was proven while it was followed, and compare the definitions.
+    async fn seal(&mut self) -> Result<(), StepError> {
+        self.describe_again().await?;
+        let call = Call::SealCollection(self.record.plan.clone());
+        self.record.report = Some(report_of(self.session.ask(call)).await?);
+        Ok(())
+    }
+
     /// Has the target compare every row, set the aliases if all are equal, and compare the definitions, against the source as it is
     /// now.
     async fn verify(&mut self) -> Result<(), StepError> {
@@ -160,6 +197,7 @@ impl CollectionRun<'_> {
             plan: plan.clone(),
             units,
             round: self.job.round,
+            is_followed: false,
         };
         let rows_and_definitions = async {
             report_of(self.session.ask(call)).await?;
@@ -174,7 +212,7 @@ impl CollectionRun<'_> {
     }
 
     /// Takes the source's definition as it is now, and makes sure that it is still the collection that was copied.
-    async fn describe_again(&mut self) -> Result<(), StepError> {
+    pub(super) async fn describe_again(&mut self) -> Result<(), StepError> {
         let copied = &self.record.plan.source;
         let mut now = self
             .agent
@@ -200,7 +238,7 @@ impl CollectionRun<'_> {
     }
 }
 
-async fn report_of(
+pub(super) async fn report_of(
     call: impl Future<Output = Result<Answer, channel::conversation::CallError>>,
 ) -> Result<CollectionReport, StepError> {
     match call.await? {

@@ -5,14 +5,14 @@
 use super::StepError;
 use super::collection::CollectionRun;
 use crate::copying::Copying;
-use crate::outbox::Parcel;
+use crate::outbox::{Parcel, Portion};
 use crate::reader::RowReader;
 use crate::reader::divide::{Divider, UnitSink};
 use crate::reader::rows::MilvusRows;
 use crate::records::{UNITS, unit_key};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use model::{BatchIndex, Fault, Unit, UnitProgress};
-use protocol::BatchName;
+use protocol::{BatchName, Whole};
 use protocol::call::Durable;
 use runtime::journal::Writes;
 use std::sync::Arc;
@@ -128,14 +128,17 @@ impl CollectionRun<'_> {
                 index,
             };
             copying.handle_sent(name.clone());
-            let parcel = Parcel {
+            let whole = Whole::Batch {
                 name,
                 unit_batches: unit.batches(),
-                partition: unit.partition.clone(),
-                answers,
-                permit,
             };
-            self.session.outbox.send(parcel).await?;
+            let portion = |rows| Portion {
+                whole: whole.clone(),
+                partition: unit.partition.clone(),
+                rows,
+            };
+            let portions = answers.into_iter().map(portion).collect();
+            self.session.outbox.send(Parcel { portions, permit }).await?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Preflight: which collections, may they be given, can the target take them. Changes nothing on either side.
 
+mod live;
+
 use super::{Job, StepError};
 use crate::reader::rows::MilvusRows;
 use crate::records::{CollectionRecord, JobRecord};
@@ -127,6 +129,7 @@ impl Job {
     ) -> Result<CollectionRecord, StepError> {
         let (is_empty, found) = self.readable(record, &plan.source).await?;
         findings.extend(found);
+        findings.extend(live::check(&self.agent, record, &plan.source, is_empty).await);
         let Answer::Checked {
             findings: theirs,
             skip,
@@ -159,6 +162,7 @@ impl Job {
         Ok(CollectionRecord {
             plan,
             phase,
+            start: vec![],
             is_divided: false,
             rows_total,
             copied: (0, 0),

@@ -2,8 +2,13 @@
 //!
 //! Nothing of Milvus's own is touched: no consumer group, no offset, no message.
 
+pub(crate) mod channels;
+pub(crate) mod rocksmq;
+pub(crate) mod tail;
+
 use bytes::Bytes;
 use model::{Fault, Offset};
+use rocksmq::RocksMq;
 use std::future::Future;
 
 /// A message of the log, as it stands there.
@@ -38,4 +43,42 @@ pub(crate) trait ChangeSource: Send + Sync {
         behind: Offset,
         most_bytes: usize,
     ) -> impl Future<Output = Result<Vec<Message>, Fault>> + Send;
+}
+
+/// The log of the source's Milvus.
+#[derive(Debug)]
+pub(crate) enum Log {
+    /// That of a standalone Milvus: a folder beside it.
+    RocksMq(RocksMq),
+}
+
+impl Log {
+    /// The newest place of a virtual channel's topic.
+    pub(crate) async fn end_of(&self, channel: &str) -> Result<Offset, Fault> {
+        self.end(topic_of(channel)).await
+    }
+}
+
+impl ChangeSource for Log {
+    async fn end(&self, topic: &str) -> Result<Offset, Fault> {
+        match self {
+            Self::RocksMq(log) => log.end(topic).await,
+        }
+    }
+
+    async fn read(
+        &self,
+        topic: &str,
+        behind: Offset,
+        most_bytes: usize,
+    ) -> Result<Vec<Message>, Fault> {
+        match self {
+            Self::RocksMq(log) => log.read(topic, behind, most_bytes).await,
+        }
+    }
+}
+
+/// The topic of a virtual channel: `by-dev-rootcoord-dml_3` of `by-dev-rootcoord-dml_3_445829v1`.
+pub(crate) fn topic_of(channel: &str) -> &str {
+    channel.rsplit_once('_').map_or(channel, |(topic, _)| topic)
 }

@@ -6,7 +6,7 @@
 use super::RowReader;
 use crate::agent::Agent;
 use milvus::{RangeRead, ReadPoint};
-use model::{Batch, Class, CollectionSpec, Fault, Field, Key, KeyRange, codes};
+use model::{Batch, Class, CollectionSpec, Fault, Field, Key, KeyRange, Tick, codes};
 use runtime::telemetry::metric_names::{READER_BYTES, READER_PAGE, READER_ROWS};
 use std::time::Instant;
 
@@ -65,6 +65,33 @@ impl<'a> MilvusRows<'a> {
             range,
             seen: *seen,
         }
+    }
+
+    /// The name of the primary key's field.
+    pub(crate) fn primary_name(&self) -> &str {
+        &self.primary.name
+    }
+
+    /// The rows of these keys, as they are now; or, once nothing changes any more, as they were then.
+    pub(crate) async fn read_keys(
+        &self,
+        partition: Option<&str>,
+        keys: &[Key],
+        fenced_at: Option<Tick>,
+    ) -> Result<Vec<Batch>, Fault> {
+        if self.is_empty {
+            return Ok(vec![]);
+        }
+        let seen = match fenced_at {
+            Some(tick) => ReadPoint::AtLeast(tick.number()),
+            None => self.milvus.read_point().await?,
+        };
+        let range = KeyRange::all();
+        let read = RangeRead {
+            seen,
+            ..self.read_of(partition, &range)
+        };
+        Ok(self.milvus.query_keys(&read, keys).await?)
     }
 
     /// How many rows there are in a range, further rows of a key counted; `None` where the server can't count.

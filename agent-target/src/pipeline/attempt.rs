@@ -1,8 +1,7 @@
 //! One attempt at a batch: its parts are written beside each other, and the one that ends last makes the batch durable.
 
 use crate::ledgers::{OpenUnit, Turn};
-use protocol::parcel::Place;
-use protocol::{BatchName, Confirm};
+use protocol::{BatchName, Place};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
@@ -35,8 +34,13 @@ impl Attempt {
         }
     }
 
-    /// Notes that Milvus has acknowledged a part. Gives what is to be confirmed when it was the last to be written.
-    pub(super) fn handle_written(&self, place: &Place, rows: u64, bytes: u64) -> Option<Confirm> {
+    /// Notes that Milvus has acknowledged a part. Gives the rows and bytes of the whole batch when it was the last to be written.
+    pub(super) fn handle_written(
+        &self,
+        place: &Place,
+        rows: u64,
+        bytes: u64,
+    ) -> Option<(u64, u64)> {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_last_part {
             tally.parts = Some(place.part + 1);
@@ -44,11 +48,7 @@ impl Attempt {
         tally.written += 1;
         tally.rows += rows;
         tally.bytes += bytes;
-        (tally.parts == Some(tally.written)).then(|| Confirm {
-            name: self.name.clone(),
-            rows: tally.rows,
-            bytes: tally.bytes,
-        })
+        (tally.parts == Some(tally.written)).then_some((tally.rows, tally.bytes))
     }
 }
 
@@ -56,6 +56,7 @@ impl Attempt {
 mod tests {
     use super::*;
     use model::{BatchIndex, CollectionIndex, UnitId};
+    use protocol::Whole;
 
     #[test]
     fn a_batch_is_confirmed_by_the_part_that_is_written_last_whichever_that_is() {
@@ -69,8 +70,10 @@ mod tests {
             index: BatchIndex::new(0).unwrap(),
         };
         let place = |part| Place {
-            name: name.clone(),
-            unit_batches: 1,
+            whole: Whole::Batch {
+                name: name.clone(),
+                unit_batches: 1,
+            },
             partition: None,
             part,
             is_last_part: part == 2,
@@ -78,7 +81,7 @@ mod tests {
         let attempt = Attempt::new(name.clone());
         assert_eq!(attempt.handle_written(&place(2), 5, 50), None);
         assert_eq!(attempt.handle_written(&place(0), 10, 100), None);
-        let confirm = attempt.handle_written(&place(1), 10, 100).unwrap();
-        assert_eq!((confirm.rows, confirm.bytes), (25, 250));
+        let whole = attempt.handle_written(&place(1), 10, 100);
+        assert_eq!(whole, Some((25, 250)));
     }
 }

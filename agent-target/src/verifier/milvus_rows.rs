@@ -226,6 +226,49 @@ impl TargetRows for MilvusTarget {
 }
 
 impl MilvusTarget {
+    /// The rows of these keys.
+    pub(super) async fn rows_of(
+        &self,
+        partition: Option<&str>,
+        keys: &[Key],
+    ) -> Result<Vec<(Key, RowHash)>, Fault> {
+        let mut rows = Vec::new();
+        for part in self.parts_of(partition, keys).await? {
+            let hashes = proof::row_hashes(&part, &self.primary.name, self.is_key_hashed);
+            rows.extend(hashes.map_err(|error| malformed(&self.collection, &error))?);
+        }
+        Ok(rows)
+    }
+
+    /// The fields of the rows of these keys.
+    pub(super) async fn fields_of(
+        &self,
+        partition: Option<&str>,
+        keys: &[Key],
+    ) -> Result<Vec<(Key, FieldHashes)>, Fault> {
+        let wanted: BTreeSet<Key> = keys.iter().cloned().collect();
+        let mut rows = Vec::new();
+        for part in self.parts_of(partition, keys).await? {
+            let hashes = proof::field_hashes(&part, &self.primary.name, &wanted);
+            rows.extend(hashes.map_err(|error| malformed(&self.collection, &error))?);
+        }
+        Ok(rows)
+    }
+
+    async fn parts_of(
+        &self,
+        partition: Option<&str>,
+        keys: &[Key],
+    ) -> Result<Vec<model::Batch>, Fault> {
+        if self.is_empty || !self.has(partition) {
+            return Ok(vec![]);
+        }
+        let _held = self.reads.acquire(READ_BYTES).await;
+        let range = KeyRange::all();
+        let read = self.read_of(partition, &range);
+        Ok(self.milvus.query_keys(&read, keys).await?)
+    }
+
     /// A partition that the target lacks holds no rows; that it lacks is found where the definitions are compared.
     fn has(&self, partition: Option<&str>) -> bool {
         partition.is_none_or(|partition| self.partitions.iter().any(|there| there == partition))

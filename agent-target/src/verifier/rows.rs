@@ -18,6 +18,14 @@ const ROWS_AT_ONCE: (usize, usize) = (256, 1 << 20);
 
 /// What the source says of its rows.
 pub(crate) trait SourceRows: Sync {
+    /// Whether changes are applied while rows are compared: that a row differs means nothing then.
+    fn is_followed(&self) -> bool;
+    /// Gives rows that differ back to the source, which looks at them again when the changes have passed them.
+    fn recheck(
+        &self,
+        unit: &Unit,
+        keys: Vec<Key>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
     /// A batch's rows.
     fn rows(
         &self,
@@ -84,6 +92,10 @@ pub(crate) async fn compare_unit(
             compare_batch(source, target, unit, index, ours, found).await?;
         }
     }
+    if source.is_followed() {
+        // Rows come and go: their number says nothing.
+        return Ok(rows);
+    }
     let counted = target
         .count(unit.partition.as_deref(), &unit.range())
         .await?;
@@ -105,6 +117,14 @@ async fn compare_batch(
 ) -> Result<(), Fault> {
     let theirs: BTreeMap<Key, RowHash> = source.rows(unit, index).await?.into_iter().collect();
     let ours: BTreeMap<Key, RowHash> = ours.into_iter().collect();
+    if source.is_followed() {
+        let differing = theirs
+            .iter()
+            .filter(|(key, hash)| ours.get(key) != Some(hash));
+        let extra = ours.iter().filter(|(key, _)| !theirs.contains_key(key));
+        let keys = differing.chain(extra).map(|(key, _)| key.clone()).collect();
+        return source.recheck(unit, keys).await;
+    }
     for key in theirs.keys().filter(|key| !ours.contains_key(*key)) {
         found.add(missing(target, unit, key, found.is_full()).await?);
     }

@@ -8,11 +8,16 @@ use model::{
 use protocol::call::UnitDigests;
 use protocol::{Answer, Call};
 
+/// How many keys are given back in one call.
+const KEYS_AT_ONCE: usize = 1_000;
+
 /// The agent beside the source, asked about one job.
 #[derive(Debug)]
 pub(super) struct SourceAgent<'a> {
     pub(super) caller: &'a Caller,
     pub(super) job: &'a JobName,
+    /// Whether changes are applied while rows are compared.
+    pub(super) is_followed: bool,
 }
 
 impl SourceAgent<'_> {
@@ -51,6 +56,22 @@ impl SourceAgent<'_> {
 }
 
 impl SourceRows for SourceAgent<'_> {
+    fn is_followed(&self) -> bool {
+        self.is_followed
+    }
+
+    async fn recheck(&self, unit: &Unit, keys: Vec<Key>) -> Result<(), Fault> {
+        for keys in keys.chunks(KEYS_AT_ONCE) {
+            self.ask(Call::RecheckKeys {
+                job: self.job.clone(),
+                index: unit.id.collection,
+                keys: keys.to_vec(),
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
     async fn rows(&self, unit: &Unit, batch: BatchIndex) -> Result<Vec<(Key, RowHash)>, Fault> {
         let mut all: Vec<(Key, RowHash)> = Vec::new();
         loop {

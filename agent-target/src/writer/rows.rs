@@ -1,9 +1,10 @@
-//! Rows as inserts and upserts.
+//! Rows as inserts, upserts and deletes.
 
 use crate::records::CollectionRecord;
 use crate::writer::mapping;
-use milvus::{MilvusError, Rows};
-use model::{Batch, CollectionName, Fault, Field, JobSpec};
+use milvus::{Kind, MilvusError, Rows};
+use model::{Batch, Class, CollectionName, Fault, Field, JobSpec, codes};
+use protocol::Verb;
 use protocol::ledger::Write;
 use runtime::telemetry::metric_names::WRITER_WRITE;
 use std::time::Instant;
@@ -81,6 +82,65 @@ impl RowWriter {
             Ok(_) => Ok(()),
             Err(error) => Err(self.outcome(error)),
         }
+    }
+
+    /// Applies changes; Milvus has acknowledged them all when this succeeds. Done twice, it is as if done once.
+    ///
+    /// # Cancel safety
+    /// When dropped, the outcome is unknown.
+    pub(crate) async fn apply(
+        &self,
+        verb: Verb,
+        partition: Option<&str>,
+        batch: &Batch,
+    ) -> Result<(), Outcome> {
+        let named = partition.unwrap_or_default();
+        match verb {
+            Verb::Upsert => self.write(partition, batch, Write::Upsert).await,
+            Verb::Delete => self.delete(partition, batch).await,
+            Verb::CreatePartition => self.create_partition(named).await,
+            Verb::DropPartition => self.drop_partition(named).await,
+        }
+    }
+
+    async fn delete(&self, partition: Option<&str>, batch: &Batch) -> Result<(), Outcome> {
+        let Some(primary) = &self.primary else {
+            return Ok(());
+        };
+        let keys = milvus::keys(batch, &primary.name).map_err(|error| {
+            let hint = "install the same release of Passage on both sides";
+            let message = format!("collection {}: {error}", self.target);
+            let fault = Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, message, hint);
+            Outcome::Refused(fault)
+        })?;
+        let collection = &self.target.collection;
+        let deleted = self
+            .milvus
+            .delete(collection, partition, primary, &keys)
+            .await;
+        deleted.map(|_| ()).map_err(|error| self.outcome(error))
+    }
+
+    async fn create_partition(&self, partition: &str) -> Result<(), Outcome> {
+        let made = self
+            .milvus
+            .create_partition(&self.target.collection, partition)
+            .await;
+        match made {
+            Err(error) if error.kind() != Kind::AlreadyExists => Err(self.outcome(error)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn drop_partition(&self, partition: &str) -> Result<(), Outcome> {
+        let collection = &self.target.collection;
+        // A partition that is loaded can't be dropped; of one that is gone nothing is left to do.
+        let released = self.milvus.release_partition(collection, partition).await;
+        if let Err(error) = released {
+            tracing::debug!(%error, partition, "a partition is not released");
+        }
+        let dropped = self.milvus.drop_partition(collection, partition).await;
+        dropped.map_err(|error| self.outcome(error))
     }
 
     fn outcome(&self, error: MilvusError) -> Outcome {

@@ -3,7 +3,7 @@
 //! Writing can't fail. Reading refuses what the protocol does not allow, and says which part of which frame it was; what it lets
 //! through holds every bound that a single frame can be held to.
 
-mod batch;
+mod part;
 mod session;
 
 use model::ids::InvalidName;
@@ -82,10 +82,10 @@ pub(crate) fn write(frame: Frame) -> written::Frame {
         }),
         Frame::Reply { id, body } => Kind::Reply(session::write_reply(id, body)),
         Frame::Note(body) => Kind::Note(body),
-        Frame::BatchStart(head) => Kind::BatchStart(batch::write_head(head)),
+        Frame::PartStart(head) => Kind::PartStart(part::write_head(head)),
         Frame::Piece(piece) => Kind::Piece(written::Piece { parts: piece.parts }),
         Frame::Credit(bytes) => Kind::Credit(bytes),
-        Frame::Confirm(confirm) => Kind::Confirm(batch::write_confirm(confirm)),
+        Frame::Confirm(confirm) => Kind::Confirm(part::write_confirm(confirm)),
     };
     written::Frame { kind: Some(kind) }
 }
@@ -115,10 +115,10 @@ pub(crate) fn read(frame: written::Frame) -> Result<Frame, Malformed> {
         }
         Kind::Reply(reply) => session::read_reply(reply)?,
         Kind::Note(body) => Frame::Note(body),
-        Kind::BatchStart(head) => Frame::BatchStart(batch::read_head(head)?),
-        Kind::Piece(piece) => Frame::Piece(batch::read_piece(piece)?),
+        Kind::PartStart(head) => Frame::PartStart(part::read_head(head)?),
+        Kind::Piece(piece) => Frame::Piece(part::read_piece(piece)?),
         Kind::Credit(bytes) => Frame::Credit(bytes),
-        Kind::Confirm(confirm) => Frame::Confirm(batch::read_confirm(confirm)?),
+        Kind::Confirm(confirm) => Frame::Confirm(part::read_confirm(confirm)?),
     })
 }
 

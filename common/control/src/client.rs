@@ -7,6 +7,7 @@ use channel::{LinkError, secure};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use hyper_util::rt::TokioIo;
+use model::job::CutoverOptions;
 use model::report::CollectionReport;
 use model::{Class, Fault, JobName, JobSpec, JobStatus, VerifyReport, codes};
 use proto::admin;
@@ -172,6 +173,25 @@ impl Client {
             .0
             .cancel_job(admin::CancelJobRequest {
                 name: name.to_string(),
+            })
+            .await;
+        told(answer, |answer| wire::required("status", answer.status))
+    }
+
+    /// Cuts a live job over, and waits until it is done or undone.
+    ///
+    /// # Errors
+    /// As [`crate::Jobs::cut_over`].
+    pub async fn cut_over(
+        &mut self,
+        name: &JobName,
+        options: CutoverOptions,
+    ) -> Result<JobStatus, Fault> {
+        let answer = self
+            .0
+            .cut_over_job(admin::CutOverJobRequest {
+                name: name.to_string(),
+                options: Some(wire::Wire::to_wire(&options)),
             })
             .await;
         told(answer, |answer| wire::required("status", answer.status))

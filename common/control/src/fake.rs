@@ -1,6 +1,7 @@
 //! A fake of an agent's jobs, for tests: it keeps statuses and does no work. A test moves a job by changing its board.
 
 use crate::{Board, Jobs, Listener, not_found, sample, serve_admin};
+use model::job::CutoverOptions;
 use model::{Class, Fault, JobName, JobSpec, JobStatus, Phase, Verification, codes};
 use runtime::config::AdminSection;
 use std::path::PathBuf;
@@ -48,6 +49,12 @@ impl Jobs for FakeJobs {
     async fn cancel(&self, name: &JobName) -> Result<JobStatus, Fault> {
         self.board
             .change(name, |status| status.phase = Phase::Cancelled);
+        self.board.find(name).ok_or_else(|| not_found(name))
+    }
+
+    async fn cut_over(&self, name: &JobName, _: CutoverOptions) -> Result<JobStatus, Fault> {
+        self.board
+            .change(name, |status| status.phase = Phase::Completed);
         self.board.find(name).ok_or_else(|| not_found(name))
     }
 

@@ -1,5 +1,6 @@
 //! What an agent must be able to do for its operator.
 
+use model::job::CutoverOptions;
 use model::{Fault, JobName, JobSpec, JobStatus};
 use std::future::Future;
 use tokio::sync::watch;
@@ -26,6 +27,18 @@ pub trait Jobs: Send + Sync + 'static {
     /// # Errors
     /// `job_not_found`, or `job_phase` when it has ended otherwise.
     fn cancel(&self, name: &JobName) -> impl Future<Output = Result<JobStatus, Fault>> + Send;
+
+    /// Cuts a live job over, which nobody writes to the source of any more; its status when it is completed. With `dry_run`, its
+    /// status if it could.
+    ///
+    /// # Errors
+    /// `job_not_found`, `job_phase` when the job does not follow changes; `cutover_not_ready` with every condition that is not met;
+    /// `cutover_timeout` and `cutover_not_fenced` when it was begun and undone: the job goes on following.
+    fn cut_over(
+        &self,
+        name: &JobName,
+        options: CutoverOptions,
+    ) -> impl Future<Output = Result<JobStatus, Fault>> + Send;
 
     /// Begins another verification. From this answer on until it has ended, the job's phase is `Verifying` again, in every status
     /// that [`Jobs::watch`] shows: so a watcher can tell when it is over.

@@ -17,6 +17,7 @@ pub(crate) fn spec(name: &str) -> JobSpec {
                 to: "acme.*".into(),
             }],
         },
+        mode: model::job::Mode::Live,
         on_conflict: model::job::OnConflict::Append,
         auto_id: model::job::AutoId::Regenerate,
         indexes: model::job::Indexes::Auto,
@@ -37,6 +38,7 @@ pub(crate) fn collection(name: &str, phase: CollectionPhase) -> CollectionStatus
         bytes_copied: 3 << 20,
         rows_verified: 0,
         verification: Verification::NotRun,
+        changes: None,
     }
 }
 
@@ -46,6 +48,7 @@ pub(crate) fn status(phase: Phase) -> JobStatus {
         Phase::Pending | Phase::Preparing => CollectionPhase::Waiting,
         Phase::Copying => CollectionPhase::Copying,
         Phase::Finishing => CollectionPhase::Finishing,
+        Phase::CatchingUp | Phase::Syncing | Phase::CuttingOver => CollectionPhase::Following,
         Phase::Verifying => CollectionPhase::Verifying,
         Phase::Completed | Phase::Failed | Phase::Cancelled => CollectionPhase::Done,
     };

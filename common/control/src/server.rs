@@ -179,6 +179,20 @@ impl<J: Jobs> Admin for Api<J> {
         }))
     }
 
+    async fn cut_over_job(
+        &self,
+        request: Request<admin::CutOverJobRequest>,
+    ) -> Result<Response<admin::CutOverJobResponse>, Status> {
+        let request = request.into_inner();
+        let name = job_name(&request.name)?;
+        let options = wire::Wire::from_wire(request.options.unwrap_or_default());
+        let options = options.map_err(|error| malformed(&error))?;
+        let status = told("cutover", &name, self.jobs.cut_over(&name, options).await)?;
+        Ok(Response::new(admin::CutOverJobResponse {
+            status: Some(status),
+        }))
+    }
+
     async fn get_report(
         &self,
         request: Request<admin::GetReportRequest>,

@@ -64,6 +64,12 @@ pub enum ColumnError {
         /// The row.
         row: usize,
     },
+    /// A column that other batches have is missing.
+    #[error("the batch has no column {name:?}")]
+    NoColumn {
+        /// The column's name.
+        name: String,
+    },
     /// The column that holds the primary keys is missing or of another type.
     #[error("the batch has no primary keys in a column {name:?}")]
     NoKeys {

@@ -99,6 +99,7 @@ impl Client {
             id: answer.collection_id,
             schema,
             shards: u32::try_from(answer.shards_num).unwrap_or(0),
+            channels: answer.virtual_channel_names,
             consistency_level: answer.consistency_level,
             properties: pairs(answer.properties),
             partitions: self.list_partitions(&own_name).await?,

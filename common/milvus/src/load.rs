@@ -188,6 +188,27 @@ impl Client {
         })
         .await
     }
+
+    /// Takes one partition out of memory, as it must be before it is dropped.
+    ///
+    /// # Errors
+    /// [`MilvusError`] when the server refuses or can't be asked.
+    pub async fn release_partition(
+        &self,
+        collection: &str,
+        partition: &str,
+    ) -> Result<(), MilvusError> {
+        let message = wire::ReleasePartitionsRequest {
+            db_name: self.db_name(),
+            collection_name: collection.to_owned(),
+            partition_names: vec![partition.to_owned()],
+        };
+        let call = Call::new("ReleasePartitions", collection, CallKind::Define);
+        self.define(call, message, |mut stub, q| async move {
+            stub.release_partitions(q).await
+        })
+        .await
+    }
 }
 
 // Numbers of `common.IndexState`.

@@ -6,6 +6,8 @@
 
 mod delete;
 
+pub(crate) use delete::portions;
+
 use crate::call::{Call, Kind as CallKind};
 use crate::error::Kind;
 use crate::{Client, ColumnError, Cutter, MilvusError, columns, nulls};

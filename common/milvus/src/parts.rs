@@ -5,10 +5,6 @@ use crate::query::RangeRead;
 use crate::retry::Patience;
 use crate::{Client, MilvusError};
 use model::{Batch, KeyRange};
-use std::time::Duration;
-
-/// How long a read is tried again by itself: over a hiccup, not over an outage, which is the caller's to tell of.
-const HICCUP: Duration = Duration::from_secs(5);
 
 /// How many keys are looked at to split a range.
 const KEYS_OF_SPLIT: u32 = 16_384;
@@ -28,7 +24,10 @@ impl Client {
                 range: &range,
                 ..*read
             };
-            match hiccups().retry(|| self.query_range(&part)).await {
+            match Patience::over_a_hiccup()
+                .retry(|| self.query_range(&part))
+                .await
+            {
                 Ok(batch) => parts.push(batch),
                 // Milvus 2.2 with several shards does not refuse an answer beyond 100 MiB, but hangs.
                 Err(error) if error.is_too_large() || error.kind() == Kind::Timeout => {
@@ -68,17 +67,13 @@ impl Client {
     ) -> Result<Vec<model::Key>, MilvusError> {
         let mut limit = limit;
         loop {
-            match hiccups().retry(|| self.keys_after(read, limit)).await {
+            match Patience::over_a_hiccup()
+                .retry(|| self.keys_after(read, limit))
+                .await
+            {
                 Err(error) if error.is_too_large() && limit > 1 => limit /= 2,
                 outcome => return outcome,
             }
         }
-    }
-}
-
-fn hiccups() -> Patience {
-    Patience {
-        give_up_after: HICCUP,
-        ..Patience::default()
     }
 }

@@ -7,6 +7,7 @@
 //! the second limit, so that the call ends by its own limit in time) and Lite 3.2.2 (no limit but ours of 256 MiB).
 
 mod answer;
+mod of_keys;
 
 use crate::call::{Call, Kind as CallKind};
 use crate::error::classify;

@@ -35,6 +35,19 @@ impl Default for Patience {
     }
 }
 
+/// How long a read is tried again by itself: over a hiccup, not over an outage, which is the caller's to tell of.
+const HICCUP: Duration = Duration::from_secs(5);
+
+impl Patience {
+    /// For reads that a job waits for.
+    pub(crate) fn over_a_hiccup() -> Self {
+        Self {
+            give_up_after: HICCUP,
+            ..Self::default()
+        }
+    }
+}
+
 /// A failure that may pass.
 pub trait Passing {
     /// How it is to be waited for; `None` when waiting does not help.

@@ -128,6 +128,13 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// A number as a varint.
+pub(crate) fn varint(number: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode_varint(number, &mut out);
+    out
+}
+
 pub(crate) fn put_varint(out: &mut Vec<u8>, number: u32, value: u64) {
     encode_key(number, WireType::Varint, out);
     encode_varint(value, out);

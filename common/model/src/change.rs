@@ -145,7 +145,10 @@ mod tests {
     #[test]
     fn the_time_between_ticks_is_in_milliseconds_of_their_clock() {
         let at = |millis: u64, counter: u64| Tick::new(millis << 18 | counter);
-        assert_eq!(at(1_700_000_000_500, 3).millis_since(at(1_700_000_000_000, 9)), 500);
+        assert_eq!(
+            at(1_700_000_000_500, 3).millis_since(at(1_700_000_000_000, 9)),
+            500
+        );
         assert_eq!(at(1, 0).millis_since(at(2, 0)), 0);
     }
 }

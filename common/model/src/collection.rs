@@ -52,6 +52,8 @@ pub struct CollectionSpec {
     pub schema: Schema,
     /// The number of shards.
     pub shards: u32,
+    /// The virtual channels in whose topics its changes are logged, one for each shard; none on a server without a log (Lite).
+    pub channels: Vec<String>,
     /// Milvus's number of the consistency level: Strong 0, Session 1, Bounded 2, Eventually 3, Customized 4.
     pub consistency_level: i32,
     /// The properties.

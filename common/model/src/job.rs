@@ -88,6 +88,37 @@ choice! {
     } default Refuse
 }
 
+choice! {
+    /// Whether the source may be written to while the job runs.
+    Mode {
+        /// It is not: what is there when the job begins is copied.
+        Copy,
+        /// It may: changes are followed in Milvus's log until the job is told to cut over.
+        Live,
+    } default Copy
+}
+
+/// How a job that follows changes is to cut over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutoverOptions {
+    /// It begins only if the target lags behind the source by no more, in milliseconds.
+    pub max_lag_ms: u64,
+    /// It is given up, and the job goes on following, if it is not done after so many milliseconds.
+    pub timeout_ms: u64,
+    /// Only says whether it could begin.
+    pub dry_run: bool,
+}
+
+impl Default for CutoverOptions {
+    fn default() -> Self {
+        Self {
+            max_lag_ms: 1_000,
+            timeout_ms: 30_000,
+            dry_run: false,
+        }
+    }
+}
+
 /// A job as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSpec {
@@ -95,6 +126,8 @@ pub struct JobSpec {
     pub name: JobName,
     /// The collections and their names on the target.
     pub selection: Selection,
+    /// Whether changes are followed.
+    pub mode: Mode,
     /// When the target has the name already.
     pub on_conflict: OnConflict,
     /// Primary keys made by the server.

@@ -40,5 +40,5 @@ pub use report::{Difference, DifferenceKind, VerifyReport};
 pub use schema::{DataType, Field, Schema};
 pub use scope::Scope;
 pub use selection::Selection;
-pub use status::{CollectionStatus, JobStatus};
+pub use status::{ChangesStatus, CollectionStatus, JobStatus};
 pub use unit::{BatchIndex, Unit, UnitId, UnitProgress};

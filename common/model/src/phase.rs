@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The phase of a job that copies a database which is not written to.
+/// The phase of a job.
 ///
 /// ```text
-/// Pending ─► Preparing ─► Copying ─► Finishing ─► Verifying ─► Completed
-///    │           │           │           │            │
-///    └───────────┴───────────┴───────────┴────────────┴──► Failed, Cancelled
+///                                                   mode: copy
+/// Pending ─► Preparing ─► Copying ─► Finishing ─┬──────────────────────────────────────► Verifying ─► Completed
+///    │           │           │           │      └─► CatchingUp ◄─► Syncing ─► CuttingOver ─────┘ ▲
+///    │           │           │           │     mode: live   ▲                     │              │
+///    │           │           │           │                  └── could not finish ─┘              │
+///    └───────────┴───────────┴───────────┴──── from every phase ────────────────────────► Failed, Cancelled
 /// ```
 /// A job that has ended, and whose collections are compared again, is `Verifying` meanwhile.
 /// A job that waits for something (a peer, a Milvus, room on a disk) stays in its phase; what it waits for stands beside it.
@@ -23,6 +26,12 @@ pub enum Phase {
     Copying,
     /// Flush, indexes, load.
     Finishing,
+    /// Changes are applied; the target is still far behind.
+    CatchingUp,
+    /// Changes are applied as they come.
+    Syncing,
+    /// The source is not written to any more: the last changes are applied, and proven.
+    CuttingOver,
     /// Every row is compared; then the aliases are set.
     Verifying,
     /// Done.
@@ -48,6 +57,9 @@ impl fmt::Display for Phase {
             Self::Preparing => "preparing",
             Self::Copying => "copying",
             Self::Finishing => "finishing",
+            Self::CatchingUp => "catching up",
+            Self::Syncing => "syncing",
+            Self::CuttingOver => "cutting over",
             Self::Verifying => "verifying",
             Self::Completed => "completed",
             Self::Failed => "failed",
@@ -56,7 +68,8 @@ impl fmt::Display for Phase {
     }
 }
 
-/// The phase of one collection: `Waiting ─► Copying ─► Finishing ─► Verifying ─► Done`, or `Skipped`.
+/// The phase of one collection: `Waiting ─► Copying ─► Finishing ─► Verifying ─► Done`, or `Skipped`; in a live job `Following` stands
+/// before `Verifying`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CollectionPhase {
@@ -66,7 +79,9 @@ pub enum CollectionPhase {
     Copying,
     /// Flush, indexes, load.
     Finishing,
-    /// Rows are compared.
+    /// Its changes are applied, and its rows are compared meanwhile.
+    Following,
+    /// Rows are compared; what follows a log is proven already, and gets its aliases.
     Verifying,
     /// Done.
     Done,
@@ -80,6 +95,7 @@ impl fmt::Display for CollectionPhase {
             Self::Waiting => "waiting",
             Self::Copying => "copying",
             Self::Finishing => "finishing",
+            Self::Following => "following",
             Self::Verifying => "verifying",
             Self::Done => "done",
             Self::Skipped => "skipped",
@@ -95,6 +111,11 @@ pub enum Verification {
     NotRun,
     /// Under way.
     Running,
+    /// Every row was compared while changes were applied; those that changed since, or differed then, are looked at again.
+    Rechecking {
+        /// How many rows.
+        rows: u64,
+    },
     /// No difference.
     Clean,
     /// Differences.

@@ -24,6 +24,22 @@ pub struct CollectionStatus {
     pub rows_verified: u64,
     /// What is known about its being equal.
     pub verification: Verification,
+    /// How its changes are followed, once they are.
+    pub changes: Option<ChangesStatus>,
+}
+
+/// How the changes of a collection are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ChangesStatus {
+    /// How far the target is behind, in milliseconds of the source's clock: the time since every change was applied. `None` until it
+    /// is measured.
+    pub lag_ms: Option<u64>,
+    /// Rows upserted since this agent follows the log.
+    pub upserts: u64,
+    /// Keys deleted.
+    pub deletes: u64,
+    /// Rows that were changed or differed, and are to be compared again.
+    pub unproven: u64,
 }
 
 /// A job, its phase and its progress.

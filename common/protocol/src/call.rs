@@ -5,11 +5,12 @@
 //!
 //! Every call may be made again after a lost reply: its second execution finds the first one's work and gives the same answer.
 
+use model::job::CutoverOptions;
 use model::report::CollectionReport;
 use model::{
-    BatchIndex, CollectionIndex, CollectionName, CollectionSpec, DatabaseSpec, Digest, Epoch,
-    Finding, Incarnation, JobName, JobSpec, JobStatus, Key, Phase, RowHash, Unit, UnitId,
-    UnitProgress,
+    BatchIndex, CollectionIndex, CollectionName, CollectionSpec, DatabaseSpec, Difference, Digest,
+    Epoch, Finding, Incarnation, JobName, JobSpec, JobStatus, Key, Phase, Position, RowHash, Unit,
+    UnitId, UnitProgress,
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,39 @@ pub enum Call {
         units: u32,
         /// Which verification of the job this is: what an earlier one found of a unit does not count.
         round: u32,
+        /// Whether changes are applied meanwhile: rows that differ are given back to the source, which looks at them again.
+        is_followed: bool,
+    },
+    /// Source to target: all rows are copied; from now on steps of changes will come. Ends every earlier run.
+    FollowCollection {
+        /// The job.
+        job: JobName,
+        /// The collection.
+        index: CollectionIndex,
+        /// Where the log is to be read from if no change was ever applied.
+        start: Vec<Position>,
+    },
+    /// Source to target: which of these rows are not the same there?
+    CompareKeys {
+        /// The job.
+        job: JobName,
+        /// The collection.
+        index: CollectionIndex,
+        /// The partition that they are looked for in; `None` for all of them.
+        partition: Option<String>,
+        /// The keys, each with the hash of the source's row; `None` where the source has none.
+        rows: Vec<(Key, Option<RowHash>)>,
+    },
+    /// Source to target: how do these rows differ?
+    ExplainKeys {
+        /// The job.
+        job: JobName,
+        /// The collection.
+        index: CollectionIndex,
+        /// As in [`Call::CompareKeys`].
+        partition: Option<String>,
+        /// The keys, each with the hashes of the source's fields; `None` where the source has no such row.
+        rows: Vec<(Key, Option<Vec<(String, RowHash)>>)>,
     },
     /// Source to target: set the aliases, then compare the definitions.
     SealCollection(CollectionPlan),
@@ -64,6 +98,22 @@ pub enum Call {
     RequestCancel(JobName),
     /// Target to source: an operator asked there that this job's collections be compared again.
     RequestVerify(JobName),
+    /// Target to source: an operator asked there that the job cut over.
+    RequestCutover {
+        /// The job.
+        job: JobName,
+        /// How.
+        options: CutoverOptions,
+    },
+    /// Target to source: these rows differ for now; look at them again when the changes have passed them.
+    RecheckKeys {
+        /// The job.
+        job: JobName,
+        /// The collection.
+        index: CollectionIndex,
+        /// Their keys.
+        keys: Vec<Key>,
+    },
     /// Target to source: how many rows does a collection have?
     CountRows {
         /// The job.
@@ -134,6 +184,17 @@ pub enum Answer {
     },
     /// The collection is there, and this much of it is durable.
     Created(Durable),
+    /// Steps may come.
+    Following {
+        /// The number of this run.
+        run: u64,
+        /// How far the log is applied.
+        applied: Vec<Position>,
+    },
+    /// These rows differ.
+    Differing(Vec<Key>),
+    /// How rows differ.
+    Differences(Vec<Difference>),
     /// What the comparison found.
     Report(CollectionReport),
     /// So many rows; `None` where the server can't count.

@@ -2,7 +2,7 @@
 
 use crate::{Hello, call::CallId};
 use bytes::Bytes;
-use model::{BatchIndex, DataType, Fault, JobName, UnitId};
+use model::{BatchIndex, CollectionIndex, DataType, Fault, JobName, Position, UnitId};
 
 /// The most bytes that the parts of one [`Piece`] hold together.
 pub const MAX_PIECE_BYTES: usize = 256 << 10;
@@ -37,13 +37,13 @@ pub enum Frame {
     },
     /// News that need no answer, on the control lane: the JSON form of a [`crate::Note`].
     Note(Bytes),
-    /// A batch begins, on a data lane.
-    BatchStart(BatchHead),
-    /// More of the batch that has begun.
+    /// A part of a batch or of a step begins, on a data lane.
+    PartStart(PartHead),
+    /// More of the part that has begun.
     Piece(Piece),
     /// The sender of batches may send so many bytes more on this lane.
     Credit(u64),
-    /// A batch is durable on the target.
+    /// A batch or a step is durable on the target.
     Confirm(Confirm),
 }
 
@@ -58,33 +58,96 @@ pub struct BatchName {
     pub index: BatchIndex,
 }
 
-/// What a batch is made of.
+/// Names a step: some changes of a collection that are applied together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StepName {
+    /// The job.
+    pub job: JobName,
+    /// The collection.
+    pub collection: CollectionIndex,
+    /// Which following of the collection's log this is, as the target numbered it: a step of an earlier one is not applied.
+    pub run: u64,
+    /// The place of the step in its run, from 1.
+    pub number: u64,
+}
+
+/// What the rows of a part of a step are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Rows with these keys, which are the part's only column, are deleted.
+    Delete,
+    /// These rows are written in place of those with the same keys.
+    Upsert,
+    /// The part's partition is created; there are no rows.
+    CreatePartition,
+    /// The part's partition is dropped; there are no rows.
+    DropPartition,
+}
+
+/// What a part is a part of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchHead {
-    /// The batch.
-    pub name: BatchName,
-    /// How many batches the unit has.
-    pub unit_batches: u32,
-    /// The partition that the rows are in, where partitions are addressed.
+pub enum Whole {
+    /// A batch of rows that are copied.
+    Batch {
+        /// The batch.
+        name: BatchName,
+        /// How many batches its unit has.
+        unit_batches: u32,
+    },
+    /// A step of changes that are applied. Its parts are applied one after the other.
+    Step {
+        /// The step.
+        name: StepName,
+        /// What this part's rows are for.
+        verb: Verb,
+        /// How far the log is applied when the whole step is.
+        reached: Vec<Position>,
+    },
+}
+
+impl Whole {
+    /// The job and the collection that it belongs to.
+    #[must_use]
+    pub fn collection(&self) -> (&JobName, CollectionIndex) {
+        match self {
+            Self::Batch { name, .. } => (&name.job, name.unit.collection),
+            Self::Step { name, .. } => (&name.job, name.collection),
+        }
+    }
+}
+
+/// Where a part of a batch or of a step stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What it is a part of.
+    pub whole: Whole,
+    /// The partition, where partitions are addressed.
     pub partition: Option<String>,
-    /// Which part of the batch this is, from 0: a batch that one message can't hold is read and written in parts.
+    /// Which part this is, from 0.
     pub part: u32,
-    /// Whether this is the batch's last part.
+    /// Whether it is the last.
     pub is_last_part: bool,
-    /// How many rows this part has.
+}
+
+/// What a part is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartHead {
+    /// Where it stands.
+    pub place: Place,
+    /// How many rows it has.
     pub rows: u32,
     /// The columns, in the order in which their bytes follow.
     pub columns: Vec<ColumnHead>,
 }
 
-impl BatchHead {
+impl PartHead {
     /// The bytes that follow the head.
     #[must_use]
     pub fn wire_bytes(&self) -> u64 {
         self.columns.iter().map(|column| column.wire_bytes).sum()
     }
 
-    /// The bytes that the batch takes once it is decompressed: what it costs its receiver.
+    /// The bytes that the part takes once it is decompressed: what it costs its receiver.
     #[must_use]
     pub fn raw_bytes(&self) -> u64 {
         self.columns
@@ -141,7 +204,7 @@ pub struct ColumnHead {
     pub checksum: u64,
 }
 
-/// Some of a batch's bytes: the columns' bytes end to end, cut wherever a piece is full.
+/// Some of a part's bytes: the columns' bytes end to end, cut wherever a piece is full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// Runs of bytes, to be read one after the other.
@@ -156,13 +219,18 @@ impl Piece {
     }
 }
 
-/// A batch is durable: Milvus has acknowledged it, and the target's journal says so.
+/// Something is durable: Milvus has acknowledged it, and the target's journal says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confirm {
-    /// The batch.
-    pub name: BatchName,
-    /// How many rows it has.
-    pub rows: u64,
-    /// How many bytes of values.
-    pub bytes: u64,
+pub enum Confirm {
+    /// A batch.
+    Batch {
+        /// The batch.
+        name: BatchName,
+        /// How many rows it has.
+        rows: u64,
+        /// How many bytes of values.
+        bytes: u64,
+    },
+    /// A step, and so every one before it.
+    Step(StepName),
 }

@@ -22,5 +22,7 @@ pub mod parcel;
 pub mod pending;
 
 pub use call::{Answer, Call, Note};
-pub use frame::{BatchHead, BatchName, ColumnHead, Confirm, Frame, Piece};
+pub use frame::{
+    BatchName, ColumnHead, Confirm, Frame, PartHead, Piece, Place, StepName, Verb, Whole,
+};
 pub use handshake::{Agreed, Hello, Role};

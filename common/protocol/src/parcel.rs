@@ -1,17 +1,17 @@
-//! A batch as frames, and back.
+//! A part of a batch or of a step as frames, and back.
 //!
 //! The columns' bytes follow the head end to end, cut into pieces. Nothing is copied on the way out; on the way in a column is
 //! copied only where a piece ended inside it.
 
 use crate::frame::{
-    BatchHead, BatchName, Codec, ColumnHead, Frame, MAX_PIECE_BYTES, PayloadKind, Piece,
+    Codec, ColumnHead, Frame, MAX_PIECE_BYTES, PartHead, PayloadKind, Piece, Place,
 };
 use bytes::{Bytes, BytesMut};
 use model::{Batch, Column, Payload};
 use std::collections::VecDeque;
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// What makes a batch's frames a breach of the protocol.
+/// What makes a part's frames a breach of the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParcelError {
     /// The head announces more than a batch may be.
@@ -23,7 +23,7 @@ pub enum ParcelError {
         allowed: u64,
     },
     /// More bytes came than the head announced.
-    #[error("more bytes follow than the batch's head announced")]
+    #[error("more bytes follow than the part's head announced")]
     Overrun,
     /// A column does not decompress to what its head says.
     #[error("column {column:?} does not decompress: {cause}")]
@@ -41,22 +41,7 @@ pub enum ParcelError {
     },
 }
 
-/// Where a part of a batch stands in its unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The batch.
-    pub name: BatchName,
-    /// How many batches the unit has.
-    pub unit_batches: u32,
-    /// The partition, where partitions are addressed.
-    pub partition: Option<String>,
-    /// Which part this is.
-    pub part: u32,
-    /// Whether it is the last.
-    pub is_last_part: bool,
-}
-
-/// Makes the frames of one part of a batch. `encode` says how a column's bytes are written.
+/// Makes the frames of one part. `encode` says how a column's bytes are written.
 pub fn pack(
     place: Place,
     batch: Batch,
@@ -69,23 +54,12 @@ pub fn pack(
         columns.push(column_head(&column, codec, written.len()));
         payloads.push_back(written);
     }
-    let Place {
-        name,
-        unit_batches,
-        partition,
-        part,
-        is_last_part,
-    } = place;
-    let head = BatchHead {
-        name,
-        unit_batches,
-        partition,
-        part,
-        is_last_part,
+    let head = PartHead {
+        place,
         rows: batch.rows,
         columns,
     };
-    std::iter::once(Frame::BatchStart(head))
+    std::iter::once(Frame::PartStart(head))
         .chain(pieces(payloads).map(Frame::Piece))
         .collect()
 }
@@ -140,20 +114,20 @@ fn pieces(mut payloads: VecDeque<Bytes>) -> impl Iterator<Item = Piece> {
     })
 }
 
-/// A batch that is arriving.
+/// A part that is arriving.
 #[derive(Debug)]
 pub struct Assembly {
-    head: BatchHead,
+    head: PartHead,
     parts: VecDeque<Bytes>,
     missing: u64,
 }
 
 impl Assembly {
-    /// A batch of which the head has arrived.
+    /// A part of which the head has arrived.
     ///
     /// # Errors
     /// When the head announces more raw or written bytes than `allowed_bytes`: nothing is kept of it.
-    pub fn begin(head: BatchHead, allowed_bytes: u64) -> Result<Self, ParcelError> {
+    pub fn begin(head: PartHead, allowed_bytes: u64) -> Result<Self, ParcelError> {
         let sum = |size: fn(&ColumnHead) -> u64| {
             head.columns.iter().map(size).fold(0, u64::saturating_add)
         };
@@ -179,7 +153,7 @@ impl Assembly {
         self.missing == 0
     }
 
-    /// Takes more of the batch.
+    /// Takes more of the part.
     ///
     /// # Errors
     /// When there is more than the head announced.
@@ -193,7 +167,7 @@ impl Assembly {
         Ok(())
     }
 
-    /// The place and the rows of a complete batch, checked. `decode` turns written bytes into raw ones, given how many those are.
+    /// The place and the rows of a complete part, checked. `decode` turns written bytes into raw ones, given how many those are.
     ///
     /// # Errors
     /// When a column does not decompress, or is not what the source read.
@@ -215,25 +189,8 @@ impl Assembly {
             }
             columns.push(column(head, raw));
         }
-        let BatchHead {
-            name,
-            unit_batches,
-            partition,
-            part,
-            is_last_part,
-            rows,
-            ..
-        } = self.head;
-        Ok((
-            Place {
-                name,
-                unit_batches,
-                partition,
-                part,
-                is_last_part,
-            },
-            Batch { rows, columns },
-        ))
+        let PartHead { place, rows, .. } = self.head;
+        Ok((place, Batch { rows, columns }))
     }
 }
 

@@ -7,6 +7,7 @@
 mod channel;
 mod error;
 pub mod job_file;
+mod log;
 mod milvus;
 mod origin;
 mod peer;
@@ -19,6 +20,7 @@ mod yaml;
 
 pub use channel::{ChannelSection, Reach, TlsFiles, TransportKind};
 pub use error::{ConfigError, ConfigFault};
+pub use log::LogSection;
 pub use milvus::{ClientPem, MilvusCredentials, MilvusSection, MilvusTls};
 pub use origin::{ENVIRONMENT_PREFIX, Origin, Overrides, Setting};
 pub use peer::{InvalidPeerId, Peer, PeerId};
@@ -51,6 +53,8 @@ pub struct Config {
     pub scope: Selection,
     /// What the agent may use.
     pub limits: LimitsSection,
+    /// Where the source's Milvus keeps its log, if changes are to be followed.
+    pub log: Option<LogSection>,
     settings: Vec<Setting>,
 }
 
@@ -107,7 +111,7 @@ fn read(root: &mut Section<'_>) -> Option<Config> {
     let telemetry = root.within("telemetry", sections::telemetry);
     let scope = root.within("scope", sections::scope);
     let limits = root.within("limits", sections::limits);
-    root.forbid("log", "live changes are not built yet; leave this key out");
+    let log = root.within_given("log", log::log);
     root.forbid(
         "storage",
         "reading segments is not built yet; leave this key out",
@@ -121,6 +125,7 @@ fn read(root: &mut Section<'_>) -> Option<Config> {
         telemetry: telemetry?,
         scope: scope?,
         limits: limits?,
+        log,
         settings: Vec::new(),
     })
 }

@@ -35,6 +35,7 @@ fn spec() -> CollectionSpec {
         id: 1,
         schema,
         shards: 2,
+        channels: vec![],
         consistency_level: 2,
         properties: BTreeMap::from([("collection.ttl.seconds".to_owned(), "60".to_owned())]),
         partitions: vec!["_default".into(), "p".into()],

@@ -68,6 +68,14 @@ impl FakeRows {
 }
 
 impl SourceRows for FakeRows {
+    fn is_followed(&self) -> bool {
+        false
+    }
+
+    async fn recheck(&self, _: &Unit, _: Vec<Key>) -> Result<(), Fault> {
+        Ok(())
+    }
+
     async fn rows(&self, unit: &Unit, batch: BatchIndex) -> Result<Vec<(Key, RowHash)>, Fault> {
         Ok(self.hashes(unit.partition.as_deref(), &unit.range_of(batch).unwrap()))
     }

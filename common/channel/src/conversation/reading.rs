@@ -74,7 +74,7 @@ impl Reading {
             Frame::Note(body) => self.hand_out(Request::Note(parse("note", &body)?)).await,
             Frame::Refused(fault) => Err(Ending::RefusedByPeer(fault)),
             Frame::Hello(_) => Err(violation("a second Hello".into())),
-            Frame::BatchStart(_) | Frame::Piece(_) | Frame::Credit(_) | Frame::Confirm(_) => {
+            Frame::PartStart(_) | Frame::Piece(_) | Frame::Credit(_) | Frame::Confirm(_) => {
                 Err(violation("a batch's frame on the control lane".into()))
             }
         }

@@ -1,8 +1,14 @@
 use super::*;
 use bytes::Bytes;
-use model::{BatchIndex, Class, CollectionIndex, DataType, Fault, Incarnation, UnitId};
+use model::{
+    BatchIndex, Class, CollectionIndex, DataType, Fault, Incarnation, Offset, Position, Tick,
+    UnitId,
+};
 use protocol::Hello;
-use protocol::frame::{BatchHead, BatchName, Codec, ColumnHead, Confirm, PayloadKind, Piece};
+use protocol::frame::{
+    BatchName, Codec, ColumnHead, Confirm, PartHead, PayloadKind, Piece, Place, StepName, Verb,
+    Whole,
+};
 use protocol::handshake::{PROTOCOL, Role};
 
 fn name() -> BatchName {
@@ -17,7 +23,32 @@ fn name() -> BatchName {
     }
 }
 
-fn head() -> BatchHead {
+fn step() -> StepName {
+    StepName {
+        job: "sales".parse().unwrap(),
+        collection: CollectionIndex::new(7),
+        run: 3,
+        number: u64::MAX,
+    }
+}
+
+fn step_head(verb: Verb) -> PartHead {
+    let reached = Position {
+        channel: "by-dev-rootcoord-dml_0_1v0".into(),
+        offset: Offset::new(u64::MAX),
+        tick: Tick::new(u64::MAX - 1),
+    };
+    let whole = Whole::Step {
+        name: step(),
+        verb,
+        reached: vec![reached],
+    };
+    let mut head = head();
+    head.place.whole = whole;
+    head
+}
+
+fn head() -> PartHead {
     let column = |kind, codec| ColumnHead {
         name: "price".into(),
         field_id: 101,
@@ -36,12 +67,18 @@ fn head() -> BatchHead {
         column(PayloadKind::Structs, Codec::Plain),
         column(PayloadKind::Absent, Codec::Plain),
     ];
-    BatchHead {
+    let whole = Whole::Batch {
         name: name(),
         unit_batches: 10,
+    };
+    let place = Place {
+        whole,
         partition: Some(String::new()),
         part: 1,
         is_last_part: true,
+    };
+    PartHead {
+        place,
         rows: 2,
         columns,
     }
@@ -89,9 +126,12 @@ fn frames() -> Vec<Frame> {
             body: Err(fault(Class::Permanent)),
         },
         Frame::Note(Bytes::from_static(b"[]")),
-        Frame::BatchStart(head()),
-        Frame::BatchStart(BatchHead {
-            partition: None,
+        Frame::PartStart(head()),
+        Frame::PartStart(PartHead {
+            place: Place {
+                partition: None,
+                ..head().place
+            },
             columns: Vec::new(),
             ..head()
         }),
@@ -99,12 +139,20 @@ fn frames() -> Vec<Frame> {
             parts: vec![Bytes::from_static(b"abc"), Bytes::new()],
         }),
         Frame::Credit(u64::MAX),
-        Frame::Confirm(Confirm {
+        Frame::Confirm(Confirm::Batch {
             name: name(),
             rows: 3,
             bytes: 4,
         }),
+        Frame::Confirm(Confirm::Step(step())),
     ];
+    let verbs = [
+        Verb::Delete,
+        Verb::Upsert,
+        Verb::CreatePartition,
+        Verb::DropPartition,
+    ];
+    frames.extend(verbs.map(|verb| Frame::PartStart(step_head(verb))));
     frames.extend(classes.map(|class| Frame::Refused(fault(class))));
     frames
 }
@@ -122,10 +170,26 @@ fn refusal(kind: Option<Kind>) -> String {
     read(written::Frame { kind }).unwrap_err().to_string()
 }
 
-fn head_with(change: impl FnOnce(&mut written::BatchStart)) -> Option<Kind> {
-    let mut written = batch::write_head(head());
+fn head_with(change: impl FnOnce(&mut written::PartStart)) -> Option<Kind> {
+    let mut written = part::write_head(head());
     change(&mut written);
-    Some(Kind::BatchStart(written))
+    Some(Kind::PartStart(written))
+}
+
+fn name_with(change: impl FnOnce(&mut written::BatchName)) -> Option<Kind> {
+    head_with(|head| {
+        if let Some(written::part_start::Whole::Batch(batch)) = &mut head.whole {
+            change(batch.name.as_mut().unwrap());
+        }
+    })
+}
+
+fn step_with(change: impl FnOnce(&mut written::Step)) -> Option<Kind> {
+    let mut written = part::write_head(step_head(Verb::Upsert));
+    if let Some(written::part_start::Whole::Step(step)) = &mut written.whole {
+        change(step);
+    }
+    Some(Kind::PartStart(written))
 }
 
 #[test]
@@ -157,7 +221,7 @@ fn what_is_not_a_frame_is_refused_by_its_part() {
         ),
         (
             Some(Kind::Confirm(written::Confirm::default())),
-            "batch has no valid name",
+            "confirmation has no valid subject",
         ),
         (
             Some(Kind::Piece(written::Piece {
@@ -181,13 +245,20 @@ fn what_is_not_a_frame_is_refused_by_its_part() {
             head_with(|head| head.columns = vec![Default::default(); 5000]),
             "the number of columns is 5000",
         ),
+        (name_with(|name| name.batch = 64), "64"),
         (
-            head_with(|head| head.name.as_mut().unwrap().batch = 64),
-            "64",
+            name_with(|name| name.job = "../x".into()),
+            "job name \"../x\"",
         ),
         (
-            head_with(|head| head.name.as_mut().unwrap().job = "../x".into()),
-            "job name \"../x\"",
+            head_with(|head| head.whole = None),
+            "part has no valid whole",
+        ),
+        (step_with(|step| step.name = None), "step has no valid name"),
+        (step_with(|step| step.verb = 9), "step has no valid verb"),
+        (
+            step_with(|step| step.reached = vec![Default::default(); 5000]),
+            "the number of channels is 5000",
         ),
     ];
     for (kind, expected) in cases {

@@ -16,6 +16,7 @@ use model::JobName;
 use runtime::config::PeerId;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Move collections from one Milvus to another, and prove that they are equal.
 ///
@@ -157,6 +158,21 @@ pub(crate) enum JobSub {
     Watch(Named),
     /// End a job; what is on the target by then stays there
     Cancel(Named),
+    /// End the following of a live job: the source is not written to any more, and the target takes its place
+    #[command(after_long_help = CUTOVER_HELP)]
+    Cutover {
+        #[command(flatten)]
+        named: Named,
+        /// Begin only if the target lags behind by no more than this
+        #[arg(long, default_value = "1s", value_name = "TIME", value_parser = time)]
+        max_lag: Duration,
+        /// Give up, and go on following, if it is not done by then
+        #[arg(long, default_value = "30s", value_name = "TIME", value_parser = time)]
+        timeout: Duration,
+        /// Only say whether it could begin, and what is missing; the source may still be written to
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Compare the target with the source again
     #[command(after_long_help = exit::HELP)]
     Verify {
@@ -182,6 +198,20 @@ Examples:
   {agent} job create -f job.yaml --watch -o json | tail -n 1 | jq .phase
 
 Exit codes: see `{agent} job --help`.";
+
+const CUTOVER_HELP: &str = "\
+Before: see that the job syncs and is equal but for the last changes (`job watch`, `job cutover --dry-run`).
+1. Stop all writes to the source's collections. This is the fence; Passage does not set it.
+2. {agent} job cutover NAME    applies and proves the last changes, sets the aliases, completes the job
+3. Send writes and reads to the target.
+If the command fails, nothing is lost: the job goes on following, and the source may be written to again.
+A write to the source after step 1 is found, and undoes the cutover.
+
+Exit codes: see `{agent} job --help`.";
+
+fn time(text: &str) -> Result<Duration, String> {
+    runtime::config::values::duration(text)
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct Named {

@@ -7,10 +7,12 @@ use super::{config, render, watch};
 use crate::Program;
 use crate::address::Address;
 use crate::client::{Client, Operator};
+use model::job::CutoverOptions;
 use model::{Class, Fault, JobName, JobSpec, JobStatus, codes};
 use runtime::config::{TlsFiles, job_file};
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 pub(super) async fn run(
     program: Program,
@@ -55,6 +57,26 @@ pub(super) async fn run(
             let status = connect(&reach).await?.cancel(&name).await?;
             terminal.show(&status, render::job)?;
             Ok(Exit::Done)
+        }
+        JobSub::Cutover {
+            named: Named { name, reach },
+            max_lag,
+            timeout,
+            dry_run,
+        } => {
+            let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            let options = CutoverOptions {
+                max_lag_ms: millis(max_lag),
+                timeout_ms: millis(timeout),
+                dry_run,
+            };
+            let status = connect(&reach).await?.cut_over(&name, options).await?;
+            terminal.show(&status, render::job)?;
+            if dry_run {
+                terminal.remark("it could cut over now")?;
+                return Ok(Exit::Done);
+            }
+            Ok(Exit::of_job(&status))
         }
         JobSub::Verify {
             named: Named { name, reach },

@@ -5,5 +5,5 @@ mod status;
 mod table;
 
 pub(crate) use report::report;
-pub(crate) use status::{finding, job, jobs, outcome};
+pub(crate) use status::{finding, job, jobs, lag, outcome};
 pub(crate) use table::Table;

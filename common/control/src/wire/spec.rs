@@ -1,11 +1,12 @@
 //! What a job is asked to do.
 
 use super::{Malformed, Wire, all, each, required, wire_enum};
-use model::job::{AutoId, Indexes, Load, OnConflict, Unloaded, Verify};
+use model::job::{AutoId, CutoverOptions, Indexes, Load, Mode, OnConflict, Unloaded, Verify};
 use model::selection::{Pattern, Rename};
 use model::{JobSpec, Selection};
 use proto::admin;
 
+wire_enum!(Mode, admin::Mode, "mode", unspecified = Copy; Copy, Live);
 wire_enum!(OnConflict, admin::OnConflict, "on_conflict", unspecified = Fail; Fail, Skip, Replace, Append);
 wire_enum!(AutoId, admin::AutoId, "auto_id", unspecified = Preserve; Preserve, Regenerate);
 wire_enum!(Indexes, admin::Indexes, "indexes", unspecified = Keep; Keep, Auto, None);
@@ -60,6 +61,7 @@ impl Wire for JobSpec {
         admin::JobSpec {
             name: self.name.to_string(),
             selection: Some(self.selection.to_wire()),
+            mode: self.mode.to_wire(),
             on_conflict: self.on_conflict.to_wire(),
             auto_id: self.auto_id.to_wire(),
             indexes: self.indexes.to_wire(),
@@ -74,12 +76,34 @@ impl Wire for JobSpec {
         Ok(Self {
             name: message.name.parse()?,
             selection: required("selection", message.selection)?,
+            mode: Wire::from_wire(message.mode)?,
             on_conflict: Wire::from_wire(message.on_conflict)?,
             auto_id: Wire::from_wire(message.auto_id)?,
             indexes: Wire::from_wire(message.indexes)?,
             load: Wire::from_wire(message.load)?,
             verify: Wire::from_wire(message.verify)?,
             unloaded: Wire::from_wire(message.unloaded)?,
+            dry_run: message.dry_run,
+        })
+    }
+}
+
+impl Wire for CutoverOptions {
+    type Message = admin::CutoverOptions;
+
+    fn to_wire(&self) -> Self::Message {
+        admin::CutoverOptions {
+            max_lag_ms: Some(self.max_lag_ms),
+            timeout_ms: Some(self.timeout_ms),
+            dry_run: self.dry_run,
+        }
+    }
+
+    fn from_wire(message: Self::Message) -> Result<Self, Malformed> {
+        let usual = Self::default();
+        Ok(Self {
+            max_lag_ms: message.max_lag_ms.unwrap_or(usual.max_lag_ms),
+            timeout_ms: message.timeout_ms.unwrap_or(usual.timeout_ms),
             dry_run: message.dry_run,
         })
     }

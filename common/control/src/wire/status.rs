@@ -2,15 +2,15 @@
 
 use super::{Malformed, Wire, all, each, required, wire_enum};
 use model::{
-    Class, CollectionPhase, CollectionStatus, Fault, Finding, JobStatus, Phase, Severity,
-    Verification,
+    ChangesStatus, Class, CollectionPhase, CollectionStatus, Fault, Finding, JobStatus, Phase,
+    Severity, Verification,
 };
 use proto::admin;
 
 wire_enum!(Phase, admin::Phase, "phase";
-    Pending, Preparing, Copying, Finishing, Verifying, Completed, Failed, Cancelled);
+    Pending, Preparing, Copying, Finishing, CatchingUp, Syncing, CuttingOver, Verifying, Completed, Failed, Cancelled);
 wire_enum!(CollectionPhase, admin::CollectionPhase, "collection phase";
-    Waiting, Copying, Finishing, Verifying, Done, Skipped);
+    Waiting, Copying, Finishing, Following, Verifying, Done, Skipped);
 wire_enum!(Class, admin::FaultClass, "class"; Transient, Operator, Permanent, Bug);
 wire_enum!(Severity, admin::Severity, "severity"; Note, Changed, Blocked);
 
@@ -63,18 +63,25 @@ impl Wire for Verification {
 
     fn to_wire(&self) -> Self::Message {
         use admin::VerificationState as State;
-        let (state, differences, reason) = match self {
-            Self::NotRun => (State::NotRun, 0, ""),
-            Self::Running => (State::Running, 0, ""),
-            Self::Clean => (State::Clean, 0, ""),
-            Self::Mismatched { differences } => (State::Mismatched, *differences, ""),
-            Self::Blocked { reason } => (State::Blocked, 0, reason.as_str()),
+        let state = match self {
+            Self::NotRun => State::NotRun,
+            Self::Running => State::Running,
+            Self::Rechecking { .. } => State::Rechecking,
+            Self::Clean => State::Clean,
+            Self::Mismatched { .. } => State::Mismatched,
+            Self::Blocked { .. } => State::Blocked,
         };
-        admin::Verification {
+        let mut message = admin::Verification {
             state: state.into(),
-            differences,
-            reason: reason.to_owned(),
+            ..Default::default()
+        };
+        match self {
+            Self::Rechecking { rows } => message.rows = *rows,
+            Self::Mismatched { differences } => message.differences = *differences,
+            Self::Blocked { reason } => message.reason.clone_from(reason),
+            _ => {}
         }
+        message
     }
 
     fn from_wire(message: Self::Message) -> Result<Self, Malformed> {
@@ -82,6 +89,7 @@ impl Wire for Verification {
         match message.state() {
             State::NotRun => Ok(Self::NotRun),
             State::Running => Ok(Self::Running),
+            State::Rechecking => Ok(Self::Rechecking { rows: message.rows }),
             State::Clean => Ok(Self::Clean),
             State::Mismatched => Ok(Self::Mismatched {
                 differences: message.differences,
@@ -107,6 +115,7 @@ impl Wire for CollectionStatus {
             bytes_copied: self.bytes_copied,
             rows_verified: self.rows_verified,
             verification: Some(self.verification.to_wire()),
+            changes: self.changes.as_ref().map(Wire::to_wire),
         }
     }
 
@@ -120,6 +129,29 @@ impl Wire for CollectionStatus {
             bytes_copied: message.bytes_copied,
             rows_verified: message.rows_verified,
             verification: required("verification", message.verification)?,
+            changes: message.changes.map(Wire::from_wire).transpose()?,
+        })
+    }
+}
+
+impl Wire for ChangesStatus {
+    type Message = admin::ChangesStatus;
+
+    fn to_wire(&self) -> Self::Message {
+        admin::ChangesStatus {
+            lag_ms: self.lag_ms,
+            upserts: self.upserts,
+            deletes: self.deletes,
+            unproven: self.unproven,
+        }
+    }
+
+    fn from_wire(message: Self::Message) -> Result<Self, Malformed> {
+        Ok(Self {
+            lag_ms: message.lag_ms,
+            upserts: message.upserts,
+            deletes: message.deletes,
+            unproven: message.unproven,
         })
     }
 }

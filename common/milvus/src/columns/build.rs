@@ -10,23 +10,28 @@ impl Layout<'_> {
             .into_iter()
             .filter_map(|place| self.elements.at(place))
             .collect();
+        self.compose(&values)
+    }
+
+    /// A payload of this one's kind with these values.
+    pub(crate) fn compose(&self, values: &[&[u8]]) -> Vec<u8> {
         match self.kind {
-            Kind::Packed { member } => Body::packed(&values).inside(None, member),
-            Kind::Blobs { member } => Body::repeated(1, &values).inside(None, member),
-            Kind::Arrays => Body::repeated(1, &values)
+            Kind::Packed { member } => Body::packed(values).inside(None, member),
+            Kind::Blobs { member } => Body::repeated(1, values).inside(None, member),
+            Kind::Arrays => Body::repeated(1, values)
                 .and_then(2, self.element_type)
                 .inside(None, 8),
-            Kind::Dense { member: 2, dim } => Body::packed(&values).inside(Some(dim), 2),
-            Kind::Dense { member, dim } => Body::bare(&values).inside(Some(dim), member),
+            Kind::Dense { member: 2, dim } => Body::packed(values).inside(Some(dim), 2),
+            Kind::Dense { member, dim } => Body::bare(values).inside(Some(dim), member),
             Kind::Sparse => {
                 let dim = values.iter().map(|row| sparse_dim(row)).max().unwrap_or(0);
-                Body::repeated(1, &values)
+                Body::repeated(1, values)
                     .and_then(2, Some(dim))
                     .inside(Some(dim), 6)
             }
             Kind::VectorArrays { dim } => Body {
                 before: number_field(1, Some(dim)),
-                ..Body::repeated(2, &values)
+                ..Body::repeated(2, values)
             }
             .and_then(3, self.element_type)
             .inside(Some(dim), 8),

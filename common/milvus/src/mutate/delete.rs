@@ -6,9 +6,10 @@ use crate::{Client, MilvusError, expression};
 use model::{Field, Key};
 use proto::milvus::service as wire;
 
-/// What one delete may name: the server parses every key.
-const MAX_KEYS_OF_DELETE: usize = 4_096;
-const MAX_BYTES_OF_DELETE: usize = 1 << 20;
+/// What one expression may name: the server parses every key.
+const MAX_KEYS: usize = 4_096;
+const MAX_BYTES: usize = 1 << 20;
+
 impl Client {
     /// Deletes the rows of these keys, in one partition or in all of them. A key that is not there is no error.
     ///
@@ -24,7 +25,7 @@ impl Client {
         keys: &[Key],
     ) -> Result<Applied, MilvusError> {
         let mut done = Applied::default();
-        for some in chunks(keys) {
+        for some in portions(keys) {
             let call = Call::new("Delete", collection, CallKind::Write);
             let message = wire::DeleteRequest {
                 db_name: self.db_name(),
@@ -51,14 +52,14 @@ impl Client {
     }
 }
 
-/// Keys in portions that one delete may name.
-fn chunks(keys: &[Key]) -> impl Iterator<Item = &[Key]> {
+/// Keys in portions that one expression may name.
+pub(crate) fn portions(keys: &[Key]) -> impl Iterator<Item = &[Key]> {
     let mut rest = keys;
     std::iter::from_fn(move || {
         let mut bytes = 0;
-        let fitting = rest.iter().take(MAX_KEYS_OF_DELETE).take_while(|key| {
+        let fitting = rest.iter().take(MAX_KEYS).take_while(|key| {
             bytes += key.size_bytes();
-            bytes <= MAX_BYTES_OF_DELETE
+            bytes <= MAX_BYTES
         });
         let count = fitting.count().max(1).min(rest.len());
         let (some, left) = rest.split_at(count);
@@ -76,10 +77,10 @@ mod tests {
         let long = Key::VarChar("x".repeat(2 << 20));
         let mut keys: Vec<Key> = (0..10_000).map(Key::Int64).collect();
         keys.insert(5, long);
-        let portions: Vec<&[Key]> = chunks(&keys).collect();
-        assert_eq!(portions.concat(), keys);
-        assert!(portions.iter().all(|some| some.len() <= MAX_KEYS_OF_DELETE));
-        assert_eq!(portions[1].len(), 1);
-        assert_eq!(chunks(&[]).count(), 0);
+        let found: Vec<&[Key]> = portions(&keys).collect();
+        assert_eq!(found.concat(), keys);
+        assert!(found.iter().all(|some| some.len() <= MAX_KEYS));
+        assert_eq!(found[1].len(), 1);
+        assert_eq!(portions(&[]).count(), 0);
     }
 }

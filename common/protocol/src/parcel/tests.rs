@@ -1,4 +1,5 @@
 use super::*;
+use crate::frame::{BatchName, Whole};
 use model::{BatchIndex, CollectionIndex, DataType, UnitId};
 
 fn place() -> Place {
@@ -12,8 +13,10 @@ fn place() -> Place {
         index: BatchIndex::new(3).unwrap(),
     };
     Place {
-        name,
-        unit_batches: 9,
+        whole: Whole::Batch {
+            name,
+            unit_batches: 9,
+        },
         partition: Some("p".into()),
         part: 0,
         is_last_part: true,
@@ -41,7 +44,7 @@ fn plain(column: &Column) -> (Codec, Bytes) {
 
 fn arrive(frames: Vec<Frame>) -> Result<(Place, Batch), ParcelError> {
     let mut frames = frames.into_iter();
-    let Some(Frame::BatchStart(head)) = frames.next() else {
+    let Some(Frame::PartStart(head)) = frames.next() else {
         panic!("no head")
     };
     let mut assembly = Assembly::begin(head, u64::MAX)?;
@@ -94,7 +97,7 @@ fn one_flipped_bit_is_found_and_its_column_named() {
 #[test]
 fn a_flipped_null_is_found() {
     let mut frames = pack(place(), batch(&[10]), plain);
-    let Some(Frame::BatchStart(head)) = frames.get_mut(0) else {
+    let Some(Frame::PartStart(head)) = frames.get_mut(0) else {
         panic!("no head")
     };
     head.columns[0].valid = Bytes::from_static(&[1, 1]);
@@ -109,7 +112,7 @@ fn a_flipped_null_is_found() {
 #[test]
 fn a_batch_beyond_what_is_allowed_is_refused_at_its_head() {
     let mut frames = pack(place(), batch(&[10]), plain);
-    let Frame::BatchStart(mut head) = frames.remove(0) else {
+    let Frame::PartStart(mut head) = frames.remove(0) else {
         panic!("no head")
     };
     head.columns[0].raw_bytes = u64::MAX;
@@ -122,7 +125,7 @@ fn a_batch_beyond_what_is_allowed_is_refused_at_its_head() {
 #[test]
 fn bytes_that_were_not_announced_are_refused() {
     let mut frames = pack(place(), batch(&[10]), plain);
-    let Frame::BatchStart(head) = frames.remove(0) else {
+    let Frame::PartStart(head) = frames.remove(0) else {
         panic!("no head")
     };
     let mut assembly = Assembly::begin(head, 1000).unwrap();

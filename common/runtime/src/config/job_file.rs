@@ -4,7 +4,7 @@ use super::error::{ConfigError, ConfigFault};
 use super::section::{Reading, Section};
 use super::sections::pattern;
 use super::{values, yaml};
-use model::job::{AutoId, Indexes, Load, OnConflict, Unloaded, Verify};
+use model::job::{AutoId, Indexes, Load, Mode, OnConflict, Unloaded, Verify};
 use model::selection::Rename;
 use model::{JobName, JobSpec, Selection};
 use std::path::Path;
@@ -43,6 +43,11 @@ fn read(root: &mut Section<'_>) -> Option<JobSpec> {
         text.parse::<JobName>().map_err(|error| error.to_string())
     });
     let selection = selection(root);
+    let mode = root.or(
+        "mode",
+        "copy",
+        values::choice([("copy", Mode::Copy), ("live", Mode::Live)]),
+    );
     refuse_what_is_not_built(root);
     let on_conflict = root.or(
         "on_conflict",
@@ -94,6 +99,7 @@ fn read(root: &mut Section<'_>) -> Option<JobSpec> {
     Some(JobSpec {
         name: name?,
         selection: selection?,
+        mode: mode?,
         on_conflict: on_conflict?,
         auto_id: auto_id?,
         indexes: indexes?,
@@ -140,15 +146,14 @@ fn rename(root: &mut Section<'_>, line: usize, from: &str, to: &str) -> Option<R
 
 /// What later versions do is refused by name, not taken for something else.
 fn refuse_what_is_not_built(root: &mut Section<'_>) {
-    root.or("mode", "copy", |text| match text {
-        "live" => Err("live is not built yet: this version copies collections that nobody writes to; give copy".to_owned()),
-        text => values::choice([("copy", ())])(text),
-    });
     root.or("copy", "auto", |text| match text {
         "segments" => Err("segments is not built yet; give auto or rows".to_owned()),
         text => values::choice([("auto", ()), ("rows", ())])(text),
     });
-    root.forbid("cutover", "live jobs are not built yet; leave this key out");
+    root.forbid(
+        "cutover",
+        "is not part of a job file yet; give `job cutover` its options, and leave this key out",
+    );
 }
 
 #[cfg(test)]

@@ -197,8 +197,8 @@ fn each_wrong_value_is_named_with_its_line() {
         ),
         (
             "limits:",
-            "log: { kind: kafka }\nlimits:",
-            "agent.yaml:16: log: live changes are not built yet",
+            "log: { kind: kafka, path: /x }\nlimits:",
+            "agent.yaml:16: log.kind: kafka is not built yet",
         ),
         (
             "limits:",

@@ -54,6 +54,10 @@ pub const WRITER_BYTES: &str = "passage_writer_bytes_total";
 pub const WRITER_WRITE: &str = "passage_writer_write_seconds";
 /// Batches applied again, as upserts.
 pub const WRITER_REAPPLIED: &str = "passage_writer_reapplied_batches_total";
+/// Changes applied: rows upserted, keys deleted, partitions created and dropped.
+pub const WRITER_CHANGES: &str = "passage_writer_changes_total";
+/// The time from a step's first part to its being durable.
+pub const WRITER_STEP: &str = "passage_writer_step_seconds";
 /// Rows compared.
 pub const VERIFIER_ROWS: &str = "passage_verifier_rows_total";
 /// Differences found.
@@ -131,6 +135,12 @@ pub const ALL: &[Metric] = &[
         Unit::Count,
         "batches in doubt that were applied again; by job",
     ),
+    counter(
+        WRITER_CHANGES,
+        Unit::Count,
+        "changes of followed collections that were applied; by verb",
+    ),
+    histogram(WRITER_STEP, "time to apply one step of changes"),
     counter(VERIFIER_ROWS, Unit::Count, "rows compared; by job"),
     counter(
         VERIFIER_DIFFERENCES,

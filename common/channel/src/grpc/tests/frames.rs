@@ -77,7 +77,7 @@ async fn bytes_that_are_no_message_are_refused() {
     let mut client = tonic::client::Grpc::new(connection.channel);
     client.ready().await.unwrap();
     // The second field of a confirmation is a number, that of a frame a message.
-    let wrong = written::Confirm {
+    let wrong = written::ConfirmedBatch {
         rows: 1,
         ..Default::default()
     };
@@ -87,7 +87,7 @@ async fn bytes_that_are_no_message_are_refused() {
         .insert(SESSION_KEY, "5e".parse().unwrap());
     request.metadata_mut().insert(LANE_KEY, 0.into());
     let path = "/passage.agent.v1.Link/Lane".parse().unwrap();
-    let codec = ProstCodec::<written::Confirm, written::Frame>::default();
+    let codec = ProstCodec::<written::ConfirmedBatch, written::Frame>::default();
     let answers = client
         .streaming(request, path, codec)
         .await

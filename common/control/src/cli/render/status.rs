@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::cli::units::{bytes, count, counted, duration, moment};
-use model::{CollectionStatus, Finding, JobStatus, Phase, Severity, Verification};
+use model::{ChangesStatus, CollectionStatus, Finding, JobStatus, Phase, Severity, Verification};
 use std::time::Duration;
 
 /// One line for what preflight found.
@@ -89,7 +89,7 @@ pub(crate) fn job(status: &JobStatus) -> Vec<String> {
 }
 
 fn collections(collections: &[CollectionStatus]) -> Vec<String> {
-    let mut table = Table::new(&[
+    let mut head = vec![
         "SOURCE",
         "TARGET",
         "PHASE",
@@ -98,9 +98,16 @@ fn collections(collections: &[CollectionStatus]) -> Vec<String> {
         ">BYTES",
         ">COMPARED",
         "VERIFICATION",
-    ]);
+    ];
+    let is_live = collections
+        .iter()
+        .any(|collection| collection.changes.is_some());
+    if is_live {
+        head.extend([">UPSERTS", ">DELETES", ">LAG"]);
+    }
+    let mut table = Table::new(&head);
     for collection in collections {
-        table.row(vec![
+        let mut row = vec![
             collection.source.to_string(),
             collection.target.to_string(),
             collection.phase.to_string(),
@@ -109,9 +116,27 @@ fn collections(collections: &[CollectionStatus]) -> Vec<String> {
             bytes(collection.bytes_copied),
             count(collection.rows_verified),
             verification(&collection.verification),
-        ]);
+        ];
+        if is_live {
+            let changes = collection.changes.unwrap_or_default();
+            row.extend([
+                count(changes.upserts),
+                count(changes.deletes),
+                lag(&changes),
+            ]);
+        }
+        table.row(row);
     }
     table.lines(0)
+}
+
+/// How far a target is behind.
+pub(crate) fn lag(changes: &ChangesStatus) -> String {
+    match changes.lag_ms {
+        None => "?".to_owned(),
+        Some(millis) if millis < 10_000 => format!("{millis} ms"),
+        Some(millis) => duration(Duration::from_millis(millis)),
+    }
 }
 
 /// What is known about one collection being equal.
@@ -119,6 +144,12 @@ pub(crate) fn verification(verification: &Verification) -> String {
     match verification {
         Verification::NotRun => "-".to_owned(),
         Verification::Running => "running".to_owned(),
+        Verification::Rechecking { rows } => {
+            format!(
+                "equal but for {} looked at again",
+                counted(*rows, "row", "rows")
+            )
+        }
         Verification::Clean => "equal".to_owned(),
         Verification::Mismatched { differences } => {
             counted(*differences, "difference", "differences")
@@ -144,7 +175,9 @@ fn verified(status: &JobStatus) -> String {
             }
         })
         .sum();
-    if all().any(|v| *v == Verification::Running) {
+    let is_running =
+        |v: &Verification| matches!(v, Verification::Running | Verification::Rechecking { .. });
+    if all().any(is_running) {
         "running".to_owned()
     } else if differences > 0 {
         counted(differences, "difference", "differences")

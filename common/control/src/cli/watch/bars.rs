@@ -122,9 +122,11 @@ fn bar(name: &str) -> ProgressBar {
 
 /// Whether rows of this collection are on their way, or are being compared.
 fn moves(collection: &CollectionStatus) -> bool {
-    use CollectionPhase::{Copying, Finishing, Verifying};
-    matches!(collection.phase, Copying | Finishing | Verifying)
-        || collection.verification == Verification::Running
+    use CollectionPhase::{Copying, Finishing, Following, Verifying};
+    matches!(
+        collection.phase,
+        Copying | Finishing | Following | Verifying
+    ) || collection.verification == Verification::Running
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ fn of_collection(before: Option<&CollectionStatus>, now: &CollectionStatus) -> V
     if before.is_none_or(|before| before.verification != now.verification) {
         let rows = units::counted(now.rows_verified, "row", "rows");
         match &now.verification {
-            Verification::NotRun | Verification::Running => {}
+            Verification::NotRun | Verification::Running | Verification::Rechecking { .. } => {}
             Verification::Clean => lines.push(format!("{}: equal, {rows} compared", now.target)),
             Verification::Mismatched { differences } => {
                 let differences = units::counted(*differences, "difference", "differences");

@@ -1,6 +1,6 @@
 //! How far a job is, in numbers that were counted, and how fast it goes, in numbers that were measured. Pure: no clock, no terminal.
 
-use model::{CollectionPhase, CollectionStatus, JobStatus, Phase, Verification};
+use model::{ChangesStatus, CollectionPhase, CollectionStatus, JobStatus, Phase, Verification};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,8 @@ pub(crate) enum Stage {
     Copy,
     /// Rows are compared.
     Verify,
+    /// Changes are applied as they come.
+    Follow,
 }
 
 /// How far something is in its stage.
@@ -22,6 +24,8 @@ pub(crate) struct Progress {
     pub(crate) rows_total: Option<u64>,
     /// Bytes copied; no matter of verification.
     pub(crate) bytes: u64,
+    /// How changes are followed, if they are.
+    pub(crate) changes: Option<ChangesStatus>,
 }
 
 impl Progress {
@@ -29,22 +33,27 @@ impl Progress {
     pub(crate) fn of_collection(collection: &CollectionStatus) -> Self {
         let verifies = collection.phase == CollectionPhase::Verifying
             || collection.verification == Verification::Running;
-        let stage = if verifies { Stage::Verify } else { Stage::Copy };
+        let stage = match collection.phase {
+            CollectionPhase::Following => Stage::Follow,
+            _ if verifies => Stage::Verify,
+            _ => Stage::Copy,
+        };
         Self::at(stage, collection)
     }
 
     /// Of the whole job: the sum over its collections, those that are left out apart.
     pub(crate) fn of_job(status: &JobStatus) -> Self {
-        let stage = if status.phase == Phase::Verifying {
-            Stage::Verify
-        } else {
-            Stage::Copy
+        let stage = match status.phase {
+            Phase::Verifying => Stage::Verify,
+            Phase::CatchingUp | Phase::Syncing | Phase::CuttingOver => Stage::Follow,
+            _ => Stage::Copy,
         };
         let start = Self {
             stage,
             rows: 0,
             rows_total: Some(0),
             bytes: 0,
+            changes: None,
         };
         let included = status
             .collections
@@ -57,6 +66,7 @@ impl Progress {
                 rows: sum.rows + part.rows,
                 rows_total: sum.rows_total.zip(part.rows_total).map(|(a, b)| a + b),
                 bytes: sum.bytes + part.bytes,
+                changes: together(sum.changes, part.changes),
             })
     }
 
@@ -64,14 +74,31 @@ impl Progress {
         let rows = match stage {
             Stage::Copy => collection.rows_copied,
             Stage::Verify => collection.rows_verified,
+            Stage::Follow => collection
+                .changes
+                .map_or(0, |changes| changes.upserts + changes.deletes),
         };
         Self {
             stage,
             rows,
-            rows_total: collection.rows_total,
+            rows_total: collection.rows_total.filter(|_| stage != Stage::Follow),
             bytes: collection.bytes_copied,
+            changes: collection.changes,
         }
     }
+}
+
+/// The changes of several collections: their sum, and the longest lag; none that is not measured for each.
+fn together(sum: Option<ChangesStatus>, part: Option<ChangesStatus>) -> Option<ChangesStatus> {
+    let (Some(sum), Some(part)) = (sum, part) else {
+        return sum.or(part);
+    };
+    Some(ChangesStatus {
+        lag_ms: sum.lag_ms.zip(part.lag_ms).map(|(a, b)| a.max(b)),
+        upserts: sum.upserts + part.upserts,
+        deletes: sum.deletes + part.deletes,
+        unproven: sum.unproven + part.unproven,
+    })
 }
 
 /// A measured speed.
@@ -147,6 +174,7 @@ mod tests {
             stage: Stage::Copy,
             rows,
             rows_total,
+            changes: None,
             bytes: rows * 100,
         }
     }

@@ -3,6 +3,7 @@
 use super::bars::Bars;
 use super::changes;
 use super::progress::{Meter, Progress, Stage};
+use crate::cli::render;
 use crate::cli::terminal::{Output, Terminal};
 use crate::cli::units;
 use model::JobStatus;
@@ -115,11 +116,30 @@ impl Lines {
     }
 }
 
+/// How changes are followed, in words.
+fn following(progress: &Progress, meter: &Meter) -> String {
+    let changes = progress.changes.unwrap_or_default();
+    let mut parts = vec![
+        format!("behind by {}", render::lag(&changes)),
+        units::counted(progress.rows, "change", "changes"),
+        format!(
+            "{} to be proven",
+            units::counted(changes.unproven, "row", "rows")
+        ),
+    ];
+    if let Some(rate) = meter.rate() {
+        let changes = units::count(rate.rows_per_second.round() as u64);
+        parts.push(format!("{changes} changes/s"));
+    }
+    parts.join(", ")
+}
+
 /// Progress in words: what is counted and what is measured, and nothing else.
 pub(super) fn describe(progress: &Progress, meter: &Meter) -> String {
     let verb = match progress.stage {
         Stage::Copy => "copied",
         Stage::Verify => "compared",
+        Stage::Follow => return following(progress, meter),
     };
     let rows = units::count(progress.rows);
     let mut parts = vec![match progress.rows_total {
@@ -163,6 +183,7 @@ mod tests {
             rows,
             rows_total,
             bytes: rows << 10,
+            changes: None,
         };
         meter.note(start, &at(0, None));
         assert_eq!(describe(&at(0, None), &meter), "copied 0 rows, 0 B");
@@ -178,12 +199,34 @@ mod tests {
     }
 
     #[test]
+    fn following_is_told_by_its_lag_and_what_is_not_proven() {
+        let changes = model::ChangesStatus {
+            lag_ms: Some(210),
+            upserts: 900,
+            deletes: 100,
+            unproven: 1,
+        };
+        let progress = Progress {
+            stage: Stage::Follow,
+            rows: 1_000,
+            rows_total: None,
+            bytes: 0,
+            changes: Some(changes),
+        };
+        assert_eq!(
+            describe(&progress, &Meter::default()),
+            "behind by 210 ms, 1,000 changes, 1 row to be proven"
+        );
+    }
+
+    #[test]
     fn comparing_is_told_without_bytes() {
         let progress = Progress {
             stage: Stage::Verify,
             rows: 5,
             rows_total: Some(9),
             bytes: 100,
+            changes: None,
         };
         assert_eq!(
             describe(&progress, &Meter::default()),

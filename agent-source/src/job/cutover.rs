@@ -1,0 +1,257 @@
+//! The end of a live job: when nobody writes to the source any more, the last changes are applied and proven, and the target takes the
+//! source's place.
+//!
+//! ```text
+//! conditions ─► the fence's tick T ─► every channel applied up to T ─► every touched row proven ─► journal ─► aliases, load state
+//!      └── unmet: refused      └────────────── too late, or a change after T: undone, the job follows on
+//! ```
+//! The journal's one write is the point of no return: before it a crash leaves a job that follows, after it one that is cut over.
+
+use super::{Job, StepError};
+use crate::agent::Agent;
+use crate::following::{Following, Proof};
+use crate::records::{CollectionRecord, JobRecord};
+use model::job::CutoverOptions;
+use model::{Class, CollectionPhase, Fault, JobName, Tick, codes};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// How often the source is asked for its clock.
+const CLOCK_EVERY: Duration = Duration::from_millis(500);
+
+/// A clock that was not read for so long is not known.
+const CLOCK_GOOD_FOR: Duration = Duration::from_secs(5);
+
+/// How long rows may wait to be proven, if the job is to cut over.
+const FRESH: Duration = Duration::from_secs(15);
+
+/// How often it is looked whether all is proven.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// An operator's word that the job is to cut over.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) options: CutoverOptions,
+    pub(crate) answer: oneshot::Sender<Result<(), Fault>>,
+}
+
+/// Orders to a running job.
+pub(crate) type Orders = Arc<tokio::sync::Mutex<mpsc::Receiver<Order>>>;
+
+/// What the collections of a job in one session share while they are followed.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    clock: Mutex<Option<(Tick, Instant)>>,
+    fence: Mutex<Option<Tick>>,
+    committed: watch::Sender<bool>,
+}
+
+impl Live {
+    /// The source's clock, as far as it is known.
+    pub(crate) fn source_clock(&self) -> Option<Tick> {
+        let (tick, read) = (*self.clock.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let since = read.elapsed();
+        let millis = u64::try_from(since.as_millis()).ok()?;
+        (since < CLOCK_GOOD_FOR).then(|| Tick::new(tick.number() + (millis << 18)))
+    }
+
+    /// The time of the source's clock since when nobody writes to it, while the job cuts over.
+    pub(crate) fn fenced_at(&self) -> Option<Tick> {
+        *self.fence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_fence(&self, tick: Option<Tick>) {
+        *self.fence.lock().unwrap_or_else(PoisonError::into_inner) = tick;
+    }
+
+    /// Waits until the journal says that the job has cut over.
+    ///
+    /// # Cancel safety
+    /// Waits only.
+    pub(crate) async fn wait_committed(&self) {
+        // The sender lives as long as this borrow: the wait can't fail.
+        let _ = self.committed.subscribe().wait_for(|done| *done).await;
+    }
+
+    /// Reads the source's clock again and again, for as long as it is polled.
+    pub(crate) async fn keep_clock(&self, agent: &Agent) {
+        loop {
+            if let Ok(Some(tick)) = agent.tick_now().await {
+                let read = Some((tick, Instant::now()));
+                *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = read;
+            }
+            tokio::time::sleep(CLOCK_EVERY).await;
+        }
+    }
+}
+
+impl Job {
+    /// Carries out orders to cut over, for as long as it is polled.
+    pub(super) async fn keep_orders(&self, record: &JobRecord, live: &Live) -> Result<(), StepError> {
+        let mut orders = self.orders.lock().await;
+        while let Some(Order { options, answer }) = orders.recv().await {
+            let outcome = self.cut_over(record, live, options).await;
+            live.set_fence(None);
+            if let Err(fault) = &outcome {
+                tracing::warn!(job = %self.name, code = fault.code, error = %fault, "no cutover");
+            }
+            // Who gave the order may be gone.
+            let _ = answer.send(outcome);
+        }
+        std::future::pending().await
+    }
+
+    async fn cut_over(
+        &self,
+        record: &JobRecord,
+        live: &Live,
+        options: CutoverOptions,
+    ) -> Result<(), Fault> {
+        let collections = self.agent.collections(&self.name)?;
+        let followed = self.followed(&collections, record, live, options)?;
+        if options.dry_run {
+            return Ok(());
+        }
+        let limit = Duration::from_millis(options.timeout_ms);
+        match tokio::time::timeout(limit, self.drain(live, &followed)).await {
+            Ok(drained) => drained?,
+            Err(_) => return Err(too_late(&self.name, limit)),
+        }
+        self.commit(record, collections, &followed).await?;
+        live.committed.send_replace(true);
+        Ok(())
+    }
+
+    /// The collections that are followed, if the job may cut over.
+    fn followed(
+        &self,
+        collections: &[CollectionRecord],
+        record: &JobRecord,
+        live: &Live,
+        options: CutoverOptions,
+    ) -> Result<Vec<Arc<Following>>, Fault> {
+        let mut unmet = Vec::new();
+        let mut followed = Vec::new();
+        for collection in collections {
+            let (name, index) = (&collection.plan.source.name, collection.plan.index);
+            let following = self.agent.followings.find(&record.spec.name, index);
+            match (collection.phase, following) {
+                (CollectionPhase::Skipped | CollectionPhase::Done, _) => {}
+                (CollectionPhase::Following, Some(following)) => {
+                    let found = conditions(&following, live, options);
+                    unmet.extend(found.into_iter().map(|text| format!("{name} {text}")));
+                    followed.push(following);
+                }
+                (phase, _) => unmet.push(format!("{name} is {phase}, and not followed yet")),
+            }
+        }
+        if unmet.is_empty() {
+            Ok(followed)
+        } else {
+            Err(not_ready(&self.name, &unmet))
+        }
+    }
+
+    /// Waits until the target is what the source was at the fence, and proven.
+    async fn drain(&self, live: &Live, followed: &[Arc<Following>]) -> Result<(), Fault> {
+        let fence = self.agent.tick_now().await?.ok_or_else(no_clock)?;
+        live.set_fence(Some(fence));
+        tracing::info!(job = %self.name, tick = %fence, "cutting over");
+        for following in followed {
+            following.wait_applied(fence).await;
+        }
+        for following in followed {
+            while following.proof() != Proof::NotWanted && following.unproven_for(Instant::now()).is_some() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            let differences = following.differences().len();
+            if differences > 0 {
+                let text = format!("{differences} differences were found");
+                return Err(not_ready(&self.name, &[text]));
+            }
+            if following.last_change() > fence {
+                return Err(not_fenced(&self.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The point of no return: from here on the journal has the collections cut over.
+    async fn commit(
+        &self,
+        record: &JobRecord,
+        mut collections: Vec<CollectionRecord>,
+        followed: &[Arc<Following>],
+    ) -> Result<(), Fault> {
+        for collection in &mut collections {
+            if collection.phase == CollectionPhase::Following {
+                collection.phase = CollectionPhase::Verifying;
+            }
+        }
+        let points = self.agent.journal.points();
+        points.pass("source.cutover.commit.before");
+        self.agent.put_prepared(record, &collections).await?;
+        points.pass("source.cutover.commit.after");
+        tracing::info!(job = %self.name, collections = followed.len(), "cut over");
+        Ok(())
+    }
+}
+
+/// What is missing for a collection to be cut over.
+fn conditions(following: &Following, live: &Live, options: CutoverOptions) -> Vec<String> {
+    let mut unmet = Vec::new();
+    match following.status(live.source_clock()).lag_ms {
+        None => unmet.push("has a lag that is not measured".to_owned()),
+        Some(lag) if lag > options.max_lag_ms => {
+            let most = options.max_lag_ms;
+            unmet.push(format!("is {lag} ms behind, and at most {most} ms are allowed"));
+        }
+        Some(_) => {}
+    }
+    match following.proof() {
+        Proof::NotBegun | Proof::Passing => unmet.push("has rows that were never compared".into()),
+        Proof::Passed | Proof::NotWanted => {}
+    }
+    let waits = following.unproven_for(Instant::now());
+    if let Some(waits) = waits.filter(|waits| *waits > FRESH) {
+        let seconds = waits.as_secs();
+        unmet.push(format!("has rows that changed {seconds} s ago and are not proven yet"));
+    }
+    let differences = following.differences().len();
+    if differences > 0 {
+        unmet.push(format!("differs from the target in {differences} places"));
+    }
+    unmet
+}
+
+fn not_ready(job: &JobName, unmet: &[String]) -> Fault {
+    let mut message = format!("job {job} can't cut over: ");
+    for (place, text) in unmet.iter().enumerate() {
+        let comma = if place == 0 { "" } else { "; " };
+        // Writing to a text never fails.
+        let _ = write!(message, "{comma}{text}");
+    }
+    let hint = "`job watch` shows when it can; nothing was changed, and the source may be written to";
+    Fault::new(codes::CUTOVER_NOT_READY, Class::Operator, message, hint)
+}
+
+fn too_late(job: &JobName, limit: Duration) -> Fault {
+    let message = format!("job {job} did not cut over within {} ms", limit.as_millis());
+    let hint = "the job follows on as before, and the source may be written to again; give --timeout more time, or look what \
+                the target waits for";
+    Fault::new(codes::CUTOVER_TIMEOUT, Class::Operator, message, hint)
+}
+
+fn not_fenced(job: &JobName) -> Fault {
+    let message = format!("job {job}: the source was written to after the cutover had begun");
+    let hint = "stop every writer of the source first; the job follows on as before";
+    Fault::new(codes::CUTOVER_NOT_FENCED, Class::Operator, message, hint)
+}
+
+fn no_clock() -> Fault {
+    let message = "the source does not tell its clock, so that no fence can be set";
+    let hint = "Milvus 2.2.13 or later is needed";
+    Fault::new(codes::CUTOVER_NOT_READY, Class::Permanent, message, hint)
+}

@@ -1,0 +1,204 @@
+//! Proving rows while changes flow: every row once, and each row that changes again after it has changed.
+//!
+//! A row that differs when it is compared says little: a change may be under way. So the row is read on the source, the changes up to
+//! then are applied, and it is compared with the target's. If it differs and no change of it was sent meanwhile, it does differ.
+
+use super::StepError;
+use super::collection::{CollectionRun, report_of, unexpected};
+use super::cutover::Live;
+use crate::following::{Following, Mark, Proof};
+use crate::reader::rows::MilvusRows;
+use futures::TryFutureExt;
+use milvus::proof;
+use model::job::Verify;
+use model::{Class, Fault, Key, RowHash, codes};
+use protocol::{Answer, Call};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How many rows are looked at again at once, and how many bytes their keys may have.
+const ROWS_AT_ONCE: usize = 2_000;
+const KEY_BYTES_AT_ONCE: usize = 512 << 10;
+
+/// Rows are proven only once the target is no further behind: before, most of them are going to change.
+const NEAR: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether the target is near.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Marks the verifications of followed collections among those of a job.
+const FOLLOWED_ROUND: u32 = 1 << 31;
+
+/// Rows of one partition that are looked at again.
+type Rows = Vec<(Key, Mark)>;
+
+impl CollectionRun<'_> {
+    /// Proves rows for as long as it is polled.
+    pub(super) async fn prove(&self, following: &Following, live: &Live) -> Result<(), StepError> {
+        if self.job.spec.verify == Verify::None {
+            following.enter(Proof::NotWanted);
+            return std::future::pending().await;
+        }
+        let (_, never) = tokio::try_join!(
+            self.compare_all(following, live),
+            self.compare_touched(following, live)
+        )?;
+        Ok(never)
+    }
+
+    /// Compares every row, and again whenever more rows have changed than are remembered.
+    async fn compare_all(&self, following: &Following, live: &Live) -> Result<(), StepError> {
+        let mut pass = 0;
+        loop {
+            let is_near = || {
+                let lag = following.status(live.source_clock()).lag_ms;
+                lag.is_some_and(|lag| u128::from(lag) <= NEAR.as_millis())
+            };
+            // A pass that an ended session left goes on.
+            let is_due = matches!(following.proof(), Proof::NotBegun | Proof::Passing);
+            if is_due && is_near() {
+                pass += u32::from(following.proof() == Proof::NotBegun);
+                following.enter(Proof::Passing);
+                let plan = self.record.plan.clone();
+                let units = self.agent.units_of(&plan.job, plan.index)?;
+                let epoch = u32::try_from(self.job.epoch.number()).unwrap_or(0) & 0x7f_ffff;
+                let call = Call::VerifyCollection {
+                    plan,
+                    units,
+                    round: FOLLOWED_ROUND | epoch << 8 | pass & 0xff,
+                    is_followed: true,
+                };
+                report_of(self.session.ask(call)).await?;
+                following.enter(Proof::Passed);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Looks at rows again that were touched.
+    async fn compare_touched(&self, following: &Following, live: &Live) -> Result<(), StepError> {
+        let rows = MilvusRows::new(self.agent, &self.record.plan.source, self.record.is_empty).await?;
+        loop {
+            following.wait_touched().await;
+            let mut partitions: BTreeMap<Option<String>, Rows> = BTreeMap::new();
+            let mut bytes = 0;
+            for (key, mark) in following.oldest_touched(ROWS_AT_ONCE) {
+                bytes += key.size_bytes();
+                if bytes > KEY_BYTES_AT_ONCE && !partitions.is_empty() {
+                    break;
+                }
+                partitions.entry(mark.partition.clone()).or_default().push((key, mark));
+            }
+            for (partition, touched) in partitions {
+                self.compare_some(following, live, &rows, partition, touched).await?;
+            }
+        }
+    }
+
+    async fn compare_some(
+        &self,
+        following: &Following,
+        live: &Live,
+        rows: &MilvusRows<'_>,
+        partition: Option<String>,
+        touched: Rows,
+    ) -> Result<(), StepError> {
+        let keys: Vec<Key> = touched.iter().map(|(key, _)| key.clone()).collect();
+        let theirs = self.hashes(rows, partition.as_deref(), &keys, live).await?;
+        self.wait_applied_now(following, live).await?;
+        let call = Call::CompareKeys {
+            job: self.record.plan.job.clone(),
+            index: self.record.plan.index,
+            partition: partition.clone(),
+            rows: theirs,
+        };
+        let differing = match self.session.ask(call).await? {
+            Answer::Differing(keys) => keys.into_iter().collect::<BTreeSet<_>>(),
+            other => return Err(unexpected(&other)),
+        };
+        let settled = following.settle(touched);
+        let differing: Vec<Key> = settled
+            .into_iter()
+            .map(|(key, _)| key)
+            .filter(|key| differing.contains(key))
+            .collect();
+        if !differing.is_empty() {
+            self.explain(following, live, rows, partition, differing).await?;
+        }
+        Ok(())
+    }
+
+    /// The hash of each row as the source has it.
+    async fn hashes(
+        &self,
+        rows: &MilvusRows<'_>,
+        partition: Option<&str>,
+        keys: &[Key],
+        live: &Live,
+    ) -> Result<Vec<(Key, Option<RowHash>)>, StepError> {
+        let _held = self.agent.hold_batch().await;
+        let mut found = BTreeMap::new();
+        for part in rows.read_keys(partition, keys, live.fenced_at()).await? {
+            let hashes = proof::row_hashes(&part, rows.primary_name(), true);
+            found.extend(hashes.map_err(|error| malformed(&error))?);
+        }
+        let hash = |key: &Key| (key.clone(), found.get(key).copied());
+        Ok(keys.iter().map(hash).collect())
+    }
+
+    /// Waits until every change is applied that the source may have shown by now. Nothing changes any more once writes are fenced.
+    async fn wait_applied_now(&self, following: &Following, live: &Live) -> Result<(), StepError> {
+        if live.fenced_at().is_none()
+            && let Some(now) = self.agent.tick_now().await?
+        {
+            following.wait_applied(now).await;
+        }
+        Ok(())
+    }
+
+    /// Names the fields in which rows differ.
+    async fn explain(
+        &self,
+        following: &Following,
+        live: &Live,
+        rows: &MilvusRows<'_>,
+        partition: Option<String>,
+        keys: Vec<Key>,
+    ) -> Result<(), StepError> {
+        let wanted: BTreeSet<Key> = keys.iter().cloned().collect();
+        let mut found = BTreeMap::new();
+        for part in rows
+            .read_keys(partition.as_deref(), &keys, live.fenced_at())
+            .await?
+        {
+            let fields = proof::field_hashes(&part, rows.primary_name(), &wanted);
+            found.extend(fields.map_err(|error| malformed(&error))?);
+        }
+        let call = Call::ExplainKeys {
+            job: self.record.plan.job.clone(),
+            index: self.record.plan.index,
+            partition,
+            rows: keys
+                .into_iter()
+                .map(|key| {
+                    let fields = found.remove(&key);
+                    (key, fields)
+                })
+                .collect(),
+        };
+        match self.session.ask(call).map_err(StepError::from).await? {
+            Answer::Differences(differences) => {
+                let name = &self.record.plan.source.name;
+                tracing::error!(collection = %name, rows = differences.len(), "rows differ");
+                following.handle_differences(differences);
+                Ok(())
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+fn malformed(error: &milvus::ColumnError) -> Fault {
+    let hint = "report this as a defect of Passage, with Milvus's version";
+    Fault::new(codes::MILVUS_ANSWER, Class::Permanent, error.to_string(), hint)
+}

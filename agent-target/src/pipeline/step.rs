@@ -1,0 +1,164 @@
+//! Steps as they arrive: their parts are applied one after the other, and the last makes the step durable.
+
+use super::{Pipeline, Session, Undelivered};
+use crate::followings::Gate;
+use crate::writer::rows::{Outcome, RowWriter};
+use model::{Batch, Position};
+use protocol::{Confirm, Place, StepName, Verb, Whole};
+use runtime::backoff::Backoff;
+use runtime::telemetry::metric_names::{WRITER_CHANGES, WRITER_STEP};
+use std::time::Instant;
+use tokio::sync::oneshot;
+
+/// A step of which more parts will come on this lane.
+#[derive(Debug)]
+pub(super) struct ArrivingStep {
+    name: StepName,
+    before: oneshot::Receiver<Applying>,
+}
+
+/// A step that is being applied. Handed from part to part; when it is dropped the step has ended, and what was done of it is done
+/// again with its next run.
+#[derive(Debug)]
+pub(super) struct Applying {
+    gate: Gate,
+    has_changes: bool,
+    begun: Instant,
+}
+
+/// A part's place in the chain of its step's parts.
+#[derive(Debug)]
+pub(super) struct StepPart {
+    name: StepName,
+    verb: Verb,
+    reached: Vec<Position>,
+    before: Option<oneshot::Receiver<Applying>>,
+    after: Option<oneshot::Sender<Applying>>,
+}
+
+impl Pipeline {
+    /// Chains a part of a step to the one before it; `None` when that never came.
+    pub(super) fn chain(&mut self, place: &Place) -> Option<StepPart> {
+        let Whole::Step {
+            name,
+            verb,
+            reached,
+        } = place.whole.clone()
+        else {
+            return None;
+        };
+        let arriving = self
+            .arriving_step
+            .take()
+            .filter(|arriving| arriving.name == name);
+        let before = match (place.part, arriving) {
+            (0, _) => None,
+            (_, arriving) => Some(arriving?.before),
+        };
+        let after = (!place.is_last_part).then(|| {
+            let (after, before) = oneshot::channel();
+            let name = name.clone();
+            self.arriving_step = Some(ArrivingStep { name, before });
+            after
+        });
+        Some(StepPart {
+            name,
+            verb,
+            reached,
+            before,
+            after,
+        })
+    }
+}
+
+impl Session {
+    /// Applies a part once those before it are. Gives what is to be confirmed when it was the last.
+    pub(super) async fn apply(
+        &self,
+        mut part: StepPart,
+        place: &Place,
+        rows: Batch,
+    ) -> Result<Option<Confirm>, Undelivered> {
+        let applying = match part.before.take() {
+            Some(before) => before.await.ok(),
+            None => self
+                .agent
+                .followings
+                .enter(&part.name)
+                .await
+                .map(|gate| Applying {
+                    gate,
+                    has_changes: false,
+                    begun: Instant::now(),
+                }),
+        };
+        let Some(mut applying) = applying else {
+            return Ok(None);
+        };
+        let is_change = rows.rows > 0 || part.verb != Verb::Upsert;
+        if is_change {
+            self.apply_rows(&part, place, &rows).await?;
+            applying.has_changes = true;
+        }
+        if let Some(after) = part.after.take() {
+            // Nobody takes it up when the session is over.
+            let _ = after.send(applying);
+            return Ok(None);
+        }
+        let mut gate = applying.gate;
+        let noted = self
+            .agent
+            .followings
+            .applied(&mut gate, &part.name, &part.reached, applying.has_changes)
+            .await;
+        noted.map_err(model::Fault::from)?;
+        metrics::histogram!(WRITER_STEP).record(applying.begun.elapsed());
+        Ok(Some(Confirm::Step(part.name)))
+    }
+
+    /// Applies until Milvus has acknowledged: once and twice are the same.
+    async fn apply_rows(
+        &self,
+        part: &StepPart,
+        place: &Place,
+        rows: &Batch,
+    ) -> Result<(), Undelivered> {
+        let writer: std::sync::Arc<RowWriter> =
+            self.writer(&part.name.job, part.name.collection)?;
+        let mut backoff = Backoff::new(super::RETRY.0, super::RETRY.1);
+        let mut waited = false;
+        loop {
+            if self.over.is_cancelled() {
+                return Err(Undelivered::SessionOver);
+            }
+            self.agent.journal.points().pass("target.step.apply.before");
+            let outcome = writer
+                .apply(part.verb, place.partition.as_deref(), rows)
+                .await;
+            self.agent.journal.points().pass("target.step.apply.after");
+            match outcome {
+                Ok(()) => {
+                    metrics::counter!(WRITER_CHANGES, "verb" => name_of(part.verb))
+                        .increment(u64::from(rows.rows.max(1)));
+                    if waited {
+                        self.goes_on(&part.name.job).await;
+                    }
+                    return Ok(());
+                }
+                Err(Outcome::Unknown(fault) | Outcome::Refused(fault)) => {
+                    self.wait(&part.name.job, fault, &mut backoff).await?;
+                }
+            }
+            waited = true;
+        }
+    }
+}
+
+fn name_of(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Delete => "delete",
+        Verb::Upsert => "upsert",
+        Verb::CreatePartition => "create_partition",
+        Verb::DropPartition => "drop_partition",
+    }
+}
