@@ -23,6 +23,7 @@ mod endpoint;
 pub mod error;
 pub mod expression;
 mod load;
+pub mod log;
 pub mod mutate;
 mod nulls;
 mod parts;
