@@ -25,6 +25,16 @@ pub mod milvus {
         include!(concat!(env!("OUT_DIR"), "/milvus.proto.schema.rs"));
     }
 
+    /// The messages of the log.
+    #[allow(
+        missing_docs,
+        clippy::all,
+        reason = "generated code: the .proto files are its documentation"
+    )]
+    pub mod msg {
+        include!(concat!(env!("OUT_DIR"), "/milvus.proto.msg.rs"));
+    }
+
     /// The calls, and their requests and answers.
     #[allow(
         missing_docs,

@@ -8,6 +8,7 @@
 
 mod build;
 mod cells;
+pub(crate) mod field_data;
 pub(crate) mod layout;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -24,6 +24,7 @@ pub mod error;
 pub mod expression;
 pub mod gather;
 mod load;
+pub mod log;
 pub mod mutate;
 mod nulls;
 mod parts;

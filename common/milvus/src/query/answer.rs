@@ -3,11 +3,11 @@
 use super::RangeRead;
 use crate::MilvusError;
 use crate::call::Call;
+use crate::columns::field_data::column;
 use crate::columns::layout::Layout;
 use crate::error::classify;
-use bytes::Bytes;
+use model::Batch;
 use model::schema::DYNAMIC_FIELD;
-use model::{Batch, Column, DataType, Payload};
 use proto::milvus::schema::FieldData;
 use proto::milvus::schema::field_data::Field as Member;
 use proto::milvus::service::QueryResults;
@@ -73,28 +73,6 @@ fn is_named(data: &FieldData, name: &str) -> bool {
     }
 }
 
-fn column(data: FieldData, name: &str) -> Column {
-    let payload = match data.field {
-        Some(Member::Scalars(bytes)) => Payload::Scalars(bytes),
-        Some(Member::Vectors(bytes)) => Payload::Vectors(bytes),
-        Some(Member::StructArrays(bytes)) => Payload::Structs(bytes),
-        None => Payload::Absent,
-    };
-    let has_nulls = data.valid_data.contains(&0);
-    Column {
-        name: name.to_owned(),
-        field_id: data.field_id,
-        data_type: DataType::new(data.r#type),
-        is_dynamic: name == DYNAMIC_FIELD,
-        valid: if has_nulls {
-            data.valid_data
-        } else {
-            Bytes::new()
-        },
-        payload,
-    }
-}
-
 /// The number of rows is that of the primary keys, which are never null.
 fn rows_of(call: Call<'_>, primary: &FieldData) -> Result<u32, MilvusError> {
     let Some(Member::Scalars(bytes)) = &primary.field else {
@@ -110,7 +88,7 @@ fn rows_of(call: Call<'_>, primary: &FieldData) -> Result<u32, MilvusError> {
 mod tests {
     use super::*;
     use crate::columns::samples;
-    use model::{Field, KeyRange, Schema};
+    use model::{Column, Field, KeyRange, Payload, Schema};
 
     fn field_data(column: &Column) -> FieldData {
         let Payload::Scalars(bytes) = column.payload.clone() else {
