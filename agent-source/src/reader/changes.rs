@@ -2,6 +2,8 @@
 //!
 //! Nothing of Milvus's own is touched: no consumer group, no offset, no message.
 
+pub(crate) mod rocksmq;
+
 use bytes::Bytes;
 use model::{Fault, Offset};
 use std::future::Future;
