@@ -166,11 +166,7 @@ impl Jobs for Operator {
         Ok(status)
     }
 
-    async fn cut_over(
-        &self,
-        name: &JobName,
-        options: CutoverOptions,
-    ) -> Result<JobStatus, Fault> {
+    async fn cut_over(&self, name: &JobName, options: CutoverOptions) -> Result<JobStatus, Fault> {
         let mut watch = self.watch(name)?;
         let phase = watch.borrow().phase;
         let running = self.0.running().get(name).cloned();

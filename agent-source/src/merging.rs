@@ -96,7 +96,11 @@ impl Merging {
                 for key in &keys {
                     self.section.last.insert(key.clone(), None);
                 }
-                self.section.deleted.entry(partition).or_default().extend(keys);
+                self.section
+                    .deleted
+                    .entry(partition)
+                    .or_default()
+                    .extend(keys);
             }
             ChangeKind::CreatePartition { partition } => {
                 self.end_section(Some((Verb::CreatePartition, partition)))?;

@@ -2,8 +2,8 @@
 
 use model::report::CollectionReport;
 use model::{
-    CollectionIndex, CollectionPhase, Epoch, Fault, Finding, JobName, JobSpec, Phase, Position, Unit,
-    UnitId,
+    CollectionIndex, CollectionPhase, Epoch, Fault, Finding, JobName, JobSpec, Phase, Position,
+    Unit, UnitId,
 };
 use protocol::call::CollectionPlan;
 use runtime::journal::{RecordKey, Table};

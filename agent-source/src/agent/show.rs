@@ -6,7 +6,8 @@ use crate::job::StepError;
 use crate::records::{CollectionRecord, JobRecord};
 use model::report::CollectionReport;
 use model::{
-    ChangesStatus, CollectionPhase, CollectionStatus, Fault, JobName, JobStatus, Phase, Verification, VerifyReport,
+    ChangesStatus, CollectionPhase, CollectionStatus, Fault, JobName, JobStatus, Phase,
+    Verification, VerifyReport,
 };
 use protocol::call::CollectionPlan;
 use runtime::journal::JournalError;

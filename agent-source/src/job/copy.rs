@@ -12,8 +12,8 @@ use crate::reader::rows::MilvusRows;
 use crate::records::{UNITS, unit_key};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use model::{BatchIndex, Fault, Unit, UnitProgress};
-use protocol::{BatchName, Whole};
 use protocol::call::Durable;
+use protocol::{BatchName, Whole};
 use runtime::journal::Writes;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -138,7 +138,10 @@ impl CollectionRun<'_> {
                 rows,
             };
             let portions = answers.into_iter().map(portion).collect();
-            self.session.outbox.send(Parcel { portions, permit }).await?;
+            self.session
+                .outbox
+                .send(Parcel { portions, permit })
+                .await?;
         }
         Ok(())
     }

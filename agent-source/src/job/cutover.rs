@@ -89,7 +89,11 @@ impl Live {
 
 impl Job {
     /// Carries out orders to cut over, for as long as it is polled.
-    pub(super) async fn keep_orders(&self, record: &JobRecord, live: &Live) -> Result<(), StepError> {
+    pub(super) async fn keep_orders(
+        &self,
+        record: &JobRecord,
+        live: &Live,
+    ) -> Result<(), StepError> {
         let mut orders = self.orders.lock().await;
         while let Some(Order { options, answer }) = orders.recv().await {
             let outcome = self.cut_over(record, live, options).await;
@@ -163,7 +167,9 @@ impl Job {
             following.wait_applied(fence).await;
         }
         for following in followed {
-            while following.proof() != Proof::NotWanted && following.unproven_for(Instant::now()).is_some() {
+            while following.proof() != Proof::NotWanted
+                && following.unproven_for(Instant::now()).is_some()
+            {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             let differences = following.differences().len();
@@ -206,7 +212,9 @@ fn conditions(following: &Following, live: &Live, options: CutoverOptions) -> Ve
         None => unmet.push("has a lag that is not measured".to_owned()),
         Some(lag) if lag > options.max_lag_ms => {
             let most = options.max_lag_ms;
-            unmet.push(format!("is {lag} ms behind, and at most {most} ms are allowed"));
+            unmet.push(format!(
+                "is {lag} ms behind, and at most {most} ms are allowed"
+            ));
         }
         Some(_) => {}
     }
@@ -217,7 +225,9 @@ fn conditions(following: &Following, live: &Live, options: CutoverOptions) -> Ve
     let waits = following.unproven_for(Instant::now());
     if let Some(waits) = waits.filter(|waits| *waits > FRESH) {
         let seconds = waits.as_secs();
-        unmet.push(format!("has rows that changed {seconds} s ago and are not proven yet"));
+        unmet.push(format!(
+            "has rows that changed {seconds} s ago and are not proven yet"
+        ));
     }
     let differences = following.differences().len();
     if differences > 0 {
@@ -233,7 +243,8 @@ fn not_ready(job: &JobName, unmet: &[String]) -> Fault {
         // Writing to a text never fails.
         let _ = write!(message, "{comma}{text}");
     }
-    let hint = "`job watch` shows when it can; nothing was changed, and the source may be written to";
+    let hint =
+        "`job watch` shows when it can; nothing was changed, and the source may be written to";
     Fault::new(codes::CUTOVER_NOT_READY, Class::Operator, message, hint)
 }
 

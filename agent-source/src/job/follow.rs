@@ -95,9 +95,15 @@ impl CollectionRun<'_> {
         }
         self.describe_again().await?;
         self.record.start = start;
-        self.agent.journal.points().pass("source.collection.start.before");
+        self.agent
+            .journal
+            .points()
+            .pass("source.collection.start.before");
         self.agent.put_collection(&self.record).await?;
-        self.agent.journal.points().pass("source.collection.start.after");
+        self.agent
+            .journal
+            .points()
+            .pass("source.collection.start.after");
         Ok(())
     }
 }
@@ -126,7 +132,9 @@ impl Gathered {
                 return Err(dropped());
             }
             following.handle_change(change.tick);
-            self.merging.take(change).map_err(|error| malformed(&error))?;
+            self.merging
+                .take(change)
+                .map_err(|error| malformed(&error))?;
         }
         self.reached = Some((advance.reached, advance.tick));
         Ok(())

@@ -77,7 +77,8 @@ impl CollectionRun<'_> {
 
     /// Looks at rows again that were touched.
     async fn compare_touched(&self, following: &Following, live: &Live) -> Result<(), StepError> {
-        let rows = MilvusRows::new(self.agent, &self.record.plan.source, self.record.is_empty).await?;
+        let rows =
+            MilvusRows::new(self.agent, &self.record.plan.source, self.record.is_empty).await?;
         loop {
             following.wait_touched().await;
             let mut partitions: BTreeMap<Option<String>, Rows> = BTreeMap::new();
@@ -87,10 +88,14 @@ impl CollectionRun<'_> {
                 if bytes > KEY_BYTES_AT_ONCE && !partitions.is_empty() {
                     break;
                 }
-                partitions.entry(mark.partition.clone()).or_default().push((key, mark));
+                partitions
+                    .entry(mark.partition.clone())
+                    .or_default()
+                    .push((key, mark));
             }
             for (partition, touched) in partitions {
-                self.compare_some(following, live, &rows, partition, touched).await?;
+                self.compare_some(following, live, &rows, partition, touched)
+                    .await?;
             }
         }
     }
@@ -123,7 +128,8 @@ impl CollectionRun<'_> {
             .filter(|key| differing.contains(key))
             .collect();
         if !differing.is_empty() {
-            self.explain(following, live, rows, partition, differing).await?;
+            self.explain(following, live, rows, partition, differing)
+                .await?;
         }
         Ok(())
     }
@@ -200,5 +206,10 @@ impl CollectionRun<'_> {
 
 fn malformed(error: &milvus::ColumnError) -> Fault {
     let hint = "report this as a defect of Passage, with Milvus's version";
-    Fault::new(codes::MILVUS_ANSWER, Class::Permanent, error.to_string(), hint)
+    Fault::new(
+        codes::MILVUS_ANSWER,
+        Class::Permanent,
+        error.to_string(),
+        hint,
+    )
 }

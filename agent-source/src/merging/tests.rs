@@ -54,7 +54,10 @@ fn read(batch: &Batch) -> Vec<(i64, Option<i64>)> {
     };
     let values = batch.column("value").map(|_| numbers("value"));
     let value = |row: usize| values.as_ref().map(|values| values[row]);
-    (0..).zip(numbers("pk")).map(|(row, key)| (key, value(row))).collect()
+    (0..)
+        .zip(numbers("pk"))
+        .map(|(row, key)| (key, value(row)))
+        .collect()
 }
 
 fn insert(partition: &str, values: &[(i64, i64)]) -> ChangeKind {
@@ -188,7 +191,10 @@ fn rows_are_not_sent_into_a_partition_that_is_dropped_behind_them() {
     let drop = ChangeKind::DropPartition {
         partition: "p".into(),
     };
-    let merged = merged(true, vec![insert("p", &[(1, 1)]), insert("q", &[(2, 2)]), drop]);
+    let merged = merged(
+        true,
+        vec![insert("p", &[(1, 1)]), insert("q", &[(2, 2)]), drop],
+    );
     let verbs: Vec<_> = merged
         .portions
         .iter()

@@ -29,7 +29,12 @@ pub(super) async fn check(
     for channel in &source.channels {
         if let Err(fault) = log.end_of(channel).await {
             let text = format!("its log can't be read: {} ({})", fault.message, fault.hint);
-            findings.push(Finding::new(Severity::Blocked, &fault.code, &source.name, text));
+            findings.push(Finding::new(
+                Severity::Blocked,
+                &fault.code,
+                &source.name,
+                text,
+            ));
         }
     }
     if is_empty {

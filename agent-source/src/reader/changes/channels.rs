@@ -52,12 +52,7 @@ impl<'a> Channels<'a> {
     pub(crate) fn new(log: &'a Log, collection: i64, positions: &[Position]) -> Self {
         let waiting = positions.iter().map(|position| Waiting {
             channel: position.channel.clone(),
-            tail: Some(Tail::new(
-                log,
-                collection,
-                position.clone(),
-                RELEASE_BYTES,
-            )),
+            tail: Some(Tail::new(log, collection, position.clone(), RELEASE_BYTES)),
             changes: VecDeque::new(),
             bytes: 0,
             places: VecDeque::new(),
