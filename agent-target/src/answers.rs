@@ -6,6 +6,7 @@ use crate::verifier::{self, Units};
 use crate::writer::{mapping, schema};
 use channel::conversation::Caller;
 use futures::FutureExt;
+use model::job::Mode;
 use model::{Class, CollectionIndex, Fault, Incarnation, JobName, JobSpec, Phase, Position, codes};
 use protocol::call::{CollectionPlan, Durable};
 use protocol::claim::{self, Claim};
@@ -212,6 +213,10 @@ impl Session {
         record.expected = mapping::map(self.agent.milvus.capabilities(), &spec, &plan).expected;
         record.plan = plan;
         if record.step < Step::Sealed && verifier::may_seal(&record) {
+            if spec.mode == Mode::Live {
+                // The log does not tell of partitions that no row was ever in.
+                schema::create_partitions(&self.agent.milvus, &record.expected).await?;
+            }
             schema::seal(&self.agent.milvus, &record).await?;
             self.step(&mut record, Step::Sealed).await?;
         }

@@ -2,6 +2,7 @@
 //!
 //! The writer knows nothing of the link; batches reach it through [`crate::pipeline`].
 
+mod changes;
 pub(crate) mod mapping;
 pub(crate) mod pace;
 pub(crate) mod rows;

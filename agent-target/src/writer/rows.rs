@@ -1,10 +1,9 @@
-//! Rows as inserts, upserts and deletes.
+//! Rows as inserts and upserts.
 
 use crate::records::CollectionRecord;
 use crate::writer::mapping;
-use milvus::{Kind, MilvusError, Rows};
-use model::{Batch, Class, CollectionName, Fault, Field, JobSpec, codes};
-use protocol::Verb;
+use milvus::{MilvusError, Rows};
+use model::{Batch, CollectionName, Fault, Field, JobSpec};
 use protocol::ledger::Write;
 use runtime::telemetry::metric_names::WRITER_WRITE;
 use std::time::Instant;
@@ -12,9 +11,9 @@ use std::time::Instant;
 /// Writes the rows of one collection.
 #[derive(Debug)]
 pub(crate) struct RowWriter {
-    milvus: milvus::Client,
-    target: CollectionName,
-    primary: Option<Field>,
+    pub(super) milvus: milvus::Client,
+    pub(super) target: CollectionName,
+    pub(super) primary: Option<Field>,
     omit: Vec<String>,
     /// Columns whose null flags are sent even where nothing is null.
     flagged: Vec<String>,
@@ -59,13 +58,7 @@ impl RowWriter {
         write: Write,
     ) -> Result<(), Outcome> {
         let begun = Instant::now();
-        let rows = Rows {
-            collection: &self.target.collection,
-            partition,
-            batch,
-            omit: &self.omit,
-            flagged: &self.flagged,
-        };
+        let rows = self.rows(partition, batch);
         let is_new = write == Write::Insert && !self.is_appended;
         let written = match &self.primary {
             _ if batch.rows == 0 => return Ok(()),
@@ -84,66 +77,18 @@ impl RowWriter {
         }
     }
 
-    /// Applies changes; Milvus has acknowledged them all when this succeeds. Done twice, it is as if done once.
-    ///
-    /// # Cancel safety
-    /// When dropped, the outcome is unknown.
-    pub(crate) async fn apply(
-        &self,
-        verb: Verb,
-        partition: Option<&str>,
-        batch: &Batch,
-    ) -> Result<(), Outcome> {
-        let named = partition.unwrap_or_default();
-        match verb {
-            Verb::Upsert => self.write(partition, batch, Write::Upsert).await,
-            Verb::Delete => self.delete(partition, batch).await,
-            Verb::CreatePartition => self.create_partition(named).await,
-            Verb::DropPartition => self.drop_partition(named).await,
+    /// Rows as a request wants them.
+    pub(super) fn rows<'r>(&'r self, partition: Option<&'r str>, batch: &'r Batch) -> Rows<'r> {
+        Rows {
+            collection: &self.target.collection,
+            partition,
+            batch,
+            omit: &self.omit,
+            flagged: &self.flagged,
         }
     }
 
-    async fn delete(&self, partition: Option<&str>, batch: &Batch) -> Result<(), Outcome> {
-        let Some(primary) = &self.primary else {
-            return Ok(());
-        };
-        let keys = milvus::keys(batch, &primary.name).map_err(|error| {
-            let hint = "install the same release of Passage on both sides";
-            let message = format!("collection {}: {error}", self.target);
-            let fault = Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, message, hint);
-            Outcome::Refused(fault)
-        })?;
-        let collection = &self.target.collection;
-        let deleted = self
-            .milvus
-            .delete(collection, partition, primary, &keys)
-            .await;
-        deleted.map(|_| ()).map_err(|error| self.outcome(error))
-    }
-
-    async fn create_partition(&self, partition: &str) -> Result<(), Outcome> {
-        let made = self
-            .milvus
-            .create_partition(&self.target.collection, partition)
-            .await;
-        match made {
-            Err(error) if error.kind() != Kind::AlreadyExists => Err(self.outcome(error)),
-            _ => Ok(()),
-        }
-    }
-
-    async fn drop_partition(&self, partition: &str) -> Result<(), Outcome> {
-        let collection = &self.target.collection;
-        // A partition that is loaded can't be dropped; of one that is gone nothing is left to do.
-        let released = self.milvus.release_partition(collection, partition).await;
-        if let Err(error) = released {
-            tracing::debug!(%error, partition, "a partition is not released");
-        }
-        let dropped = self.milvus.drop_partition(collection, partition).await;
-        dropped.map_err(|error| self.outcome(error))
-    }
-
-    fn outcome(&self, error: MilvusError) -> Outcome {
+    pub(super) fn outcome(&self, error: MilvusError) -> Outcome {
         let is_unknown = error.is_outcome_unknown();
         let fault = Fault::from(error);
         if is_unknown {

@@ -153,19 +153,25 @@ pub(crate) async fn create(milvus: &Client, record: &CollectionRecord) -> Result
             )?;
         }
     }
-    if !wanted.schema.has_partition_key() {
-        let there = inside.list_partitions(&wanted.name.collection).await?;
-        for partition in wanted
-            .partitions
-            .iter()
-            .filter(|name| *name != DEFAULT_PARTITION && !there.contains(name))
-        {
-            found(
-                inside
-                    .create_partition(&wanted.name.collection, partition)
-                    .await,
-            )?;
-        }
+    create_partitions(milvus, wanted).await
+}
+
+/// Creates the partitions that are not there, where they are addressed by name.
+pub(crate) async fn create_partitions(
+    milvus: &Client,
+    wanted: &CollectionSpec,
+) -> Result<(), Fault> {
+    if wanted.schema.has_partition_key() {
+        return Ok(());
+    }
+    let (inside, collection) = (
+        milvus.in_database(&wanted.name.database),
+        &wanted.name.collection,
+    );
+    let there = inside.list_partitions(collection).await?;
+    let is_missing = |name: &&String| *name != DEFAULT_PARTITION && !there.contains(name);
+    for partition in wanted.partitions.iter().filter(is_missing) {
+        found(inside.create_partition(collection, partition).await)?;
     }
     Ok(())
 }
