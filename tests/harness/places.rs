@@ -19,6 +19,12 @@ pub fn testbed_home() -> PathBuf {
         .map_or_else(|| repository().join("target/testbed"), PathBuf::from)
 }
 
+/// The RocksDB library that comes with the real server 2.3.5; 2.2.16 has its own built in.
+#[must_use]
+pub fn rocksdb_library() -> PathBuf {
+    testbed_home().join("milvus-2.3.5/bin/librocksdb.so.6")
+}
+
 /// A program that cargo built beside this test program.
 ///
 /// # Errors

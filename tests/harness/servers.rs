@@ -130,6 +130,12 @@ impl Server {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// The folder that a real server keeps its log in.
+    #[must_use]
+    pub fn rocksmq(&self) -> PathBuf {
+        self.folder.join("rocksmq")
+    }
+
     /// Kills it with SIGKILL.
     ///
     /// # Errors
