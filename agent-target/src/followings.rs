@@ -10,6 +10,7 @@ use model::{CollectionIndex, JobName, Position};
 use protocol::StepName;
 use runtime::journal::{Journal, JournalError, Writes};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedMutexGuard;
@@ -21,7 +22,14 @@ const NOTE_IDLE_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Followings {
     journal: Arc<dyn Journal>,
-    gates: Mutex<HashMap<(JobName, CollectionIndex), Arc<tokio::sync::Mutex<Following>>>>,
+    entries: Mutex<HashMap<(JobName, CollectionIndex), Arc<Entry>>>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    gate: Arc<tokio::sync::Mutex<Following>>,
+    /// A time of the target's clock by which every applied change was made; 0 where it is not known.
+    seen: AtomicU64,
 }
 
 /// One of them. Whoever holds it is the only one who applies its changes.
@@ -43,13 +51,25 @@ impl Followings {
     pub(crate) fn new(journal: Arc<dyn Journal>) -> Self {
         Self {
             journal,
-            gates: Mutex::default(),
+            entries: Mutex::default(),
         }
     }
 
-    fn gate(&self, job: &JobName, index: CollectionIndex) -> Arc<tokio::sync::Mutex<Following>> {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        gates.entry((job.clone(), index)).or_default().clone()
+    fn entry(&self, job: &JobName, index: CollectionIndex) -> Arc<Entry> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.entry((job.clone(), index)).or_default().clone()
+    }
+
+    /// A time of the target's clock by which every applied change was made; `None` where it is not known.
+    pub(crate) fn seen(&self, job: &JobName, index: CollectionIndex) -> Option<u64> {
+        let seen = self.entry(job, index).seen.load(Ordering::Acquire);
+        (seen > 0).then_some(seen)
+    }
+
+    /// Every applied change was made by this time; `None` from when changes are about to be applied until that is known again.
+    pub(crate) fn see(&self, name: &StepName, time: Option<u64>) {
+        let entry = self.entry(&name.job, name.collection);
+        entry.seen.store(time.unwrap_or(0), Ordering::Release);
     }
 
     /// Begins another run, once a step that is being applied has ended: its number, and how far the log is applied. The first run of
@@ -60,7 +80,7 @@ impl Followings {
         index: CollectionIndex,
         start: Vec<Position>,
     ) -> Result<(u64, Vec<Position>), JournalError> {
-        let mut following = self.gate(job, index).lock_owned().await;
+        let mut following = self.entry(job, index).gate.clone().lock_owned().await;
         let key = collection_key(job, index);
         let known = self.journal.view()?.find(FOLLOWED, &key)?;
         let followed = match known {
@@ -81,7 +101,8 @@ impl Followings {
 
     /// Waits for the step before to end. `None` when this step is not the next one of the present run.
     pub(crate) async fn enter(&self, name: &StepName) -> Option<Gate> {
-        let following = self.gate(&name.job, name.collection).lock_owned().await;
+        let entry = self.entry(&name.job, name.collection);
+        let following = entry.gate.clone().lock_owned().await;
         let is_next = following.run == name.run && following.number + 1 == name.number;
         is_next.then_some(following)
     }

@@ -93,10 +93,10 @@ impl CollectionRun<'_> {
                     .or_default()
                     .push((key, mark));
             }
-            for (partition, touched) in partitions {
+            let compare = |(partition, touched)| {
                 self.compare_some(following, live, &rows, partition, touched)
-                    .await?;
-            }
+            };
+            futures::future::try_join_all(partitions.into_iter().map(compare)).await?;
         }
     }
 

@@ -97,6 +97,7 @@ impl Session {
         };
         let is_change = rows.rows > 0 || part.verb != Verb::Upsert;
         if is_change {
+            self.agent.followings.see(&part.name, None);
             self.apply_rows(&part, place, &rows).await?;
             applying.has_changes = true;
         }
@@ -106,6 +107,11 @@ impl Session {
             return Ok(None);
         }
         let mut gate = applying.gate;
+        if applying.has_changes {
+            // Who compares rows need not wait for the server's next tick then.
+            let now = self.agent.milvus.alloc_timestamp().await;
+            self.agent.followings.see(&part.name, now.unwrap_or(None));
+        }
         let noted = self
             .agent
             .followings

@@ -226,6 +226,11 @@ impl TargetRows for MilvusTarget {
 }
 
 impl MilvusTarget {
+    /// Reads see what was written by this time of the server's clock, and perhaps no more.
+    pub(super) fn see(&mut self, time: u64) {
+        self.seen = ReadPoint::AtLeast(time);
+    }
+
     /// The rows of these keys.
     pub(super) async fn rows_of(
         &self,

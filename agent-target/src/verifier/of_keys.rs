@@ -103,7 +103,12 @@ async fn open(
     let mut record = session.agent.begun_collection(job, index)?;
     let plan = record.plan.clone();
     match MilvusTarget::open(session, &spec, &mut record, &plan).await? {
-        Opened::Ready(target) => Ok(target),
+        Opened::Ready(mut target) => {
+            if let Some(seen) = session.agent.followings.seen(job, index) {
+                target.see(seen);
+            }
+            Ok(target)
+        }
         Opened::Unreadable { reason } => Err(unreadable(&reason)),
         Opened::Missing => Err(unreadable(&format!(
             "collection {} is gone from the target",
