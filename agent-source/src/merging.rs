@@ -154,10 +154,9 @@ impl Merging {
     /// would not find its former self.
     fn delete(&mut self, section: &Section) {
         for (partition, keys) in &section.deleted {
-            let is_gone = |key: &&Key| matches!(section.last.get(*key), Some(None));
             let keys: Vec<Key> = keys
                 .iter()
-                .filter(|key| self.has_partitions || is_gone(key))
+                .filter(|key| !self.is_replaced(section, partition, key))
                 .cloned()
                 .collect();
             if !keys.is_empty() {
@@ -168,6 +167,15 @@ impl Merging {
                 });
             }
         }
+    }
+
+    /// Whether a row that was deleted is there again in its place, so that the upsert does away with its former self.
+    fn is_replaced(&self, section: &Section, deleted_from: &Option<String>, key: &Key) -> bool {
+        let Some(Some((batch, _))) = section.last.get(key) else {
+            return false;
+        };
+        let is_same_place = deleted_from.is_some() && section.inserted[*batch].0 == *deleted_from;
+        !self.has_partitions || is_same_place
     }
 
     fn upsert(&mut self, section: &Section) -> Result<(), ColumnError> {

@@ -27,8 +27,8 @@ use tokio::sync::{Notify, mpsc};
 pub(crate) struct Parcel {
     /// What it holds: one portion at least.
     pub(crate) portions: Vec<Portion>,
-    /// Its share of this agent's memory.
-    pub(crate) permit: Permit,
+    /// Its share of this agent's memory, if it has rows.
+    pub(crate) permit: Option<Permit>,
 }
 
 /// Rows of a parcel that belong together. Cut into parts where they are many.

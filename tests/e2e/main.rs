@@ -5,6 +5,7 @@ mod crashes;
 mod faults;
 mod fleet;
 mod house;
+mod live;
 mod log;
 mod memory;
 mod milvus_client;

@@ -3,7 +3,7 @@
 use crate::agents::{Agent, Told};
 use crate::wait;
 use anyhow::{Context, Result, bail, ensure};
-use model::{Fault, JobStatus, Phase, VerifyReport};
+use model::{CollectionStatus, Fault, JobStatus, Phase, Verification, VerifyReport};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -106,6 +106,46 @@ pub async fn stuck_with(
 /// When there is none.
 pub async fn show(agent: &Agent, name: &str) -> Result<JobStatus> {
     status_of(&agent.tell(&["job", "show", name]).await?)
+}
+
+/// Waits until a live job follows changes as they come, and has compared every row once.
+///
+/// # Errors
+/// When it does not within the limit: with its status.
+pub async fn syncs(agent: &Agent, name: &str, limit: Duration) -> Result<JobStatus> {
+    let is_proven = |collection: &CollectionStatus| {
+        matches!(
+            collection.verification,
+            Verification::Clean | Verification::Rechecking { .. }
+        )
+    };
+    let what = format!("job {name} syncs");
+    let synced = wait::until(&what, limit, || async {
+        let status = show(agent, name).await?;
+        let is_there = status.phase == Phase::Syncing && status.collections.iter().all(is_proven);
+        Ok((is_there || status.phase.is_terminal()).then_some(status))
+    });
+    match synced.await {
+        Ok(status) => Ok(status),
+        Err(error) => Err(error.context(format!("{:#?}", show(agent, name).await?))),
+    }
+}
+
+/// Tells a live job to cut over, and waits for the outcome.
+///
+/// # Errors
+/// When the command can't be run.
+pub async fn cut_over(agent: &Agent, name: &str, flags: &[&str]) -> Result<Told> {
+    let words = [&["job", "cutover", name], flags].concat();
+    agent.tell_within(&words, Duration::from_secs(120)).await
+}
+
+/// The job as a command that succeeded left it.
+///
+/// # Errors
+/// When it printed no status.
+pub fn status_told(told: &Told) -> Result<JobStatus> {
+    status_of(told)
 }
 
 /// Verifies a job's collections again, and waits for the end of it.

@@ -11,6 +11,7 @@ use model::{
 };
 use protocol::call::CollectionPlan;
 use runtime::journal::JournalError;
+use runtime::telemetry::metric_names::{CHANGES_LAG, CHANGES_UNPROVEN};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -89,6 +90,14 @@ impl Agent {
         verification: Verification,
         cuts_over: bool,
     ) {
+        let labels = [
+            ("job", plan.job.to_string()),
+            ("collection", plan.source.name.to_string()),
+        ];
+        if let Some(lag_ms) = changes.lag_ms {
+            metrics::gauge!(CHANGES_LAG, &labels).set(lag_ms as f64 / 1e3);
+        }
+        metrics::gauge!(CHANGES_UNPROVEN, &labels).set(changes.unproven as f64);
         self.board.change(&plan.job, |status| {
             if let Some(shown) = status.collections.get_mut(plan.index.number() as usize) {
                 shown.changes = Some(changes);

@@ -120,7 +120,7 @@ impl CollectionRun<'_> {
             let Some(range) = unit.range_of(index) else {
                 continue;
             };
-            let permit = self.agent.hold_batch().await;
+            let permit = Some(self.agent.hold_batch().await);
             let answers = rows.read(unit.partition.as_deref(), &range).await?;
             let name = BatchName {
                 job: self.record.plan.job.clone(),

@@ -227,12 +227,14 @@ impl Steps {
             .into_iter()
             .map(|part| portion(part.verb, part.partition, part.rows))
             .collect();
-        if portions.is_empty() {
+        let permit = if portions.is_empty() {
             portions.push(portion(Verb::Upsert, None, Batch::default()));
-        }
+            None
+        } else {
+            Some(at.agent.hold_batch().await)
+        };
         // Before the target can have applied them: whoever compares rows meanwhile knows that these may differ.
         following.handle_step(merged.touched, merged.upserts, merged.deletes);
-        let permit = at.agent.hold_batch().await;
         at.agent.journal.points().pass("source.step.send.before");
         at.session.outbox.send(Parcel { portions, permit }).await?;
         Ok(())

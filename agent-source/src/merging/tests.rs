@@ -74,6 +74,16 @@ fn delete(keys: &[i64]) -> ChangeKind {
     }
 }
 
+fn delete_from(partition: &str, keys: &[i64]) -> ChangeKind {
+    match delete(keys) {
+        ChangeKind::Delete { keys, .. } => ChangeKind::Delete {
+            partition: Some(partition.into()),
+            keys,
+        },
+        other => other,
+    }
+}
+
 fn merged(has_partitions: bool, kinds: Vec<ChangeKind>) -> Merged {
     let mut merging = Merging::new(primary(), has_partitions);
     for (tick, kind) in (1..).zip(kinds) {
@@ -120,7 +130,11 @@ fn any_change() -> impl Strategy<Value = Vec<ChangeKind>> {
     let values = prop::collection::vec((0i64..6, any::<i64>()), 1..4);
     let upsert = |(partition, values): (&str, Vec<(i64, i64)>)| {
         let keys: Vec<i64> = values.iter().map(|row| row.0).collect();
-        vec![delete(&keys), insert(partition, &values)]
+        vec![
+            delete(&keys),
+            delete_from(partition, &keys),
+            insert(partition, &values),
+        ]
     };
     let drop = |partition: &str| ChangeKind::DropPartition {
         partition: partition.into(),
@@ -184,6 +198,17 @@ fn of_several_changes_of_a_row_the_last_is_sent() {
     let mut touched = merged.touched;
     touched.sort();
     assert_eq!(touched, [1, 2, 3].map(|key| (Key::Int64(key), None)));
+}
+
+#[test]
+fn an_upsert_is_no_delete_unless_the_row_may_have_moved() {
+    let verbs = |from: ChangeKind| -> Vec<Verb> {
+        let merged = merged(true, vec![from, insert("p", &[(1, 10)])]);
+        merged.portions.iter().map(|portion| portion.verb).collect()
+    };
+    assert_eq!(verbs(delete_from("p", &[1])), [Verb::Upsert]);
+    assert_eq!(verbs(delete_from("q", &[1])), [Verb::Delete, Verb::Upsert]);
+    assert_eq!(verbs(delete(&[1])), [Verb::Delete, Verb::Upsert]);
 }
 
 #[test]

@@ -54,6 +54,10 @@ pub const WRITER_BYTES: &str = "passage_writer_bytes_total";
 pub const WRITER_WRITE: &str = "passage_writer_write_seconds";
 /// Batches applied again, as upserts.
 pub const WRITER_REAPPLIED: &str = "passage_writer_reapplied_batches_total";
+/// How far the target is behind the source's changes, by the source's clock.
+pub const CHANGES_LAG: &str = "passage_changes_lag_seconds";
+/// Rows that changed, or differed, and are to be compared again.
+pub const CHANGES_UNPROVEN: &str = "passage_changes_unproven_rows";
 /// Changes applied: rows upserted, keys deleted, partitions created and dropped.
 pub const WRITER_CHANGES: &str = "passage_writer_changes_total";
 /// The time from a step's first part to its being durable.
@@ -134,6 +138,16 @@ pub const ALL: &[Metric] = &[
         WRITER_REAPPLIED,
         Unit::Count,
         "batches in doubt that were applied again; by job",
+    ),
+    gauge(
+        CHANGES_LAG,
+        Unit::Seconds,
+        "how far the target is behind the source's changes; by job and collection",
+    ),
+    gauge(
+        CHANGES_UNPROVEN,
+        Unit::Count,
+        "rows that changed or differed, and are to be compared again; by job and collection",
     ),
     counter(
         WRITER_CHANGES,

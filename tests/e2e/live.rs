@@ -1,0 +1,265 @@
+//! A source that is written to throughout: nothing is lost, doubled or stale on the target when it takes the source's place.
+
+use crate::fleet;
+use anyhow::{Context, Result, ensure};
+use harness::agents::Pair;
+use harness::churn::{self, Churn, ChurnPlan, Written};
+use harness::faults::{Plan, Victim};
+use harness::oracle::Comparison;
+use harness::servers::{Bulk, Kind, Server};
+use harness::{faults, jobs, places};
+use model::{JobStatus, Phase, Severity, codes};
+use serde_json::{Value, json};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long a job may take to catch up, and to prove every row.
+const SYNC_LIMIT: Duration = Duration::from_secs(240);
+
+/// How long the writer goes on once the job syncs.
+const WRITING: Duration = Duration::from_secs(5);
+
+/// What a pause of writes may be on a machine that has other work: what it is on one that has not is for `make bench`.
+const PAUSE_LIMIT: Duration = Duration::from_secs(20);
+
+/// Agents for these servers, the source's with its Milvus's log.
+async fn pair(source: &Server, target: &Server) -> Result<Pair> {
+    let mut pair = Pair::new(source, target).await?;
+    pair.source.config["log"] = json!({
+        "kind": "rocksmq",
+        "path": source.rocksmq(),
+        "library": places::rocksdb_library(),
+    });
+    Ok(pair)
+}
+
+fn live(name: &str, collections: &[&str]) -> Value {
+    let mut spec = jobs::spec(name, collections);
+    spec["mode"] = "live".into();
+    spec
+}
+
+async fn servers() -> Result<(Server, Server)> {
+    tokio::try_join!(Server::start(Kind::V2_3_5), Server::start(Kind::V2_3_5))
+}
+
+/// Writes are said to have ended: the job takes the target live, and how long that took since the last write.
+async fn cut_over(pair: &Pair, job: &str, written: &Written) -> Result<Duration> {
+    let told = jobs::cut_over(&pair.source, job, &["--timeout", "60s"]).await?;
+    ensure!(told.code == 0, "{told:?}\n{}", pair.source.log_tail());
+    let status = jobs::status_told(&told)?;
+    assert_eq!(status.phase, Phase::Completed, "{status:#?}");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(now.saturating_sub(Duration::from_millis(written.last_ack_unix_ms)))
+}
+
+async fn assert_arrived(
+    source: &Server,
+    target: &Server,
+    collection: &str,
+    written: &Written,
+) -> Result<()> {
+    churn::check(target, collection, written)
+        .await?
+        .assert_equal()?;
+    let verdict = Comparison::of(source, target)
+        .only(&[collection])
+        .ignoring(&["schema:autoID"])
+        .assert_equal(1)
+        .await?;
+    ensure!(verdict.rows > 0, "no row was compared");
+    Ok(())
+}
+
+#[test]
+fn what_is_written_throughout_arrives() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = servers().await?;
+        let seed = faults::seed_or(11);
+        let plan = |collection, seed, flags| ChurnPlan {
+            collection,
+            seed,
+            rate: 200,
+            base: 10_000,
+            flags,
+        };
+        let varchar = plan("words", seed + 1, &["--keys", "varchar"]);
+        let automatic = plan("automatic", seed + 2, &["--auto-id"]);
+        let churns = tokio::try_join!(
+            Churn::start(&source, &plan("numbers", seed, &["--partitions", "3"])),
+            Churn::start(&source, &varchar),
+            Churn::start(&source, &automatic),
+        )?;
+        let mut pair = pair(&source, &target).await?;
+        pair.start().await?;
+        jobs::begin(
+            &pair.source,
+            &live("live", &["numbers", "words", "automatic"]),
+        )
+        .await?;
+        let status = jobs::syncs(&pair.source, "live", SYNC_LIMIT).await?;
+        assert_eq!(status.phase, Phase::Syncing, "{status:#?}");
+        tokio::time::sleep(WRITING).await;
+        let (numbers, words, automatic) =
+            tokio::try_join!(churns.0.stop(), churns.1.stop(), churns.2.stop())?;
+        let last = [&numbers, &words, &automatic];
+        let last = last
+            .into_iter()
+            .max_by_key(|written| written.last_ack_unix_ms);
+        let pause = cut_over(&pair, "live", last.context("three writers")?).await?;
+        println!("{pause:?} from the last write to the completed job");
+        assert!(pause < PAUSE_LIMIT, "{pause:?}");
+        for (collection, written) in [
+            ("numbers", &numbers),
+            ("words", &words),
+            ("automatic", &automatic),
+        ] {
+            assert!(written.changes > 0, "{written:#?}");
+            assert_arrived(&source, &target, collection, written).await?;
+        }
+        source.stop().await?;
+        target.stop().await
+    })
+}
+
+#[test]
+fn kills_of_everything_and_cuts_while_changes_flow_lose_and_double_nothing() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = servers().await?;
+        let seed = faults::seed_or(21);
+        let bulk = ChurnPlan {
+            collection: "struck",
+            seed,
+            rate: 300,
+            base: 10_000,
+            flags: &["--partitions", "2"],
+        };
+        let churn = Churn::start(&source, &bulk).await?;
+        let mut pair = pair(&source, &target).await?;
+        pair.start().await?;
+        jobs::begin(&pair.source, &live("struck", &["struck"])).await?;
+        let plan = Plan::draw(seed, &Victim::ALL.map(|victim| (victim, 2)), 4 << 20);
+        println!("{plan}");
+        plan.carry_out(&mut pair, &source, &target).await?;
+        let status = jobs::syncs(&pair.source, "struck", SYNC_LIMIT).await?;
+        assert_eq!(status.phase, Phase::Syncing, "{plan}: {status:#?}");
+        let written = churn.stop().await?;
+        jobs::syncs(&pair.source, "struck", SYNC_LIMIT).await?;
+        cut_over(&pair, "struck", &written).await?;
+        assert_arrived(&source, &target, "struck", &written)
+            .await
+            .with_context(|| plan.to_string())?;
+        source.stop().await?;
+        target.stop().await
+    })
+}
+
+/// The fault that a cutover was refused or undone with; the job follows on.
+async fn refusal(pair: &Pair, job: &str, flags: &[&str]) -> Result<model::Fault> {
+    let told = jobs::cut_over(&pair.source, job, flags).await?;
+    ensure!(told.code != 0, "{told:?}");
+    let status = jobs::show(&pair.source, job).await?;
+    ensure!(!status.phase.is_terminal(), "{status:#?}");
+    jobs::fault_of(&told)
+}
+
+#[test]
+fn a_cutover_that_may_not_be_is_refused_or_undone_and_the_job_follows_on() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = servers().await?;
+        let plan = ChurnPlan {
+            collection: "early",
+            seed: 31,
+            rate: 200,
+            base: 5_000,
+            flags: &["--no-partition-changes"],
+        };
+        let churn = Churn::start(&source, &plan).await?;
+        let mut pair = pair(&source, &target).await?;
+        pair.start().await?;
+        jobs::begin(&pair.source, &live("early", &["early"])).await?;
+        let early = refusal(&pair, "early", &[]).await?;
+        assert_eq!(early.code, codes::JOB_PHASE, "{early}");
+        jobs::syncs(&pair.source, "early", SYNC_LIMIT).await?;
+
+        let strict = refusal(&pair, "early", &["--max-lag", "1ms"]).await?;
+        assert_eq!(strict.code, codes::CUTOVER_NOT_READY, "{strict}");
+        assert!(strict.message.contains("default.early is"), "{strict}");
+        assert!(
+            strict.message.contains("at most 1 ms are allowed"),
+            "{strict}"
+        );
+
+        let flags = ["--max-lag", "10s", "--timeout", "1ms"];
+        let late = refusal(&pair, "early", &flags).await?;
+        assert_eq!(late.code, codes::CUTOVER_TIMEOUT, "{late}");
+
+        // The writer goes on: its changes come after the fence.
+        let unfenced = refusal(&pair, "early", &["--max-lag", "10s", "--timeout", "10s"]).await?;
+        let codes = [codes::CUTOVER_NOT_FENCED, codes::CUTOVER_TIMEOUT];
+        assert!(codes.contains(&unfenced.code.as_str()), "{unfenced}");
+
+        let written = churn.stop().await?;
+        jobs::syncs(&pair.source, "early", SYNC_LIMIT).await?;
+        let told = jobs::cut_over(&pair.source, "early", &["--dry-run"]).await?;
+        assert_eq!(told.code, 0, "{told:?}");
+        let status = jobs::show(&pair.source, "early").await?;
+        assert_eq!(status.phase, Phase::Syncing, "a dry run changes nothing");
+        cut_over(&pair, "early", &written).await?;
+        assert_arrived(&source, &target, "early", &written).await?;
+        source.stop().await?;
+        target.stop().await
+    })
+}
+
+fn blocked<'s>(status: &'s JobStatus, code: &str) -> Result<&'s str> {
+    let mut findings = status.findings.iter();
+    let found = findings.find(|found| found.severity == Severity::Blocked && found.code == code);
+    let found = found.with_context(|| format!("{code}: {status:#?}"))?;
+    Ok(&found.text)
+}
+
+#[test]
+fn a_live_job_whose_changes_can_not_be_followed_does_not_start() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = (fleet::lite_source().await?, fleet::lite_target().await?);
+        let bulk = Bulk {
+            database: "default",
+            collection: "unfollowed",
+            rows: 100,
+            dim: 8,
+            flags: &[],
+        };
+        source.seed_bulk(&bulk).await?;
+        let pair = Pair::started(source, target).await?;
+        let spec = live("unfollowed", &["unfollowed"]);
+        let status = jobs::run(&pair.source, &spec, SYNC_LIMIT).await?;
+        assert_eq!(status.phase, Phase::Failed);
+        let text = blocked(&status, codes::LOG_MISSING)?;
+        assert!(text.contains("no `log` section"), "{text}");
+        Ok(())
+    })
+}
+
+#[test]
+fn an_agent_does_not_start_beside_a_log_that_it_can_not_read() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = (fleet::lite_source().await?, fleet::lite_target().await?);
+        let mut pair = Pair::new(source, target).await?;
+        let folder = pair.folder().to_owned();
+        let log = |path: &std::path::Path, library: &std::path::Path| json!({ "kind": "rocksmq", "path": path, "library": library });
+        let missing = folder.join("nowhere");
+        for (path, library, expected) in [
+            (&missing, places::rocksdb_library(), "nowhere"),
+            (&folder, places::rocksdb_library(), "rocksmq.path"),
+            (&folder, missing.clone(), "librocksdb.so"),
+        ] {
+            pair.source.config["log"] = log(path, &library);
+            let ended = pair.source.start_or_refuse().await?;
+            assert!(ended.is_some_and(|status| !status.success()), "it started");
+            let refusal = pair.source.log_tail();
+            assert!(refusal.contains(codes::LOG_UNREACHABLE), "{refusal}");
+            assert!(refusal.contains(expected), "{refusal}");
+        }
+        Ok(())
+    })
+}
