@@ -4,6 +4,7 @@ import argparse
 import json
 
 from . import places, processes, servers
+from .churn import commands as churn
 from .endpoint import add_endpoint, connect
 
 
@@ -228,6 +229,7 @@ def main():
     add_oracle(commands)
     add_plant(commands)
     add_selfcheck(commands)
+    churn.add_all(commands)
     flags = parser.parse_args()
     answer = flags.run(flags)
     print(json.dumps(answer, ensure_ascii=False))
