@@ -9,6 +9,7 @@
 pub mod agents;
 pub mod canary;
 pub mod certs;
+pub mod churn;
 pub mod faults;
 pub mod jobs;
 pub mod link;

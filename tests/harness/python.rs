@@ -31,19 +31,25 @@ pub fn interpreter() -> Result<PathBuf> {
     Ok(file)
 }
 
+/// `python -m testbed`, without words yet. It ends when it is dropped.
+pub(crate) fn command() -> Result<Command> {
+    let mut command = Command::new(interpreter()?);
+    command
+        .args(["-m", "testbed"])
+        .env("PYTHONPATH", folder())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    Ok(command)
+}
+
 /// Runs `python -m testbed <words>` to its end.
 ///
 /// # Errors
 /// When it prints no JSON, or takes longer than the limit.
 pub async fn testbed(words: &[&str], limit: Duration) -> Result<Answer> {
     let what = format!("testbed {}", words.join(" "));
-    let mut command = Command::new(interpreter()?);
-    command
-        .args(["-m", "testbed"])
-        .args(words)
-        .env("PYTHONPATH", folder())
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+    let mut command = command()?;
+    command.args(words);
     let output = wait::within(&what, limit, async { Ok(command.output().await?) }).await?;
     let told = String::from_utf8_lossy(&output.stderr);
     let printed = String::from_utf8_lossy(&output.stdout);

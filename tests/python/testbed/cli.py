@@ -4,6 +4,8 @@ import argparse
 import json
 
 from . import places, processes, servers
+from .churn import commands as churn
+from .endpoint import add_endpoint, connect
 
 
 def serve(flags):
@@ -57,28 +59,6 @@ def add_folder_commands(commands):
         parser = commands.add_parser(run.__name__, help=run.__doc__)
         parser.set_defaults(run=run)
         parser.add_argument("--dir", required=True)
-
-
-def connect(flags, prefix=""):
-    """The endpoint that --uri, --token and --tls-… name (with a prefix: --source-uri …)."""
-    from . import raw
-
-    value = lambda name: getattr(flags, prefix + name)
-    tls = {
-        "ca": value("tls_ca"),
-        "client_cert": value("tls_client_cert"),
-        "client_key": value("tls_client_key"),
-        "server_name": value("tls_server_name"),
-    }
-    return raw.Server(value("uri"), value("token"), tls)
-
-
-def add_endpoint(parser, prefix="", required=True):
-    """Flags that name an endpoint."""
-    parser.add_argument(f"--{prefix}uri", required=required, help="http://host:port or https://host:port")
-    parser.add_argument(f"--{prefix}token", help="user:password")
-    for name in ("ca", "client-cert", "client-key", "server-name"):
-        parser.add_argument(f"--{prefix}tls-{name}")
 
 
 def kind_of(server):
@@ -249,6 +229,7 @@ def main():
     add_oracle(commands)
     add_plant(commands)
     add_selfcheck(commands)
+    churn.add_all(commands)
     flags = parser.parse_args()
     answer = flags.run(flags)
     print(json.dumps(answer, ensure_ascii=False))

@@ -109,6 +109,15 @@ class Server:
         """CreatePartition."""
         self.call("CreatePartition", milvus.CreatePartitionRequest(collection_name=name, partition_name=partition), db)
 
+    def drop_partition(self, db, name, partition):
+        """DropPartition, released before: a loaded one is not dropped."""
+        self.call(
+            "ReleasePartitions",
+            milvus.ReleasePartitionsRequest(collection_name=name, partition_names=[partition]),
+            db,
+        )
+        self.call("DropPartition", milvus.DropPartitionRequest(collection_name=name, partition_name=partition), db)
+
     def create_database(self, db, **properties):
         """CreateDatabase."""
         self.call("CreateDatabase", milvus.CreateDatabaseRequest(db_name=db, properties=pairs(properties)))
@@ -168,6 +177,13 @@ class Server:
             collection_name=name, partition_name=partition, fields_data=columns, num_rows=rows
         )
         return self.call("Insert", request, db)
+
+    def upsert(self, db, name, columns, rows, partition=""):
+        """Upsert prepared columns; what a key has in another partition stays. Returns the MutationResult."""
+        request = milvus.UpsertRequest(
+            collection_name=name, partition_name=partition, fields_data=columns, num_rows=rows
+        )
+        return self.call("Upsert", request, db)
 
     def delete(self, db, name, expression, partition=""):
         """Delete by expression."""
