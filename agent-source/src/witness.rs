@@ -143,7 +143,10 @@ async fn open<'a>(
         .primary()
         .map(|field| field.name.clone())
         .unwrap_or_default();
-    let rows = MilvusRows::new(agent, source, record.is_empty).await?;
+    let is_followed = agent.followings.find(job, index).is_some();
+    let rows = MilvusRows::new(agent, source, record.is_empty)
+        .await?
+        .live(is_followed);
     Ok(Reading {
         agent,
         rows,

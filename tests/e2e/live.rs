@@ -82,10 +82,11 @@ fn what_is_written_throughout_arrives() -> Result<()> {
             base: 10_000,
             flags,
         };
+        let numbers = plan("numbers", seed, &["--partitions", "3"]);
         let varchar = plan("words", seed + 1, &["--keys", "varchar"]);
         let automatic = plan("automatic", seed + 2, &["--auto-id"]);
         let churns = tokio::try_join!(
-            Churn::start(&source, &plan("numbers", seed, &["--partitions", "3"])),
+            Churn::start(&source, &numbers),
             Churn::start(&source, &varchar),
             Churn::start(&source, &automatic),
         )?;

@@ -106,7 +106,7 @@ impl CollectionRun<'_> {
         self.release_source().await
     }
 
-    fn is_live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         self.job.spec.mode == Mode::Live
     }
 

@@ -45,7 +45,9 @@ impl CollectionRun<'_> {
 
     async fn copy_units(&self, durable: &Durable, copying: &Copying) -> Result<(), StepError> {
         let plan = &self.record.plan;
-        let rows = MilvusRows::new(self.agent, &plan.source, self.record.is_empty).await?;
+        let rows = MilvusRows::new(self.agent, &plan.source, self.record.is_empty)
+            .await?
+            .live(self.is_live());
         let (found, units) = mpsc::channel(UNITS_AHEAD);
         let finding = self.find_units(&rows, found).boxed();
         let sending = tokio_stream::wrappers::ReceiverStream::new(units)

@@ -77,8 +77,10 @@ impl CollectionRun<'_> {
 
     /// Looks at rows again that were touched.
     async fn compare_touched(&self, following: &Following, live: &Live) -> Result<(), StepError> {
-        let rows =
-            MilvusRows::new(self.agent, &self.record.plan.source, self.record.is_empty).await?;
+        let source = &self.record.plan.source;
+        let rows = MilvusRows::new(self.agent, source, self.record.is_empty)
+            .await?
+            .live(true);
         loop {
             following.wait_touched().await;
             let mut partitions: BTreeMap<Option<String>, Rows> = BTreeMap::new();

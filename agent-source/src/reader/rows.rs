@@ -5,7 +5,7 @@
 
 use super::RowReader;
 use crate::agent::Agent;
-use milvus::{RangeRead, ReadPoint};
+use milvus::{Kind, MilvusError, RangeRead, ReadPoint};
 use model::{Batch, Class, CollectionSpec, Fault, Field, Key, KeyRange, Tick, codes};
 use runtime::telemetry::metric_names::{READER_BYTES, READER_PAGE, READER_ROWS};
 use std::time::Instant;
@@ -21,6 +21,8 @@ pub(crate) struct MilvusRows<'a> {
     seen: ReadPoint,
     /// Known to hold no row; perhaps not even loadable.
     is_empty: bool,
+    /// Written to meanwhile: a partition that is not there was dropped, and the log tells of it.
+    is_live: bool,
 }
 
 impl<'a> MilvusRows<'a> {
@@ -46,7 +48,23 @@ impl<'a> MilvusRows<'a> {
             fields: source.schema.stored_names(),
             seen,
             is_empty,
+            is_live: false,
         })
+    }
+
+    /// The same, of a collection that is written to meanwhile, if it is.
+    pub(crate) fn live(self, is_live: bool) -> Self {
+        Self { is_live, ..self }
+    }
+
+    /// What was read; nothing of a partition that was dropped while changes are followed.
+    fn unless_dropped<T: Default>(&self, read: Result<T, MilvusError>) -> Result<T, Fault> {
+        match read {
+            Err(error) if self.is_live && error.kind() == Kind::PartitionNotFound => {
+                Ok(T::default())
+            }
+            read => Ok(read?),
+        }
     }
 
     fn read_of<'r>(&'r self, partition: Option<&'r str>, range: &'r KeyRange) -> RangeRead<'r> {
@@ -91,7 +109,7 @@ impl<'a> MilvusRows<'a> {
             seen,
             ..self.read_of(partition, &range)
         };
-        Ok(self.milvus.query_keys(&read, keys).await?)
+        self.unless_dropped(self.milvus.query_keys(&read, keys).await)
     }
 
     /// How many rows there are in a range, further rows of a key counted; `None` where the server can't count.
@@ -113,10 +131,8 @@ impl RowReader for MilvusRows<'_> {
             return Ok(vec![Batch::default()]);
         }
         let begun = Instant::now();
-        let parts = self
-            .milvus
-            .query_parts(&self.read_of(partition, range))
-            .await?;
+        let read = self.read_of(partition, range);
+        let parts = self.unless_dropped(self.milvus.query_parts(&read).await)?;
         metrics::histogram!(READER_PAGE).record(begun.elapsed());
         let (rows, bytes) = parts.iter().fold((0, 0), |sum, part| {
             (
@@ -139,10 +155,8 @@ impl RowReader for MilvusRows<'_> {
         if self.is_empty {
             return Ok(vec![]);
         }
-        Ok(self
-            .milvus
-            .border_keys(&self.read_of(partition, range), limit)
-            .await?)
+        let read = self.read_of(partition, range);
+        self.unless_dropped(self.milvus.border_keys(&read, limit).await)
     }
 }
 

@@ -4,7 +4,7 @@ use super::rows::{FieldHashes, TargetRows};
 use crate::answers::Session;
 use crate::records::CollectionRecord;
 use crate::writer::{mapping, schema};
-use milvus::{RangeRead, ReadPoint, proof};
+use milvus::{Kind, MilvusError, RangeRead, ReadPoint, proof};
 use model::{
     Class, CollectionSpec, Digest, Fault, Field, JobSpec, Key, KeyRange, LoadState, RowHash, codes,
 };
@@ -169,11 +169,8 @@ impl TargetRows for MilvusTarget {
             return Ok(rows);
         }
         let _held = self.reads.acquire(READ_BYTES).await;
-        for part in self
-            .milvus
-            .query_parts(&self.read_of(partition, range))
-            .await?
-        {
+        let read = self.read_of(partition, range);
+        for part in unless_dropped(self.milvus.query_parts(&read).await)? {
             rows.extend(
                 proof::row_hashes(&part, &self.primary.name, self.is_key_hashed)
                     .map_err(|error| malformed(&self.collection, &error))?,
@@ -191,11 +188,8 @@ impl TargetRows for MilvusTarget {
         let wanted: BTreeSet<Key> = keys.iter().cloned().collect();
         let mut rows = Vec::new();
         let _held = self.reads.acquire(READ_BYTES).await;
-        for part in self
-            .milvus
-            .query_parts(&self.read_of(partition, range))
-            .await?
-        {
+        let read = self.read_of(partition, range);
+        for part in unless_dropped(self.milvus.query_parts(&read).await)? {
             rows.extend(
                 proof::field_hashes(&part, &self.primary.name, &wanted)
                     .map_err(|error| malformed(&self.collection, &error))?,
@@ -271,12 +265,22 @@ impl MilvusTarget {
         let _held = self.reads.acquire(READ_BYTES).await;
         let range = KeyRange::all();
         let read = self.read_of(partition, &range);
-        Ok(self.milvus.query_keys(&read, keys).await?)
+        unless_dropped(self.milvus.query_keys(&read, keys).await)
     }
 
     /// A partition that the target lacks holds no rows; that it lacks is found where the definitions are compared.
     fn has(&self, partition: Option<&str>) -> bool {
         partition.is_none_or(|partition| self.partitions.iter().any(|there| there == partition))
+    }
+}
+
+/// What was read; nothing of a partition that was dropped since its name was looked up.
+fn unless_dropped(
+    read: Result<Vec<model::Batch>, MilvusError>,
+) -> Result<Vec<model::Batch>, Fault> {
+    match read {
+        Err(error) if error.kind() == Kind::PartitionNotFound => Ok(vec![]),
+        read => Ok(read?),
     }
 }
 
