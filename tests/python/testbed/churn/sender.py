@@ -34,7 +34,7 @@ class Sender:
         self._connect, self._server = connect, connect()
         self._db, self._name, self._rows, self._record = db, name, rows, record
         self._outage_since = None
-        self.outage_seconds = 0.0
+        self._outage_seconds = 0.0
         self.last_ack_unix_ms = None
         self.counts = dict.fromkeys(
             ("inserted", "upserted", "deleted", "partitions_created", "partitions_dropped", "failed_requests"), 0
@@ -43,6 +43,11 @@ class Sender:
     def changes(self):
         """Rows inserted and upserted, and keys deleted, as far as acknowledged."""
         return sum(self.counts[kind] for kind in ("inserted", "upserted", "deleted"))
+
+    def outage_seconds(self):
+        """For how long nothing was acknowledged after a request without an answer; one that still lasts counts too."""
+        lasting = 0.0 if self._outage_since is None else time.monotonic() - self._outage_since
+        return self._outage_seconds + lasting
 
     def send(self, request):
         """Send one request; answers the keys (True for a partition), or None if there was no answer."""
@@ -124,7 +129,7 @@ class Sender:
             self._connect_again(request, error)
             return None
         if self._outage_since is not None:
-            self.outage_seconds += time.monotonic() - self._outage_since
+            self._outage_seconds += time.monotonic() - self._outage_since
             self._outage_since = None
         self.last_ack_unix_ms = time.time_ns() // 1_000_000
         return answer

@@ -122,7 +122,7 @@ def run(connect, plan, ready):
         **sender.counts,
         "changes": sender.changes(),
         "seconds": round(seconds, 3),
-        "outage_seconds": round(sender.outage_seconds, 3),
+        "outage_seconds": round(sender.outage_seconds(), 3),
         "per_second": round(sender.changes() / max(seconds, 1e-9), 1),
         "last_ack_unix_ms": sender.last_ack_unix_ms,
         "record": str(plan.record),
