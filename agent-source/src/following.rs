@@ -15,8 +15,10 @@ pub(crate) use touched::{Mark, Touched};
 const DOUBT_EVERY: Duration = Duration::from_secs(2);
 
 /// All of them.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Followings(Arc<Mutex<HashMap<(JobName, CollectionIndex), Arc<Following>>>>);
+#[derive(Debug, Default)]
+pub(crate) struct Followings(Mutex<ByName>);
+
+type ByName = HashMap<(JobName, CollectionIndex), Arc<Following>>;
 
 /// One collection.
 #[derive(Debug, Default)]
@@ -100,7 +102,7 @@ impl Followings {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<(JobName, CollectionIndex), Arc<Following>>> {
+    fn all(&self) -> MutexGuard<'_, ByName> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
