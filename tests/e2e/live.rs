@@ -126,6 +126,32 @@ fn what_is_written_throughout_arrives() -> Result<()> {
 }
 
 #[test]
+fn what_is_written_throughout_arrives_on_lite() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = (fleet::target().await?, fleet::lite_target().await?);
+        let plan = ChurnPlan {
+            collection: "to_lite",
+            seed: faults::seed_or(41),
+            rate: 200,
+            base: 5_000,
+            // A row that moves to another partition is in both of them on Lite.
+            flags: &["--no-partition-changes"],
+        };
+        let churn = Churn::start(source, &plan).await?;
+        let mut pair = pair(source, target).await?;
+        pair.start().await?;
+        jobs::begin(&pair.source, &live("to_lite", &["to_lite"])).await?;
+        jobs::syncs(&pair.source, "to_lite", SYNC_LIMIT).await?;
+        tokio::time::sleep(WRITING).await;
+        let written = churn.stop().await?;
+        cut_over(&pair, "to_lite", &written).await?;
+        churn::check(target, "to_lite", &written)
+            .await?
+            .assert_equal()
+    })
+}
+
+#[test]
 fn kills_of_everything_and_cuts_while_changes_flow_lose_and_double_nothing() -> Result<()> {
     fleet::run(async {
         let (source, target) = servers().await?;
