@@ -1,11 +1,13 @@
 //! Collections whose changes are followed: how far the target is, and which rows are still to be proven. In memory: a source's agent
 //! that starts again compares every row again.
 
+mod differing;
 mod touched;
 
+use differing::Differing;
 use model::{ChangesStatus, CollectionIndex, Difference, JobName, Key, Tick, Verification};
 use protocol::StepName;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -14,9 +16,6 @@ pub(crate) use touched::{ChangedRow, Mark};
 
 /// A target that is no further behind is near: it follows changes as they come.
 pub(crate) const NEAR: Duration = Duration::from_secs(5);
-
-/// How often rows that differ are looked at again.
-const DOUBT_EVERY: Duration = Duration::from_secs(2);
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -47,27 +46,11 @@ struct State {
     proof: Proof,
     passes: u32,
     touched: Touched,
-    differing: BTreeMap<Key, Differing>,
-}
-
-/// A row that does differ.
-#[derive(Debug)]
-struct Differing {
-    /// When it was last found to.
-    at: Instant,
-    partition: Option<String>,
-    /// How; nothing until that is known.
-    found: Vec<Difference>,
-}
-
-impl Differing {
-    fn now(partition: Option<String>) -> Self {
-        Self {
-            at: Instant::now(),
-            partition,
-            found: Vec::new(),
-        }
-    }
+    differing: Differing,
+    /// Rows that differed and were given to the target anew.
+    repaired: u64,
+    /// How often changes may have been lost with the log.
+    gaps: u32,
 }
 
 /// How far every row of a collection has been compared since this agent follows it.
@@ -156,18 +139,15 @@ impl Following {
         self.state().last_change
     }
 
-    /// A step that changes these rows is about to be sent.
-    pub(crate) fn handle_step(&self, rows: Vec<ChangedRow>, upserts: u64, deletes: u64) {
-        {
-            let mut state = self.state();
-            state.upserts += upserts;
-            state.deletes += deletes;
-        }
-        self.touch(rows);
+    /// So many changes are about to be sent.
+    pub(crate) fn handle_changes(&self, upserts: u64, deletes: u64) {
+        let mut state = self.state();
+        state.upserts += upserts;
+        state.deletes += deletes;
     }
 
     /// These rows are to be looked at again.
-    pub(crate) fn touch(&self, rows: Vec<ChangedRow>) {
+    pub(crate) fn touch(&self, rows: impl IntoIterator<Item = ChangedRow>) {
         let mut state = self.state();
         // Before every row is compared anyway, nothing need be remembered.
         if !matches!(state.proof, Proof::Passing | Proof::Passed) {
@@ -177,8 +157,41 @@ impl Following {
             tracing::warn!("more rows changed than are remembered: every row is compared again");
             state.touched = Touched::default();
             state.proof = Proof::NotBegun;
+            self.settled.notify_waiters();
         }
         self.touched.notify_one();
+    }
+
+    /// A partition is about to be dropped: what was known of its rows is old.
+    pub(crate) fn touch_partition(&self, partition: &str) {
+        let rows = self.state().touched.of_partition(partition);
+        self.touch(rows);
+    }
+
+    /// Changes may be lost: nothing is known of the target any more.
+    pub(crate) fn handle_gap(&self) {
+        let mut state = self.state();
+        state.gaps += 1;
+        state.touched = Touched::default();
+        state.differing = Differing::default();
+        if state.proof != Proof::NotWanted {
+            state.proof = Proof::NotBegun;
+        }
+        self.settled.notify_waiters();
+    }
+
+    /// Waits until there is room for more rows to be looked at again.
+    ///
+    /// # Cancel safety
+    /// Waits only.
+    pub(crate) async fn wait_room(&self) {
+        loop {
+            let settled = self.settled.notified();
+            if self.state().touched.has_room() {
+                return;
+            }
+            settled.await;
+        }
     }
 
     /// Waits until there is a row to be looked at again.
@@ -191,7 +204,7 @@ impl Following {
         }
     }
 
-    /// Waits until no row is left to be looked at again, or nobody looks.
+    /// Waits until no row is left to be looked at again or repaired, or nobody looks.
     ///
     /// # Cancel safety
     /// Waits only.
@@ -200,7 +213,8 @@ impl Following {
             let settled = self.settled.notified();
             let is_proven = {
                 let state = self.state();
-                state.proof == Proof::NotWanted || state.touched.len() == 0
+                let is_settled = state.touched.len() == 0 && !state.differing.has_to_be_repaired();
+                state.proof == Proof::NotWanted || is_settled
             };
             if is_proven {
                 return;
@@ -210,26 +224,28 @@ impl Following {
     }
 
     /// The rows that were touched longest ago, so many at most.
-    pub(crate) fn oldest_touched(&self, most: usize) -> Vec<(Key, Mark)> {
+    pub(crate) fn oldest_touched(&self, most: usize) -> Vec<(ChangedRow, Mark)> {
         self.state().touched.oldest(most)
     }
 
-    /// Rows were looked at, and these of them differed: those that were touched again since stay to be looked at. Gives the others that
-    /// differ.
-    pub(crate) fn settle(&self, rows: Vec<(Key, Mark)>, differing: &BTreeSet<Key>) -> Vec<Key> {
+    /// Rows were looked at, and those of these keys differed. What was touched again since stays to be looked at. Gives the others
+    /// that differ.
+    pub(crate) fn settle(
+        &self,
+        rows: Vec<(ChangedRow, Mark)>,
+        differing: &BTreeSet<Key>,
+    ) -> Vec<ChangedRow> {
         let mut state = self.state();
         let mut found = Vec::new();
-        for (key, mark) in rows {
-            if !state.touched.settle(&key, &mark) {
+        for (row, mark) in rows {
+            if !state.touched.settle(&row, mark) {
                 continue;
             }
-            state.differing.remove(&key);
-            if differing.contains(&key) {
-                let partition = mark.partition;
-                state
-                    .differing
-                    .insert(key.clone(), Differing::now(partition));
-                found.push(key);
+            if differing.contains(&row.0) {
+                state.differing.insert(row.clone());
+                found.push(row);
+            } else {
+                state.differing.remove(&row);
             }
         }
         self.settled.notify_waiters();
@@ -238,42 +254,55 @@ impl Following {
 
     /// How rows differ.
     pub(crate) fn handle_differences(&self, found: Vec<Difference>) {
-        let mut state = self.state();
-        for difference in found {
-            let key = difference.key.as_ref();
-            if let Some(differing) = key.and_then(|key| state.differing.get_mut(key)) {
-                differing.found.push(difference);
-            }
-        }
+        self.state().differing.name(found);
     }
 
     /// Rows that differed are looked at again now and then: somebody may have mended them.
     pub(crate) fn doubt_differences(&self) {
-        let mut rows = Vec::new();
-        for (key, differing) in &mut self.state().differing {
-            if differing.at.elapsed() >= DOUBT_EVERY {
-                differing.at = Instant::now();
-                rows.push((key.clone(), differing.partition.clone()));
-            }
-        }
-        if !rows.is_empty() {
-            self.touch(rows);
+        let doubted = self.state().differing.doubted();
+        if !doubted.is_empty() {
+            self.touch(doubted);
         }
     }
 
     /// The differences that are known, in the order of the keys.
     pub(crate) fn differences(&self) -> Vec<Difference> {
-        let state = self.state();
-        let found = state
-            .differing
-            .values()
-            .flat_map(|differing| &differing.found);
-        found.cloned().collect()
+        self.state().differing.named()
     }
 
     /// How many rows differ.
     pub(crate) fn differing(&self) -> usize {
         self.state().differing.len()
+    }
+
+    /// How many of them are left as they are.
+    pub(crate) fn beyond_repair(&self) -> usize {
+        self.state().differing.beyond_repair()
+    }
+
+    /// Whether the row differs, and is to be repaired.
+    pub(crate) fn is_to_be_repaired(&self, row: &ChangedRow) -> bool {
+        self.state().differing.is_to_be_repaired(row)
+    }
+
+    /// A row that differs can't be repaired.
+    pub(crate) fn give_up(&self, row: &ChangedRow) {
+        self.state().differing.give_up(row);
+        self.settled.notify_waiters();
+    }
+
+    /// These rows are about to be repaired; `false` when one of them was touched since it was found to differ, so that what is known
+    /// of it is old.
+    pub(crate) fn begin_repair(&self, rows: &[ChangedRow]) -> bool {
+        let mut state = self.state();
+        if rows.iter().any(|row| state.touched.has(row)) {
+            return false;
+        }
+        for row in rows {
+            state.differing.handle_repair(row);
+        }
+        state.repaired += rows.len() as u64;
+        true
     }
 
     /// How far the comparison of every row is.
@@ -320,6 +349,8 @@ impl Following {
             upserts: state.upserts,
             deletes: state.deletes,
             unproven: state.touched.len() as u64,
+            repaired: state.repaired,
+            gaps: state.gaps,
         }
     }
 

@@ -13,6 +13,7 @@ mod cutover;
 mod follow;
 mod prepare;
 mod prove;
+mod repair;
 mod steps;
 
 pub(crate) use cutover::{Live, Order, Orders};

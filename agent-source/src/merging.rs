@@ -27,7 +27,9 @@ pub(crate) struct Merged {
     /// To be applied one after the other.
     pub(crate) portions: Vec<Portion>,
     /// The rows that are changed.
-    pub(crate) touched: Vec<ChangedRow>,
+    pub(crate) touched: BTreeSet<ChangedRow>,
+    /// The partitions that are dropped.
+    pub(crate) dropped: Vec<String>,
     /// Rows that were inserted or upserted, before merging.
     pub(crate) upserts: u64,
     /// Keys that were deleted, before merging.
@@ -121,6 +123,7 @@ impl Merging {
                     place.is_none_or(|(batch, _)| inserted[batch].0.as_deref() != Some(&partition))
                 };
                 self.section.last.retain(|_, place| stays(place));
+                self.done.dropped.push(partition.clone());
                 self.end_section(Some((Verb::DropPartition, partition)))?;
             }
             // Whoever follows the log looks out for it.
@@ -143,14 +146,16 @@ impl Merging {
         let section = std::mem::take(&mut self.section);
         self.delete(&section);
         self.upsert(&section)?;
-        let partition_of = |place: &Option<(usize, u32)>| {
-            place.and_then(|(batch, _)| section.inserted[batch].0.clone())
-        };
-        let touched = section
-            .last
+        let upserted = section.last.iter().filter_map(|(key, place)| {
+            let (batch, _) = (*place)?;
+            Some((key.clone(), section.inserted[batch].0.clone()))
+        });
+        let deleted = section
+            .deleted
             .iter()
-            .map(|(key, place)| (key.clone(), partition_of(place)));
-        self.done.touched.extend(touched);
+            .flat_map(|(partition, keys)| keys.iter().map(|key| (key.clone(), partition.clone())));
+        // A key that was deleted from one partition and inserted into another has two places to be looked at.
+        self.done.touched.extend(upserted.chain(deleted));
         if let Some((verb, partition)) = barrier.filter(|_| self.has_partitions) {
             self.done.portions.push(Portion {
                 verb,

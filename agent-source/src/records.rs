@@ -48,6 +48,8 @@ pub(crate) struct CollectionRecord {
     pub(crate) phase: CollectionPhase,
     /// Where its log was before its first row was read, channel by channel; empty in a job that follows none, and until then.
     pub(crate) start: Vec<Position>,
+    /// How often following began at a `start`: again when the log had lost changes behind the former one.
+    pub(crate) beginning: u32,
     /// Whether all of its units are in the journal.
     pub(crate) is_divided: bool,
     /// Rows, counted when the job was prepared; `None` where the server can't count.

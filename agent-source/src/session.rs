@@ -163,9 +163,15 @@ async fn answer_call(agent: &Agent, operator: &Operator, call: Call) -> Result<A
         Call::RequestCutover { job, options } => {
             operator.cut_over(&job, options).await.map(job_answer)
         }
-        Call::RecheckKeys { job, index, keys } => {
+        Call::RecheckKeys {
+            job,
+            index,
+            partition,
+            keys,
+        } => {
             if let Some(following) = agent.followings.find(&job, index) {
-                following.touch(keys.into_iter().map(|key| (key, None)).collect());
+                following.wait_room().await;
+                following.touch(keys.into_iter().map(|key| (key, partition.clone())));
             }
             Ok(Answer::Done)
         }

@@ -1,13 +1,13 @@
 //! What the target does at the source's word. Every answer may be asked for again, and is then found rather than done.
 
 use crate::agent::Agent;
-use crate::records::{CollectionRecord, JobRecord, Step};
+use crate::records::{CollectionRecord, Followed, JobRecord, Step};
 use crate::verifier::{self, Units};
 use crate::writer::{mapping, schema};
 use channel::conversation::Caller;
 use futures::FutureExt;
 use model::job::Mode;
-use model::{Class, CollectionIndex, Fault, Incarnation, JobName, JobSpec, Phase, Position, codes};
+use model::{Class, CollectionIndex, Fault, Incarnation, JobName, JobSpec, Phase, codes};
 use protocol::call::{CollectionPlan, Durable};
 use protocol::claim::{self, Claim};
 use protocol::{Answer, Call, Note};
@@ -62,7 +62,14 @@ impl Session {
                 let verify = self.verify(plan, units).boxed();
                 self.agent.turns.take(&job, index, verify).await
             }
-            Call::FollowCollection { job, index, start } => self.follow(&job, index, start).await,
+            Call::FollowCollection {
+                plan,
+                start,
+                beginning,
+            } => {
+                let applied = start;
+                self.follow(&plan, Followed { applied, beginning }).await
+            }
             Call::CompareKeys {
                 job,
                 index,
@@ -188,15 +195,17 @@ impl Session {
         Ok(Answer::Done)
     }
 
-    async fn follow(
-        &self,
-        job: &JobName,
-        index: CollectionIndex,
-        start: Vec<Position>,
-    ) -> Result<Answer, Fault> {
-        self.owned(job)?;
-        self.agent.begun_collection(job, index)?;
-        let (run, applied) = self.agent.followings.begin(job, index, start).await?;
+    async fn follow(&self, plan: &CollectionPlan, from: Followed) -> Result<Answer, Fault> {
+        self.owned(&plan.job)?;
+        let record = self.agent.begun_collection(&plan.job, plan.index)?;
+        let followings = &self.agent.followings;
+        let begun = followings.begin(&plan.job, plan.index, from).await?;
+        if begun.has_gap {
+            // What the lost changes made of the rows is repaired row by row.
+            let partitions = &plan.source.partitions;
+            schema::keep_partitions(&self.agent.milvus, &record, partitions).await?;
+        }
+        let (run, applied) = (begun.run, begun.applied);
         Ok(Answer::Following { run, applied })
     }
 
@@ -216,6 +225,8 @@ impl Session {
             if spec.mode == Mode::Live {
                 // The log does not tell of partitions that no row was ever in.
                 schema::create_partitions(&self.agent.milvus, &record.expected).await?;
+                let partitions = &record.expected.partitions;
+                schema::keep_partitions(&self.agent.milvus, &record, partitions).await?;
             }
             schema::seal(&self.agent.milvus, &record).await?;
             self.step(&mut record, Step::Sealed).await?;

@@ -37,10 +37,23 @@ struct Entry {
 pub(crate) struct Following {
     /// The present run; 0 before the first.
     run: u64,
+    /// Its beginning.
+    beginning: u32,
     /// The last step that was applied.
     number: u64,
     /// When its position was last journaled.
     noted: Option<Instant>,
+}
+
+/// A run that has begun.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    /// Its number.
+    pub(crate) run: u64,
+    /// How far the log is applied.
+    pub(crate) applied: Vec<Position>,
+    /// Whether it starts behind changes that were never applied.
+    pub(crate) has_gap: bool,
 }
 
 /// Leave to apply a step, held until it is applied.
@@ -72,31 +85,37 @@ impl Followings {
         entry.seen.store(time.unwrap_or(0), Ordering::Release);
     }
 
-    /// Begins another run, once a step that is being applied has ended: its number, and how far the log is applied. The first run of
-    /// all begins at `start`.
+    /// Begins another run, once a step that is being applied has ended. The first run of a beginning starts where `from` says.
     pub(crate) async fn begin(
         &self,
         job: &JobName,
         index: CollectionIndex,
-        start: Vec<Position>,
-    ) -> Result<(u64, Vec<Position>), JournalError> {
+        from: Followed,
+    ) -> Result<Begun, JournalError> {
         let mut following = self.entry(job, index).gate.clone().lock_owned().await;
         let key = collection_key(job, index);
         let known = self.journal.view()?.find(FOLLOWED, &key)?;
+        let has_gap = known
+            .as_ref()
+            .is_some_and(|known| known.beginning < from.beginning);
         let followed = match known {
-            Some(followed) => followed,
-            None => {
-                let followed = Followed { applied: start };
-                self.put(job, index, &followed).await?;
-                followed
+            Some(known) if !has_gap => known,
+            _ => {
+                self.put(job, index, &from).await?;
+                from
             }
         };
         *following = Following {
             run: following.run + 1,
+            beginning: followed.beginning,
             number: 0,
             noted: None,
         };
-        Ok((following.run, followed.applied))
+        Ok(Begun {
+            run: following.run,
+            applied: followed.applied,
+            has_gap,
+        })
     }
 
     /// Waits for the step before to end. `None` when this step is not the next one of the present run.
@@ -111,12 +130,15 @@ impl Followings {
     pub(crate) async fn note(
         &self,
         name: &StepName,
+        gate: &Gate,
         reached: &[Position],
     ) -> Result<(), JournalError> {
-        let applied = reached.to_vec();
+        let followed = Followed {
+            applied: reached.to_vec(),
+            beginning: gate.beginning,
+        };
         self.journal.points().pass("target.step.durable.before");
-        self.put(&name.job, name.collection, &Followed { applied })
-            .await?;
+        self.put(&name.job, name.collection, &followed).await?;
         self.journal.points().pass("target.step.durable.after");
         Ok(())
     }
@@ -165,6 +187,13 @@ mod tests {
         }]
     }
 
+    fn from(number: u64, beginning: u32) -> Followed {
+        Followed {
+            applied: at(number),
+            beginning,
+        }
+    }
+
     fn step(run: u64, number: u64) -> StepName {
         StepName {
             job: "j".parse().unwrap(),
@@ -178,33 +207,52 @@ mod tests {
     async fn a_step_that_an_earlier_run_left_behind_is_not_applied() {
         let followings = Followings::new(Arc::new(MemoryJournal::new()));
         let (job, index) = ("j".parse().unwrap(), CollectionIndex::new(0));
-        let (first, _) = followings.begin(&job, index, at(1)).await.unwrap();
+        let first = followings.begin(&job, index, from(1, 1)).await.unwrap().run;
         let mut gate = followings.enter(&step(first, 1)).await.unwrap();
-        followings.note(&step(first, 1), &at(5)).await.unwrap();
+        let noted = followings.note(&step(first, 1), &gate, &at(5)).await;
+        noted.unwrap();
         gate.handle_applied(&step(first, 1));
         drop(gate);
-        let (second, applied) = followings.begin(&job, index, at(1)).await.unwrap();
-        assert_eq!(applied, at(5), "where the first run came to");
+        let second = followings.begin(&job, index, from(1, 1)).await.unwrap();
+        assert_eq!(second.applied, at(5), "where the first run came to");
+        assert!(!second.has_gap);
+        let second = second.run;
         assert!(followings.enter(&step(first, 2)).await.is_none());
         assert!(followings.enter(&step(second, 2)).await.is_none());
         assert!(followings.enter(&step(second, 1)).await.is_some());
     }
 
     #[tokio::test]
+    async fn a_later_beginning_starts_behind_a_gap_and_an_earlier_one_does_not_come_back() {
+        let followings = Followings::new(Arc::new(MemoryJournal::new()));
+        let (job, index) = ("j".parse().unwrap(), CollectionIndex::new(0));
+        followings.begin(&job, index, from(1, 1)).await.unwrap();
+        let second = followings.begin(&job, index, from(9, 2)).await.unwrap();
+        assert!(second.has_gap);
+        assert_eq!(second.applied, at(9));
+        let again = followings.begin(&job, index, from(9, 2)).await.unwrap();
+        assert!(!again.has_gap);
+        let late = followings.begin(&job, index, from(1, 1)).await.unwrap();
+        assert_eq!((late.applied, late.has_gap), (at(9), false));
+    }
+
+    #[tokio::test]
     async fn a_new_run_waits_for_the_step_under_way() {
         let followings = Arc::new(Followings::new(Arc::new(MemoryJournal::new())));
         let (job, index): (JobName, _) = ("j".parse().unwrap(), CollectionIndex::new(0));
-        let (run, _) = followings.begin(&job, index, at(1)).await.unwrap();
+        let run = followings.begin(&job, index, from(1, 1)).await.unwrap().run;
         let mut gate = followings.enter(&step(run, 1)).await.unwrap();
         let next = tokio::spawn({
             let (followings, job) = (followings.clone(), job.clone());
-            async move { followings.begin(&job, index, at(1)).await.unwrap() }
+            async move { followings.begin(&job, index, from(1, 1)).await.unwrap() }
         });
         tokio::task::yield_now().await;
         assert!(!next.is_finished());
-        followings.note(&step(run, 1), &at(9)).await.unwrap();
+        let noted = followings.note(&step(run, 1), &gate, &at(9)).await;
+        noted.unwrap();
         gate.handle_applied(&step(run, 1));
         drop(gate);
-        assert_eq!(next.await.unwrap(), (run + 1, at(9)));
+        let next = next.await.unwrap();
+        assert_eq!((next.run, next.applied), (run + 1, at(9)));
     }
 }

@@ -65,6 +65,8 @@ pub(crate) enum Step {
 pub(crate) struct Followed {
     /// How far, channel by channel.
     pub(crate) applied: Vec<Position>,
+    /// The beginning since when.
+    pub(crate) beginning: u32,
 }
 
 /// What came out of comparing a unit.

@@ -12,6 +12,7 @@ mod memory;
 mod milvus_client;
 mod options;
 mod refusals;
+mod repair;
 mod secrets;
 mod trust;
 mod verify;

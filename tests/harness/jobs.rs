@@ -131,6 +131,21 @@ pub async fn syncs(agent: &Agent, name: &str, limit: Duration) -> Result<JobStat
     }
 }
 
+/// Waits until a live job has compared every row once, and some differ.
+///
+/// # Errors
+/// When it does not within the limit.
+pub async fn differs(agent: &Agent, name: &str, limit: Duration) -> Result<JobStatus> {
+    wait::until(&format!("job {name} differs"), limit, || async {
+        let status = show(agent, name).await?;
+        let differs = |shown: &CollectionStatus| {
+            matches!(shown.verification, Verification::Mismatched { .. })
+        };
+        Ok(status.collections.iter().any(differs).then_some(status))
+    })
+    .await
+}
+
 /// Tells a live job to cut over, and waits for the outcome.
 ///
 /// # Errors

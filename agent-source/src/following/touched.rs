@@ -1,4 +1,4 @@
-//! Rows that changed, or differed, since they were last compared: remembered by key, the one that waits longest first.
+//! Rows that changed, or differed, since they were last compared: the one that waits longest first.
 
 use model::Key;
 use std::collections::{BTreeMap, HashMap};
@@ -8,81 +8,110 @@ use std::time::{Duration, Instant};
 const MOST_ROWS: usize = 200_000;
 const MOST_BYTES: usize = 16 << 20;
 
-/// A row that changes, and the partition that it is in afterwards; `None` where it is in none, or partitions are not addressed.
+/// A key, and the partition in which a row of it may have changed; `None` for all of them, or where partitions are not addressed.
 pub(crate) type ChangedRow = (Key, Option<String>);
 
 /// The rows of one collection.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
-    marks: HashMap<Key, Mark>,
-    order: BTreeMap<u64, Key>,
+    marks: HashMap<Key, BTreeMap<Option<String>, Mark>>,
+    order: BTreeMap<u64, ChangedRow>,
     next: u64,
     bytes: usize,
 }
 
-/// When a row was last touched, and the partition that it is in since; `None` where it is in none, or partitions are not addressed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// When a row was last touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     number: u64,
     at: Instant,
-    pub(crate) partition: Option<String>,
 }
 
 impl Touched {
-    /// Remembers these rows; `false` when they are too many.
-    pub(crate) fn mark(&mut self, rows: Vec<ChangedRow>) -> bool {
+    /// Remembers these rows; `false` when they are too many. A key that is touched in one partition is so in all that are known: it may
+    /// have come from there.
+    pub(crate) fn mark(&mut self, rows: impl IntoIterator<Item = ChangedRow>) -> bool {
         let at = Instant::now();
         for (key, partition) in rows {
-            self.forget(&key);
-            let number = self.next;
-            self.next += 1;
-            self.bytes += key.size_bytes();
-            self.order.insert(number, key.clone());
-            let mark = Mark {
-                number,
-                at,
-                partition,
-            };
-            self.marks.insert(key, mark);
+            let mut partitions = self.marks.remove(&key).unwrap_or_default();
+            for mark in partitions.values() {
+                self.order.remove(&mark.number);
+            }
+            if !partitions.contains_key(&partition) {
+                self.bytes += key.size_bytes();
+                partitions.insert(partition, Mark { number: 0, at });
+            }
+            for (partition, mark) in &mut partitions {
+                let number = self.next;
+                self.next += 1;
+                *mark = Mark { number, at };
+                self.order.insert(number, (key.clone(), partition.clone()));
+            }
+            self.marks.insert(key, partitions);
         }
-        self.marks.len() <= MOST_ROWS && self.bytes <= MOST_BYTES
+        self.len() <= MOST_ROWS && self.bytes <= MOST_BYTES
     }
 
-    fn forget(&mut self, key: &Key) {
-        if let Some(mark) = self.marks.remove(key) {
+    /// The rows that are known in a partition.
+    pub(crate) fn of_partition(&self, partition: &str) -> Vec<ChangedRow> {
+        let rows = self.order.values();
+        rows.filter(|(_, of)| of.as_deref() == Some(partition))
+            .cloned()
+            .collect()
+    }
+
+    fn mark_of(&self, (key, partition): &ChangedRow) -> Option<Mark> {
+        self.marks.get(key)?.get(partition).copied()
+    }
+
+    fn forget(&mut self, (key, partition): &ChangedRow) {
+        let Some(partitions) = self.marks.get_mut(key) else {
+            return;
+        };
+        if let Some(mark) = partitions.remove(partition) {
             self.order.remove(&mark.number);
             self.bytes -= key.size_bytes();
         }
+        if partitions.is_empty() {
+            self.marks.remove(key);
+        }
+    }
+
+    /// Whether the row's key is among them, in whatever partition.
+    pub(crate) fn has(&self, row: &ChangedRow) -> bool {
+        self.marks.contains_key(&row.0)
+    }
+
+    /// Whether half of what is remembered at most is taken.
+    pub(crate) fn has_room(&self) -> bool {
+        self.len() <= MOST_ROWS / 2 && self.bytes <= MOST_BYTES / 2
     }
 
     /// How many rows.
     pub(crate) fn len(&self) -> usize {
-        self.marks.len()
+        self.order.len()
     }
 
     /// The rows that wait longest.
-    pub(crate) fn oldest(&self, most: usize) -> Vec<(Key, Mark)> {
-        let keys = self.order.values().take(most);
-        keys.filter_map(|key| Some((key.clone(), self.marks.get(key)?.clone())))
+    pub(crate) fn oldest(&self, most: usize) -> Vec<(ChangedRow, Mark)> {
+        let rows = self.order.values().take(most);
+        rows.filter_map(|row| Some((row.clone(), self.mark_of(row)?)))
             .collect()
     }
 
     /// Forgets a row, unless it was touched again since it was marked so; tells which.
-    pub(crate) fn settle(&mut self, key: &Key, mark: &Mark) -> bool {
-        let is_same = self
-            .marks
-            .get(key)
-            .is_some_and(|now| now.number == mark.number);
+    pub(crate) fn settle(&mut self, row: &ChangedRow, mark: Mark) -> bool {
+        let is_same = self.mark_of(row) == Some(mark);
         if is_same {
-            self.forget(key);
+            self.forget(row);
         }
         is_same
     }
 
     /// For how long the oldest one has waited.
     pub(crate) fn oldest_age(&self, now: Instant) -> Option<Duration> {
-        let key = self.order.values().next()?;
-        Some(now.saturating_duration_since(self.marks.get(key)?.at))
+        let row = self.order.values().next()?;
+        Some(now.saturating_duration_since(self.mark_of(row)?.at))
     }
 }
 
@@ -102,18 +131,34 @@ mod tests {
         assert!(touched.mark(rows(&[2])));
         let settled: Vec<bool> = seen
             .iter()
-            .map(|(key, mark)| touched.settle(key, mark))
+            .map(|(row, mark)| touched.settle(row, *mark))
             .collect();
         assert_eq!(settled, [true, false]);
-        let left: Vec<Key> = touched.oldest(9).into_iter().map(|(key, _)| key).collect();
-        assert_eq!(left, [Key::Int64(3), Key::Int64(2)], "the oldest first");
+        let left: Vec<ChangedRow> = touched.oldest(9).into_iter().map(|(row, _)| row).collect();
+        assert_eq!(left, rows(&[3, 2]), "the oldest first");
+    }
+
+    #[test]
+    fn a_key_that_is_touched_in_another_partition_is_not_settled() {
+        let in_partition = |partition: &str| (Key::Int64(1), Some(partition.to_owned()));
+        let mut touched = Touched::default();
+        assert!(touched.mark([in_partition("p")]));
+        let seen = touched.oldest(1);
+        assert!(touched.mark([(Key::Int64(1), None)]));
+        assert!(!touched.settle(&seen[0].0, seen[0].1));
+        let again = touched.oldest(9);
+        assert_eq!(again.len(), 2);
+        assert!(again.iter().all(|(row, mark)| touched.settle(row, *mark)));
+        assert_eq!((touched.len(), touched.bytes), (0, 0));
     }
 
     #[test]
     fn more_rows_than_are_remembered_are_told() {
         let mut touched = Touched::default();
         let keys: Vec<i64> = (0..MOST_ROWS as i64).collect();
+        assert!(touched.has_room());
         assert!(touched.mark(rows(&keys)));
+        assert!(!touched.has_room());
         assert!(touched.mark(rows(&[0])), "the same one again");
         assert!(!touched.mark(rows(&[-1])));
     }

@@ -11,10 +11,11 @@ use crate::reader::divide::{Divider, UnitSink};
 use crate::reader::rows::MilvusRows;
 use crate::records::{UNITS, unit_key};
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use model::{BatchIndex, Fault, Unit, UnitProgress};
+use model::{BatchIndex, Fault, Unit, UnitId, UnitProgress};
 use protocol::call::Durable;
 use protocol::{BatchName, Whole};
 use runtime::journal::Writes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -72,7 +73,7 @@ impl CollectionRun<'_> {
         for number in 0.. {
             let Some(unit) = self.agent.unit(
                 &plan.job,
-                model::UnitId {
+                UnitId {
                     collection: plan.index,
                     number,
                 },
@@ -92,17 +93,65 @@ impl CollectionRun<'_> {
         } else {
             plan.source.partitions.iter().cloned().map(Some).collect()
         };
-        let batch_bytes = self.agent.limits.batch_bytes;
+        let found = Some(found);
+        let units = JournaledUnits { run: self, found };
+        self.divide(rows, partitions, last.as_ref(), units).await
+    }
+
+    async fn divide(
+        &self,
+        rows: &MilvusRows<'_>,
+        partitions: Vec<Option<String>>,
+        last: Option<&Unit>,
+        mut units: JournaledUnits<'_, '_>,
+    ) -> Result<(), StepError> {
         let divider = Divider {
             reader: rows,
-            collection: plan.index,
+            collection: self.record.plan.index,
             partitions,
-            batch_bytes,
+            batch_bytes: self.agent.limits.batch_bytes,
         };
-        divider
-            .divide(last.as_ref(), &mut JournaledUnits { run: self, found })
-            .await?;
-        Ok(())
+        Ok(divider.divide(last, &mut units).await?)
+    }
+
+    /// Finds units in the partitions that were made since the copy, so that their rows are compared with all others.
+    pub(super) async fn divide_new_partitions(&self) -> Result<(), StepError> {
+        let plan = &self.record.plan;
+        let source = &plan.source;
+        if source.schema.has_partition_key() {
+            return Ok(());
+        }
+        let (mut divided, mut last) = (BTreeSet::new(), None);
+        for number in 0..self.agent.units_of(&plan.job, plan.index)? {
+            let collection = plan.index;
+            last = self.agent.unit(&plan.job, UnitId { collection, number })?;
+            // The last unit of a partition is the one without an end.
+            divided.extend(
+                last.iter()
+                    .filter(|unit| unit.open)
+                    .map(|unit| unit.partition.clone()),
+            );
+        }
+        let milvus = self.agent.milvus.in_database(&source.name.database);
+        let partitions = milvus.list_partitions(&source.name.collection).await;
+        let mut partitions: Vec<_> = partitions
+            .map_err(Fault::from)?
+            .into_iter()
+            .map(Some)
+            .collect();
+        partitions.retain(|partition| !divided.contains(partition));
+        partitions.sort_by_key(|partition| {
+            last.as_ref()
+                .is_none_or(|last| last.partition != *partition)
+        });
+        let rows = MilvusRows::new(self.agent, source, self.record.is_empty)
+            .await?
+            .live(true);
+        let units = JournaledUnits {
+            run: self,
+            found: None,
+        };
+        self.divide(&rows, partitions, last.as_ref(), units).await
     }
 
     async fn send_unit(
@@ -152,7 +201,8 @@ impl CollectionRun<'_> {
 /// Puts each unit into the journal, then hands it on.
 struct JournaledUnits<'a, 'b> {
     run: &'a CollectionRun<'b>,
-    found: mpsc::Sender<Unit>,
+    /// Who copies them; nobody when their rows are on the target already.
+    found: Option<mpsc::Sender<Unit>>,
 }
 
 impl UnitSink for JournaledUnits<'_, '_> {
@@ -163,8 +213,10 @@ impl UnitSink for JournaledUnits<'_, '_> {
         writes.put(UNITS, &unit_key(&self.run.record.plan.job, unit.id), &unit);
         let _ = self.run.agent.journal.commit(writes).await?;
         points.pass("source.unit.found.after");
-        // As above: nobody takes units only after an error of its own.
-        let _ = self.found.send(unit).await;
+        if let Some(found) = &self.found {
+            // As above: nobody takes units only after an error of its own.
+            let _ = found.send(unit).await;
+        }
         Ok(())
     }
 }

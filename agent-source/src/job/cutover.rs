@@ -177,7 +177,7 @@ impl Job {
         }
         let doubts: Vec<String> = followed
             .iter()
-            .flat_map(|following| doubts(following))
+            .flat_map(|following| doubts(following, following.differing()))
             .collect();
         if !doubts.is_empty() {
             return Err(not_ready(&self.name, &doubts));
@@ -230,18 +230,17 @@ fn conditions(following: &Following, live: &Live, options: CutoverOptions) -> Ve
             "has rows that changed {seconds} s ago and are not proven yet"
         ));
     }
-    unmet.extend(doubts(following));
+    unmet.extend(doubts(following, following.beyond_repair()));
     unmet
 }
 
-/// Why a collection can't be called equal, apart from rows that changed lately.
-fn doubts(following: &Following) -> Vec<String> {
+/// Why a collection of which so many rows differ can't be called equal, apart from rows that changed lately.
+fn doubts(following: &Following, differing: usize) -> Vec<String> {
     let mut doubts = Vec::new();
     match following.proof() {
         Proof::NotBegun | Proof::Passing => doubts.push("has rows that were never compared".into()),
         Proof::Passed | Proof::NotWanted => {}
     }
-    let differing = following.differing();
     if differing > 0 {
         doubts.push(format!("has {differing} rows that differ"));
     }

@@ -6,15 +6,19 @@
 use super::StepError;
 use super::collection::{CollectionRun, unexpected};
 use super::cutover::Live;
+use super::repair::Repair;
 use crate::following::Following;
 use crate::merging::{Merged, Merging};
 use crate::outbox::{Parcel, Portion};
 use crate::reader::changes::Log;
 use crate::reader::changes::channels::{Advance, Channels};
-use model::{Batch, ChangeKind, Class, Fault, Field, Position, Tick, codes};
+use model::{Batch, ChangeKind, Class, Fault, Position, Tick, codes};
 use protocol::{Answer, Call, StepName, Verb, Whole};
+use runtime::budget::Permit;
+use runtime::telemetry::metric_names::CHANGES_REPAIRED;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{mpsc, watch};
 
 /// How often what operators see is renewed.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
@@ -25,38 +29,78 @@ impl CollectionRun<'_> {
     pub(super) async fn follow(&mut self, live: &Live) -> Result<(), StepError> {
         let (job, index) = (self.record.plan.job.clone(), self.record.plan.index);
         let following = self.agent.followings.of(&job, index);
-        tokio::select! {
-            outcome = self.apply_changes(&following) => outcome,
-            outcome = self.prove(&following, live) => outcome,
-            () = self.show_following(&following, live) => Ok(()),
-            () = live.wait_committed() => Ok(()),
+        loop {
+            let (repairs, wanted) = mpsc::channel(1);
+            let outcome = tokio::select! {
+                outcome = self.apply_changes(&following, wanted) => outcome,
+                outcome = self.prove(&following, live, &repairs) => outcome,
+                () = self.show_following(&following, live) => Ok(()),
+                () = live.wait_committed() => Ok(()),
+            };
+            match outcome {
+                Err(StepError::Fault(fault)) if fault.code == codes::LOG_TRUNCATED => {
+                    self.begin_again(&following, fault).await?;
+                }
+                outcome => return outcome,
+            }
         }
     }
 
-    async fn apply_changes(&self, following: &Following) -> Result<(), StepError> {
+    /// The log has lost changes: it is followed from where it is now, and every row is compared, so that those which miss a change are
+    /// repaired.
+    async fn begin_again(&mut self, following: &Following, fault: Fault) -> Result<(), StepError> {
+        tracing::warn!(code = fault.code, error = %fault, "every row is compared again");
+        self.record.start.clear();
+        self.note_start().await?;
+        following.handle_gap();
+        Ok(())
+    }
+
+    async fn apply_changes(
+        &self,
+        following: &Following,
+        mut repairs: mpsc::Receiver<Repair>,
+    ) -> Result<(), StepError> {
         let plan = &self.record.plan;
         let log = self.agent.log.as_ref().ok_or_else(no_log)?;
-        let primary = plan.source.schema.primary().ok_or_else(no_log)?;
         let mut steps = Steps::begin(self, following).await?;
-        let mut channels = Channels::new(log, plan.source.id, &steps.applied);
+        let mut channels = Channels::new(log, plan.source.id, &steps.reached);
         let mut confirmed = following.confirmed();
-        let mut gathered = Gathered::new(primary, plan.source.schema.has_partition_key());
+        let mut gathered = Gathered {
+            merging: self.merging()?,
+            reached: None,
+        };
         loop {
             let has_room = gathered.merging.size_bytes() < self.agent.limits.batch_bytes;
             tokio::select! {
                 advance = channels.next(), if has_room => {
                     gathered.take(advance?, following).map_err(|fault| self.named(fault))?;
                 }
-                _ = confirmed.wait_for(|last| *last == steps.last()), if steps.under_way.is_some() => {
+                () = steps.wait_confirmed(&mut confirmed), if steps.is_under_way => {
                     steps.handle_confirmed(following);
                 }
+                Some(repair) = repairs.recv(), if !steps.is_under_way => {
+                    if following.begin_repair(&repair.rows) {
+                        metrics::counter!(CHANGES_REPAIRED).increment(repair.rows.len() as u64);
+                        steps.send(self, following, repair.merged, Some(repair.permit)).await?;
+                    }
+                }
             }
-            if steps.under_way.is_none()
+            if !steps.is_under_way
                 && let Some((merged, reached, tick)) = gathered.next()?
             {
-                steps.send(self, following, merged, reached, tick).await?;
+                (steps.reached, steps.tick) = (reached, tick);
+                following.handle_changes(merged.upserts, merged.deletes);
+                steps.send(self, following, merged, None).await?;
             }
         }
+    }
+
+    /// Nothing, into which changes of this collection may be merged.
+    pub(super) fn merging(&self) -> Result<Merging, Fault> {
+        let schema = &self.record.plan.source.schema;
+        let primary = schema.primary().ok_or_else(no_log)?;
+        Ok(Merging::new(primary.clone(), !schema.has_partition_key()))
     }
 
     /// A fault of the collection's log, with the collection's name.
@@ -96,6 +140,7 @@ impl CollectionRun<'_> {
         }
         self.describe_again().await?;
         self.record.start = start;
+        self.record.beginning += 1;
         self.agent
             .journal
             .points()
@@ -116,13 +161,6 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn new(primary: &Field, has_partition_key: bool) -> Self {
-        Self {
-            merging: Merging::new(primary.clone(), !has_partition_key),
-            reached: None,
-        }
-    }
-
     fn take(&mut self, advance: Advance, following: &Following) -> Result<(), Fault> {
         for change in advance.changes {
             if change.kind == ChangeKind::DropCollection {
@@ -151,54 +189,58 @@ impl Gathered {
 struct Steps {
     run: u64,
     number: u64,
-    /// What will be applied when the last step is confirmed; `None` when it is.
-    under_way: Option<Tick>,
-    /// Where the run begins.
-    applied: Vec<Position>,
+    /// Whether the last one is not confirmed yet.
+    is_under_way: bool,
+    /// How far the log is with the last one, and up to where every change is applied then.
+    reached: Vec<Position>,
+    tick: Tick,
 }
 
 impl Steps {
     async fn begin(at: &CollectionRun<'_>, following: &Following) -> Result<Self, StepError> {
         let call = Call::FollowCollection {
-            job: at.record.plan.job.clone(),
-            index: at.record.plan.index,
+            plan: at.record.plan.clone(),
             start: at.record.start.clone(),
+            beginning: at.record.beginning,
         };
         match at.session.ask(call).await? {
             Answer::Following { run, applied } => {
                 let tick = applied.iter().map(|position| position.tick).min();
-                following.handle_applied(tick.unwrap_or_default());
+                let tick = tick.unwrap_or_default();
+                following.handle_applied(tick);
                 Ok(Self {
                     run,
                     number: 0,
-                    under_way: None,
-                    applied,
+                    is_under_way: false,
+                    reached: applied,
+                    tick,
                 })
             }
             other => Err(unexpected(&other)),
         }
     }
 
-    fn last(&self) -> (u64, u64) {
-        (self.run, self.number)
+    async fn wait_confirmed(&self, confirmed: &mut watch::Receiver<(u64, u64)>) {
+        let last = (self.run, self.number);
+        // The sender is a part of what is followed.
+        let _ = confirmed.wait_for(|confirmed| *confirmed == last).await;
     }
 
     fn handle_confirmed(&mut self, following: &Following) {
-        if let Some(tick) = self.under_way.take() {
-            following.handle_applied(tick);
-        }
+        self.is_under_way = false;
+        following.handle_applied(self.tick);
     }
 
+    /// Sends the next step, with leave to hold it in memory if that was had before.
     async fn send(
         &mut self,
         at: &CollectionRun<'_>,
         following: &Following,
         merged: Merged,
-        reached: Vec<Position>,
-        tick: Tick,
+        mut permit: Option<Permit>,
     ) -> Result<(), StepError> {
         self.number += 1;
-        self.under_way = Some(tick);
+        self.is_under_way = true;
         let name = StepName {
             job: at.record.plan.job.clone(),
             collection: at.record.plan.index,
@@ -209,7 +251,7 @@ impl Steps {
             whole: Whole::Step {
                 name: name.clone(),
                 verb,
-                reached: reached.clone(),
+                reached: self.reached.clone(),
             },
             partition,
             rows,
@@ -219,14 +261,16 @@ impl Steps {
             .into_iter()
             .map(|part| portion(part.verb, part.partition, part.rows))
             .collect();
-        let permit = if portions.is_empty() {
+        if portions.is_empty() {
             portions.push(portion(Verb::Upsert, None, Batch::default()));
-            None
-        } else {
-            Some(at.agent.hold_batch().await)
-        };
+        } else if permit.is_none() {
+            permit = Some(at.agent.hold_batch().await);
+        }
         // Before the target can have applied them: whoever compares rows meanwhile knows that these may differ.
-        following.handle_step(merged.touched, merged.upserts, merged.deletes);
+        following.touch(merged.touched);
+        for partition in &merged.dropped {
+            following.touch_partition(partition);
+        }
         at.agent.journal.points().pass("source.step.send.before");
         at.session.outbox.send(Parcel { portions, permit }).await?;
         Ok(())

@@ -163,6 +163,7 @@ impl Job {
             plan,
             phase,
             start: vec![],
+            beginning: 0,
             is_divided: false,
             rows_total,
             copied: (0, 0),

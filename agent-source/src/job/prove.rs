@@ -1,16 +1,19 @@
 //! Proving rows while changes flow: every row once, and each row that changes again after it has changed.
 //!
 //! A row that differs when it is compared says little: a change may be under way. So the row is read on the source, the changes up to
-//! then are applied, and it is compared with the target's. If it differs and no change of it was sent meanwhile, it does differ.
+//! then are applied, and it is compared with the target's. If it differs and no change of it was sent meanwhile, it does differ, and is
+//! repaired.
 
 use super::StepError;
 use super::collection::{CollectionRun, report_of, unexpected};
 use super::cutover::Live;
-use crate::following::{Following, Mark, NEAR, Proof};
+use super::repair::Repairs;
+use crate::following::{ChangedRow, Following, Mark, NEAR, Proof};
 use crate::reader::rows::{MilvusRows, malformed};
 use futures::TryFutureExt;
 use milvus::proof;
 use model::job::Verify;
+use model::report::CollectionReport;
 use model::{Key, RowHash};
 use protocol::{Answer, Call};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,18 +30,23 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const FOLLOWED_ROUND: u32 = 1 << 31;
 
 /// Rows of one partition that are looked at again.
-type Rows = Vec<(Key, Mark)>;
+type Rows = Vec<(ChangedRow, Mark)>;
 
 impl CollectionRun<'_> {
     /// Proves rows for as long as it is polled.
-    pub(super) async fn prove(&self, following: &Following, live: &Live) -> Result<(), StepError> {
+    pub(super) async fn prove(
+        &self,
+        following: &Following,
+        live: &Live,
+        repairs: &Repairs,
+    ) -> Result<(), StepError> {
         if self.job.spec.verify == Verify::None {
             following.want_no_proof();
             return std::future::pending().await;
         }
         let (_, never) = tokio::try_join!(
             self.compare_all(following, live),
-            self.compare_touched(following, live)
+            self.compare_touched(following, live, repairs)
         )?;
         Ok(never)
     }
@@ -55,6 +63,7 @@ impl CollectionRun<'_> {
             let is_due = matches!(following.proof(), Proof::NotBegun | Proof::Passing);
             if is_due && is_near() {
                 let pass = following.begin_pass();
+                self.divide_new_partitions().await?;
                 let plan = self.record.plan.clone();
                 let units = self.agent.units_of(&plan.job, plan.index)?;
                 let epoch = u32::try_from(self.job.epoch.number()).unwrap_or(0) & 0x7f_ffff;
@@ -73,30 +82,42 @@ impl CollectionRun<'_> {
     }
 
     /// Looks at rows again that were touched.
-    async fn compare_touched(&self, following: &Following, live: &Live) -> Result<(), StepError> {
+    async fn compare_touched(
+        &self,
+        following: &Following,
+        live: &Live,
+        repairs: &Repairs,
+    ) -> Result<(), StepError> {
         let source = &self.record.plan.source;
         let rows = MilvusRows::new(self.agent, source, self.record.is_empty)
             .await?
             .live(true);
+        let most = self.rows_at_once();
         loop {
             following.wait_touched().await;
             let mut partitions: BTreeMap<Option<String>, Rows> = BTreeMap::new();
             let mut bytes = 0;
-            for (key, mark) in following.oldest_touched(ROWS_AT_ONCE) {
-                bytes += key.size_bytes();
+            for (row, mark) in following.oldest_touched(most) {
+                bytes += row.0.size_bytes();
                 if bytes > KEY_BYTES_AT_ONCE && !partitions.is_empty() {
                     break;
                 }
-                partitions
-                    .entry(mark.partition.clone())
-                    .or_default()
-                    .push((key, mark));
+                let some = partitions.entry(row.1.clone()).or_default();
+                some.push((row, mark));
             }
             let compare = |(partition, touched)| {
-                self.compare_some(following, live, &rows, partition, touched)
+                self.compare_some(following, live, &rows, partition, touched, repairs)
             };
             futures::future::try_join_all(partitions.into_iter().map(compare)).await?;
         }
+    }
+
+    /// How many rows take about the memory of a batch, by the size of those that were copied.
+    fn rows_at_once(&self) -> usize {
+        let (rows, bytes) = self.record.copied;
+        let row_bytes = (bytes / rows.max(1)).max(1);
+        let rows = self.agent.limits.batch_bytes as u64 / row_bytes;
+        rows.clamp(1, ROWS_AT_ONCE as u64) as usize
     }
 
     async fn compare_some(
@@ -106,8 +127,9 @@ impl CollectionRun<'_> {
         rows: &MilvusRows<'_>,
         partition: Option<String>,
         touched: Rows,
+        repairs: &Repairs,
     ) -> Result<(), StepError> {
-        let keys: Vec<Key> = touched.iter().map(|(key, _)| key.clone()).collect();
+        let keys: Vec<Key> = touched.iter().map(|((key, _), _)| key.clone()).collect();
         let theirs = self.hashes(rows, partition.as_deref(), &keys, live).await?;
         self.wait_applied_now(following, live).await?;
         let call = Call::CompareKeys {
@@ -121,11 +143,14 @@ impl CollectionRun<'_> {
             other => return Err(unexpected(&other)),
         };
         let differing = following.settle(touched, &differing);
-        if !differing.is_empty() {
-            self.explain(following, live, rows, partition, differing)
-                .await?;
+        if differing.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.explain(following, live, rows, partition.as_deref(), &differing)
+            .await?;
+        let partition = partition.as_deref();
+        self.repair(following, live, rows, partition, &differing, repairs)
+            .await
     }
 
     /// The hash of each row as the source has it.
@@ -164,22 +189,21 @@ impl CollectionRun<'_> {
         following: &Following,
         live: &Live,
         rows: &MilvusRows<'_>,
-        partition: Option<String>,
-        keys: Vec<Key>,
+        partition: Option<&str>,
+        differing: &[ChangedRow],
     ) -> Result<(), StepError> {
+        let first = differing.iter().take(CollectionReport::MAX_NAMED);
+        let keys: Vec<Key> = first.map(|(key, _)| key.clone()).collect();
         let wanted: BTreeSet<Key> = keys.iter().cloned().collect();
         let mut found = BTreeMap::new();
-        for part in rows
-            .read_keys(partition.as_deref(), &keys, live.fenced_at())
-            .await?
-        {
+        for part in rows.read_keys(partition, &keys, live.fenced_at()).await? {
             let fields = proof::field_hashes(&part, rows.primary_name(), &wanted);
             found.extend(fields.map_err(|error| malformed(&error))?);
         }
         let call = Call::ExplainKeys {
             job: self.record.plan.job.clone(),
             index: self.record.plan.index,
-            partition,
+            partition: partition.map(str::to_owned),
             rows: keys
                 .into_iter()
                 .map(|key| {
@@ -189,10 +213,11 @@ impl CollectionRun<'_> {
                 .collect(),
         };
         match self.session.ask(call).map_err(StepError::from).await? {
-            Answer::Differences(differences) => {
+            Answer::Differences(named) => {
                 let name = &self.record.plan.source.name;
-                tracing::error!(collection = %name, rows = differences.len(), "rows differ");
-                following.handle_differences(differences);
+                let first = named.first().map(tracing::field::debug);
+                tracing::warn!(collection = %name, rows = differing.len(), first, "rows differ");
+                following.handle_differences(named);
                 Ok(())
             }
             other => Err(unexpected(&other)),

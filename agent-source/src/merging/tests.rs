@@ -197,9 +197,15 @@ fn of_several_changes_of_a_row_the_last_is_sent() {
         ]
     );
     assert_eq!((merged.upserts, merged.deletes), (3, 2));
-    let mut touched = merged.touched;
-    touched.sort();
-    assert_eq!(touched, [1, 2, 3].map(|key| (Key::Int64(key), None)));
+    let touched = [1, 2, 3].map(|key| (Key::Int64(key), None));
+    assert_eq!(merged.touched, touched.into());
+}
+
+#[test]
+fn a_row_that_moves_is_looked_at_in_both_partitions() {
+    let kinds = vec![delete_from("p", &[1]), insert("q", &[(1, 10)])];
+    let row = |partition: &str| (Key::Int64(1), Some(partition.to_owned()));
+    assert_eq!(merged(true, kinds).touched, [row("p"), row("q")].into());
 }
 
 #[test]

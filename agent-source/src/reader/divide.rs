@@ -54,24 +54,22 @@ impl<R: RowReader> Divider<'_, R> {
         Ok(())
     }
 
-    /// The partitions that are not divided to their end, each with the key behind which it goes on.
+    /// The partitions that are not divided to their end, each with the key behind which it goes on. One that the last unit is of is
+    /// the first of them.
     fn remaining(&self, last: Option<&Unit>) -> Vec<(Option<String>, Option<Key>)> {
-        let Some(last) = last else {
-            return self
-                .partitions
-                .iter()
-                .map(|partition| (partition.clone(), None))
-                .collect();
-        };
-        let behind = self
+        let is_last =
+            |partition: &&Option<String>| last.is_some_and(|last| last.partition == **partition);
+        let done = self
             .partitions
             .iter()
-            .skip_while(|partition| **partition != last.partition)
-            .skip(1);
-        let current = (!last.open).then(|| (last.partition.clone(), last.borders.last().cloned()));
+            .position(|partition| is_last(&partition));
+        let behind = &self.partitions[done.map_or(0, |place| place + 1)..];
+        let current = last
+            .filter(|last| !last.open)
+            .map(|last| (last.partition.clone(), last.borders.last().cloned()));
         current
             .into_iter()
-            .chain(behind.map(|partition| (partition.clone(), None)))
+            .chain(behind.iter().map(|partition| (partition.clone(), None)))
             .collect()
     }
 

@@ -113,7 +113,7 @@ impl Session {
         if applying.has_changes || gate.is_due() {
             let note = || async {
                 let followings = &self.agent.followings;
-                Ok(followings.note(&part.name, &part.reached).await?)
+                Ok(followings.note(&part.name, &gate, &part.reached).await?)
             };
             self.patiently(&part.name.job, note).await?;
             gate.handle_noted();

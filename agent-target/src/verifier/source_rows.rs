@@ -65,6 +65,7 @@ impl SourceRows for SourceAgent<'_> {
             self.ask(Call::RecheckKeys {
                 job: self.job.clone(),
                 index: unit.id.collection,
+                partition: unit.partition.clone(),
                 keys: keys.to_vec(),
             })
             .await?;

@@ -1,6 +1,7 @@
 //! Changes of a collection that is followed, in a form that may be applied again.
 
 use super::rows::RowWriter;
+use super::schema;
 use milvus::{Kind, MilvusError, keys};
 use model::{Batch, Class, Fault, codes};
 use protocol::Verb;
@@ -21,7 +22,9 @@ impl RowWriter {
             Verb::Upsert => self.upsert(partition, batch).await,
             Verb::Delete => return self.delete(partition, batch).await,
             Verb::CreatePartition => self.create_partition(named).await,
-            Verb::DropPartition => self.drop_partition(named).await,
+            Verb::DropPartition => {
+                schema::drop_partition(&self.milvus, &self.target.collection, named).await
+            }
         };
         Ok(applied?)
     }
@@ -69,14 +72,5 @@ impl RowWriter {
             Err(error) if error.kind() != Kind::AlreadyExists => Err(error),
             _ => Ok(()),
         }
-    }
-
-    async fn drop_partition(&self, partition: &str) -> Result<(), MilvusError> {
-        let collection = &self.target.collection;
-        // A partition that is loaded can't be dropped; what keeps it from being released keeps it from being dropped, and says why.
-        if let Err(error) = self.milvus.release_partition(collection, partition).await {
-            tracing::debug!(%error, partition, "a partition is not released");
-        }
-        self.milvus.drop_partition(collection, partition).await
     }
 }

@@ -40,6 +40,10 @@ pub struct ChangesStatus {
     pub deletes: u64,
     /// Rows that were changed or differed, and are to be compared again.
     pub unproven: u64,
+    /// Rows that differed though every change was applied, and were given to the target anew.
+    pub repaired: u64,
+    /// How often the log had lost changes before they were read, so that every row was compared again.
+    pub gaps: u32,
 }
 
 /// A job, its phase and its progress.

@@ -57,12 +57,12 @@ pub enum Call {
     },
     /// Source to target: all rows are copied; from now on steps of changes will come. Ends every earlier run.
     FollowCollection {
-        /// The job.
-        job: JobName,
-        /// The collection.
-        index: CollectionIndex,
-        /// Where the log is to be read from if no change was ever applied.
+        /// The collection as the source had it when it was at `start`.
+        plan: CollectionPlan,
+        /// Where the log is to be read from if no change was ever applied since this beginning.
         start: Vec<Position>,
+        /// How often following began at a start. A later beginning than the target knows means that changes before it are lost.
+        beginning: u32,
     },
     /// Source to target: which of these rows are not the same there?
     CompareKeys {
@@ -114,6 +114,8 @@ pub enum Call {
         job: JobName,
         /// The collection.
         index: CollectionIndex,
+        /// The partition that they were looked for in; `None` for all of them.
+        partition: Option<String>,
         /// Their keys.
         keys: Vec<Key>,
     },

@@ -143,6 +143,8 @@ impl Wire for ChangesStatus {
             upserts: self.upserts,
             deletes: self.deletes,
             unproven: self.unproven,
+            repaired: self.repaired,
+            gaps: self.gaps,
         }
     }
 
@@ -152,6 +154,8 @@ impl Wire for ChangesStatus {
             upserts: message.upserts,
             deletes: message.deletes,
             unproven: message.unproven,
+            repaired: message.repaired,
+            gaps: message.gaps,
         })
     }
 }

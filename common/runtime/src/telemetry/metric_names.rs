@@ -58,6 +58,8 @@ pub const WRITER_REAPPLIED: &str = "passage_writer_reapplied_batches_total";
 pub const CHANGES_LAG: &str = "passage_changes_lag_seconds";
 /// Rows that changed, or differed, and are to be compared again.
 pub const CHANGES_UNPROVEN: &str = "passage_changes_unproven_rows";
+/// Rows that differed though every change was applied, and were given to the target anew.
+pub const CHANGES_REPAIRED: &str = "passage_changes_repaired_rows_total";
 /// Changes applied: rows upserted, keys deleted, partitions created and dropped.
 pub const WRITER_CHANGES: &str = "passage_writer_changes_total";
 /// The time from a step's first part to its being durable.
@@ -148,6 +150,11 @@ pub const ALL: &[Metric] = &[
         CHANGES_UNPROVEN,
         Unit::Count,
         "rows that changed or differed, and are to be compared again; by job and collection",
+    ),
+    counter(
+        CHANGES_REPAIRED,
+        Unit::Count,
+        "rows that differed though every change was applied, and were given to the target anew",
     ),
     counter(
         WRITER_CHANGES,

@@ -98,6 +98,8 @@ fn together(sum: Option<ChangesStatus>, part: Option<ChangesStatus>) -> Option<C
         upserts: sum.upserts + part.upserts,
         deletes: sum.deletes + part.deletes,
         unproven: sum.unproven + part.unproven,
+        repaired: sum.repaired + part.repaired,
+        gaps: sum.gaps + part.gaps,
     })
 }
 

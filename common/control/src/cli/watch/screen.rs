@@ -205,6 +205,8 @@ mod tests {
             upserts: 900,
             deletes: 100,
             unproven: 1,
+            repaired: 0,
+            gaps: 0,
         };
         let progress = Progress {
             stage: Stage::Follow,

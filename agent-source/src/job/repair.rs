@@ -1,0 +1,143 @@
+//! Rows that differ are given to the target anew, as the source has them.
+//!
+//! There are three causes. Milvus may leave two rows of one key when it is killed in the middle of an upsert: which of them it answers
+//! is its own affair, and the target takes after it. The log may have lost changes that were not read yet. And somebody may have
+//! written to the target.
+//!
+//! A repair takes its turn among the steps. What it brings is at least as new as every change that was sent before it, and a change
+//! that the log brings later than the repair is applied after it, even where the repair knew it already.
+
+use super::StepError;
+use super::collection::CollectionRun;
+use super::cutover::Live;
+use crate::following::{ChangedRow, Following};
+use crate::merging::{Merged, Merging};
+use crate::reader::rows::{MilvusRows, malformed};
+use milvus::keys;
+use model::job::OnConflict;
+use model::{Batch, Change, ChangeKind, Fault, Key, Offset, Tick};
+use runtime::budget::Permit;
+use std::collections::BTreeSet;
+use tokio::sync::mpsc;
+
+/// How many rows are repaired at once.
+const ROWS_AT_ONCE: usize = 200;
+
+/// Rows as they are to be on the target.
+#[derive(Debug)]
+pub(super) struct Repair {
+    pub(super) rows: Vec<ChangedRow>,
+    pub(super) merged: Merged,
+    /// Leave to hold them in memory.
+    pub(super) permit: Permit,
+}
+
+/// Takes repairs to where steps are sent.
+pub(super) type Repairs = mpsc::Sender<Repair>;
+
+impl CollectionRun<'_> {
+    /// Repairs rows that differ, all of them of this partition.
+    pub(super) async fn repair(
+        &self,
+        following: &Following,
+        live: &Live,
+        rows: &MilvusRows<'_>,
+        partition: Option<&str>,
+        differing: &[ChangedRow],
+        repairs: &Repairs,
+    ) -> Result<(), StepError> {
+        let wanted: Vec<ChangedRow> = differing
+            .iter()
+            .filter(|row| following.is_to_be_repaired(row))
+            .cloned()
+            .collect();
+        for some in wanted.chunks(ROWS_AT_ONCE) {
+            let permit = self.agent.hold_batch().await;
+            let keys: BTreeSet<Key> = some.iter().map(|(key, _)| key.clone()).collect();
+            let mut merging = self.merging()?;
+            let found = self
+                .take_rows(live, rows, partition, &keys, &mut merging)
+                .await?;
+            let may_delete = self.job.spec.on_conflict != OnConflict::Append;
+            let (rows, left): (Vec<_>, Vec<_>) = some
+                .iter()
+                .cloned()
+                .partition(|(key, _)| may_delete || found.contains(key));
+            // Rows that were on the target before this job are not this job's to delete.
+            left.iter().for_each(|row| following.give_up(row));
+            let merged = merging.merged().map_err(|error| malformed(&error))?;
+            if !rows.is_empty() {
+                let repair = Repair {
+                    rows,
+                    merged,
+                    permit,
+                };
+                // Nobody takes it up any more when the following has ended.
+                let _ = repairs.send(repair).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the rows of these keys as changes that lead to them; gives the keys that there are.
+    async fn take_rows(
+        &self,
+        live: &Live,
+        rows: &MilvusRows<'_>,
+        partition: Option<&str>,
+        keys: &BTreeSet<Key>,
+        merging: &mut Merging,
+    ) -> Result<BTreeSet<Key>, StepError> {
+        let asked: Vec<Key> = keys.iter().cloned().collect();
+        let mut found = BTreeSet::new();
+        let mut inserts = Vec::new();
+        for partition in self.partitions_of(partition).await? {
+            let read = rows
+                .read_keys(partition.as_deref(), &asked, live.fenced_at())
+                .await?;
+            for batch in read {
+                found.extend(keys_of(&batch, rows.primary_name())?);
+                inserts.push(ChangeKind::Insert {
+                    partition: partition.clone().unwrap_or_default(),
+                    batch,
+                });
+            }
+        }
+        let deleted = if self.job.spec.on_conflict == OnConflict::Append {
+            asked
+                .into_iter()
+                .filter(|key| found.contains(key))
+                .collect()
+        } else {
+            asked
+        };
+        let delete = ChangeKind::Delete {
+            partition: partition.map(str::to_owned),
+            keys: deleted,
+        };
+        for kind in std::iter::once(delete).chain(inserts) {
+            let change = Change {
+                tick: Tick::default(),
+                offset: Offset::default(),
+                kind,
+            };
+            merging.take(change).map_err(|error| malformed(&error))?;
+        }
+        Ok(found)
+    }
+
+    /// Where rows of this partition are looked for, so that each is put into its own: in every one, where none is known.
+    async fn partitions_of(&self, partition: Option<&str>) -> Result<Vec<Option<String>>, Fault> {
+        let source = &self.record.plan.source;
+        if partition.is_some() || source.schema.has_partition_key() {
+            return Ok(vec![partition.map(str::to_owned)]);
+        }
+        let milvus = self.agent.milvus.in_database(&source.name.database);
+        let partitions = milvus.list_partitions(&source.name.collection).await?;
+        Ok(partitions.into_iter().map(Some).collect())
+    }
+}
+
+fn keys_of(batch: &Batch, primary: &str) -> Result<Vec<Key>, Fault> {
+    keys(batch, primary).map_err(|error| malformed(&error))
+}
