@@ -12,6 +12,8 @@ use crate::merging::{Merged, Merging};
 use crate::outbox::{Parcel, Portion};
 use crate::reader::changes::Log;
 use crate::reader::changes::channels::{Advance, Channels};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use model::{Batch, ChangeKind, Class, Fault, Position, Tick, codes};
 use protocol::{Answer, Call, StepName, Verb, Whole};
 use runtime::budget::Permit;
@@ -70,7 +72,17 @@ impl CollectionRun<'_> {
             merging: self.merging()?,
             reached: None,
         };
+        // Leave to hold the next step in memory is waited for beside all else: repairs have theirs until they are sent.
+        let mut leave: Option<BoxFuture<'_, Permit>> = None;
         loop {
+            if !steps.is_under_way && gathered.is_only_news() {
+                steps
+                    .send_gathered(self, following, &mut gathered, None)
+                    .await?;
+            }
+            if gathered.merging.size_bytes() > 0 && leave.is_none() {
+                leave = Some(self.agent.hold_batch().boxed());
+            }
             let has_room = gathered.merging.size_bytes() < self.agent.limits.batch_bytes;
             tokio::select! {
                 advance = channels.next(), if has_room => {
@@ -85,13 +97,10 @@ impl CollectionRun<'_> {
                         steps.send(self, following, repair.merged, Some(repair.permit)).await?;
                     }
                 }
-            }
-            if !steps.is_under_way
-                && let Some((merged, reached, tick)) = gathered.next()?
-            {
-                (steps.reached, steps.tick) = (reached, tick);
-                following.handle_changes(merged.upserts, merged.deletes);
-                steps.send(self, following, merged, None).await?;
+                permit = has_leave(&mut leave), if !steps.is_under_way => {
+                    leave = None;
+                    steps.send_gathered(self, following, &mut gathered, Some(permit)).await?;
+                }
             }
         }
     }
@@ -175,6 +184,11 @@ impl Gathered {
         Ok(())
     }
 
+    /// Whether nothing changed, and only the log went on.
+    fn is_only_news(&self) -> bool {
+        self.reached.is_some() && self.merging.size_bytes() == 0
+    }
+
     /// What is to be sent next, if anything was read.
     fn next(&mut self) -> Result<Option<(Merged, Vec<Position>, Tick)>, Fault> {
         let Some((reached, tick)) = self.reached.take() else {
@@ -231,13 +245,29 @@ impl Steps {
         following.handle_applied(self.tick);
     }
 
-    /// Sends the next step, with leave to hold it in memory if that was had before.
+    /// Sends what was read.
+    async fn send_gathered(
+        &mut self,
+        at: &CollectionRun<'_>,
+        following: &Following,
+        gathered: &mut Gathered,
+        permit: Option<Permit>,
+    ) -> Result<(), StepError> {
+        let Some((merged, reached, tick)) = gathered.next()? else {
+            return Ok(());
+        };
+        (self.reached, self.tick) = (reached, tick);
+        following.handle_changes(merged.upserts, merged.deletes);
+        self.send(at, following, merged, permit).await
+    }
+
+    /// Sends the next step, with leave to hold its rows in memory.
     async fn send(
         &mut self,
         at: &CollectionRun<'_>,
         following: &Following,
         merged: Merged,
-        mut permit: Option<Permit>,
+        permit: Option<Permit>,
     ) -> Result<(), StepError> {
         self.number += 1;
         self.is_under_way = true;
@@ -263,8 +293,6 @@ impl Steps {
             .collect();
         if portions.is_empty() {
             portions.push(portion(Verb::Upsert, None, Batch::default()));
-        } else if permit.is_none() {
-            permit = Some(at.agent.hold_batch().await);
         }
         // Before the target can have applied them: whoever compares rows meanwhile knows that these may differ.
         following.touch(merged.touched);
@@ -274,6 +302,14 @@ impl Steps {
         at.agent.journal.points().pass("source.step.send.before");
         at.session.outbox.send(Parcel { portions, permit }).await?;
         Ok(())
+    }
+}
+
+/// Waits for the leave that was asked for, if any was.
+async fn has_leave(leave: &mut Option<BoxFuture<'_, Permit>>) -> Permit {
+    match leave {
+        Some(leave) => leave.await,
+        None => std::future::pending().await,
     }
 }
 
