@@ -10,7 +10,9 @@
 mod collection;
 mod copy;
 mod cutover;
+mod fate;
 mod follow;
+mod join;
 mod prepare;
 mod prove;
 mod repair;
@@ -20,17 +22,18 @@ pub(crate) use cutover::{Live, Order, Orders};
 pub(crate) use steps::StepError;
 
 use crate::agent::Agent;
-use crate::records::JobRecord;
+use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
-use futures::{FutureExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use model::job::Mode;
 use model::report::CollectionReport;
-use model::{Class, Fault, JobName, Phase, Verification, codes};
+use model::{Class, CollectionPhase, Fault, JobName, Phase, Verification, codes};
 use protocol::Call;
 use runtime::backoff::Backoff;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 /// How many collections are under way at the same time. Most of them wait: for flushes, indexes, loads, some seconds each.
@@ -163,8 +166,15 @@ impl Job {
             Semaphore::new(COLLECTIONS_AT_ONCE),
             Semaphore::new(BUSY_AT_ONCE),
         );
-        let live = Live::default();
-        let carry_out = futures::stream::iter(collections.into_iter().map(Ok))
+        let may_grow = record.spec.mode == Mode::Live && !has_cut_over(&collections);
+        let (joining, joined) = mpsc::channel(1);
+        let live = Live::new(joining);
+        if !may_grow {
+            *live.joining.lock().await = None;
+        }
+        let collections = futures::stream::iter(collections).chain(ReceiverStream::new(joined));
+        let carry_out = collections
+            .map(Ok)
             .try_for_each_concurrent(None, |collection| {
                 let mut at = collection::CollectionRun {
                     agent: &self.agent,
@@ -178,12 +188,13 @@ impl Job {
                 async move { at.run().await }.boxed()
             })
             .boxed();
-        if record.spec.mode == Mode::Copy {
+        if !may_grow {
             return carry_out.await;
         }
+        let let_join = self.let_join(session, record, &live).boxed();
         tokio::select! {
-            outcome = carry_out => outcome,
-            outcome = self.keep_orders(record, &live).boxed() => outcome,
+            outcome = futures::future::try_join(carry_out, let_join) => outcome.map(|_| ()),
+            outcome = self.keep_orders(session, record, &live).boxed() => outcome,
             () = live.keep_clock(&self.agent) => Ok(()),
         }
     }
@@ -235,6 +246,13 @@ impl Job {
         }
         Ok(())
     }
+}
+
+/// Whether a live job has cut over: then its collections have done so in one step.
+fn has_cut_over(collections: &[CollectionRecord]) -> bool {
+    use CollectionPhase::{Done, Verifying};
+    let mut phases = collections.iter().map(|collection| collection.phase);
+    phases.any(|phase| matches!(phase, Verifying | Done))
 }
 
 fn cancelled(job: &JobName) -> Fault {

@@ -3,7 +3,7 @@
 use crate::agent::Agent;
 use crate::records::{CollectionRecord, Followed, JobRecord, Step};
 use crate::verifier::{self, Units};
-use crate::writer::{mapping, schema};
+use crate::writer::{mapping, redefine, schema};
 use channel::conversation::Caller;
 use futures::FutureExt;
 use model::job::Mode;
@@ -92,6 +92,8 @@ impl Session {
                 let found = verifier::of_keys::explain(self, &job, index, partition, rows);
                 found.await.map(Answer::Differences)
             }
+            Call::DefineCollection(plan) => self.define(plan).await,
+            Call::DropCollection { job, index } => self.drop(&job, index).await,
             Call::SealCollection(plan) => {
                 let (job, index) = (plan.job.clone(), plan.index);
                 let seal = self.seal(plan).boxed();
@@ -216,6 +218,41 @@ impl Session {
         Ok(Answer::Report(report))
     }
 
+    async fn define(&self, plan: CollectionPlan) -> Result<Answer, Fault> {
+        let spec = self.owned(&plan.job)?;
+        let mut record = self.agent.begun_collection(&plan.job, plan.index)?;
+        record.expected = mapping::map(self.agent.milvus.capabilities(), &spec, &plan).expected;
+        record.plan = plan;
+        self.agent.put_collection(&record).await?;
+        self.redefine(&record).await?;
+        Ok(Answer::Done)
+    }
+
+    /// Gives a collection the indexes and properties that it is to have.
+    async fn redefine(&self, record: &CollectionRecord) -> Result<(), Fault> {
+        let milvus = &self.agent.milvus;
+        match verifier::definitions(&self.agent, record).await? {
+            Some((wanted, actual)) => redefine::redefine(milvus, record, &wanted, &actual).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn drop(&self, job: &JobName, index: CollectionIndex) -> Result<Answer, Fault> {
+        self.owned(job)?;
+        // One that was never begun is not there.
+        if let Some(mut record) = self.agent.collection(job, index)?
+            && record.step < Step::Dropped
+            && !record.appended
+        {
+            let name = &record.plan.target;
+            let milvus = self.agent.milvus.in_database(&name.database);
+            tracing::warn!(%job, collection = %name, "it was dropped on the source, and is dropped here");
+            milvus.drop_collection(&name.collection).await?;
+            self.step(&mut record, Step::Dropped).await?;
+        }
+        Ok(Answer::Done)
+    }
+
     async fn seal(&self, plan: CollectionPlan) -> Result<Answer, Fault> {
         let spec = self.owned(&plan.job)?;
         let mut record = self.agent.begun_collection(&plan.job, plan.index)?;
@@ -227,6 +264,7 @@ impl Session {
                 schema::create_partitions(&self.agent.milvus, &record.expected).await?;
                 let partitions = &record.expected.partitions;
                 schema::keep_partitions(&self.agent.milvus, &record, partitions).await?;
+                self.redefine(&record).await?;
             }
             schema::seal(&self.agent.milvus, &record).await?;
             self.step(&mut record, Step::Sealed).await?;

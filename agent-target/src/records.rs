@@ -58,6 +58,8 @@ pub(crate) enum Step {
     Finished,
     /// The aliases are set.
     Sealed,
+    /// It was dropped, as on the source.
+    Dropped,
 }
 
 /// A collection whose changes are applied.

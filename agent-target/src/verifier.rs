@@ -99,15 +99,12 @@ pub(crate) async fn compare_definitions(
     session: &Session,
     record: &mut CollectionRecord,
 ) -> Result<CollectionReport, Fault> {
-    let milvus = &session.agent.milvus;
     let report = record
         .report
         .take()
         .unwrap_or_else(|| blank(&record.plan, Verification::NotRun));
-    let report = match describe(&session.agent, &record.plan).await? {
-        Some(actual) => {
-            let wanted = comparable(milvus, record.expected.clone());
-            let mut actual = comparable(milvus, actual);
+    let report = match definitions(&session.agent, record).await? {
+        Some((wanted, mut actual)) => {
             if record.step < Step::Sealed {
                 // Aliases and the load state come last, and only to rows that were proven.
                 actual.aliases.clone_from(&wanted.aliases);
@@ -120,6 +117,16 @@ pub(crate) async fn compare_definitions(
     record.report = Some(report.clone());
     session.agent.put_collection(record).await?;
     Ok(report)
+}
+
+/// What the target is to have and what it has, each as far as it can be compared; `None` where it has no such collection.
+pub(crate) async fn definitions(
+    agent: &Agent,
+    record: &CollectionRecord,
+) -> Result<Option<(CollectionSpec, CollectionSpec)>, Fault> {
+    let wanted = comparable(&agent.milvus, record.expected.clone());
+    let actual = describe(agent, &record.plan).await?;
+    Ok(actual.map(|actual| (wanted, comparable(&agent.milvus, actual))))
 }
 
 /// Releases a collection that is loaded only to be compared: a comparison that was cut off has left it so. A release that fails is

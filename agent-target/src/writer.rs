@@ -5,5 +5,6 @@
 mod changes;
 pub(crate) mod mapping;
 pub(crate) mod pace;
+pub(crate) mod redefine;
 pub(crate) mod rows;
 pub(crate) mod schema;

@@ -40,11 +40,12 @@ impl Agent {
     /// Shows a collection, and the job's phase that follows from all of them.
     pub(super) fn show_collection(&self, record: &CollectionRecord) {
         self.board.change(&record.plan.job, |status| {
-            if let Some(shown) = status
-                .collections
-                .get_mut(record.plan.index.number() as usize)
-            {
-                *shown = collection_status(record);
+            let place = record.plan.index.number() as usize;
+            let shown = collection_status(record);
+            match status.collections.get_mut(place) {
+                Some(former) => *former = shown,
+                // It joins the job; others that do follow in the order of their indexes.
+                None => status.collections.push(shown),
             }
             status.phase = shown_phase(status.phase, &status.collections);
         });
@@ -252,6 +253,8 @@ fn shown_phase(journaled: Phase, collections: &[CollectionStatus]) -> Phase {
     }
     match collections.iter().map(|collection| collection.phase).min() {
         Some(CollectionPhase::Waiting | CollectionPhase::Copying) | None => Phase::Copying,
+        // What is left of a job of which all was dropped still looks out for collections that join.
+        Some(CollectionPhase::Dropped) => Phase::Syncing,
         Some(CollectionPhase::Finishing) => Phase::Finishing,
         Some(CollectionPhase::Following) => following_phase(collections),
         Some(CollectionPhase::Verifying | CollectionPhase::Done | CollectionPhase::Skipped) => {

@@ -1,5 +1,6 @@
 //! One collection of a job, from its journaled phase to its end.
 
+use super::follow::End;
 use super::{Live, PATIENCE, StepError};
 use crate::agent::Agent;
 use crate::records::{CollectionRecord, JobRecord};
@@ -37,17 +38,25 @@ impl CollectionRun<'_> {
     pub(super) async fn run(&mut self) -> Result<(), StepError> {
         let mut backoff = Backoff::new(PATIENCE.0, PATIENCE.1);
         loop {
-            match self.take_steps().await {
-                Err(StepError::Fault(fault)) if fault.may_pass() => {
-                    tracing::warn!(code = fault.code, error = %fault, "collection waits");
-                    let (job, index) = (&self.job.spec.name, self.record.plan.index);
-                    self.agent.show_cause(job, Some(fault));
-                    backoff.wait().await;
-                    self.agent.show_cause(job, None);
-                    self.record = self.agent.collection(job, index)?;
-                }
+            let fault = match self.take_steps().await {
+                Err(StepError::Fault(fault)) => fault,
                 outcome => return outcome,
+            };
+            let fault = match self.drop_if_gone(&fault).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => fault,
+                Err(StepError::Fault(fault)) => fault,
+                Err(StepError::Disconnected) => return Err(StepError::Disconnected),
+            };
+            if !fault.may_pass() {
+                return Err(fault.into());
             }
+            tracing::warn!(code = fault.code, error = %fault, "collection waits");
+            let (job, index) = (&self.job.spec.name, self.record.plan.index);
+            self.agent.show_cause(job, Some(fault));
+            backoff.wait().await;
+            self.agent.show_cause(job, None);
+            self.record = self.agent.collection(job, index)?;
         }
     }
 
@@ -88,7 +97,9 @@ impl CollectionRun<'_> {
             drop(place);
             // An agent that starts again may find it released.
             self.load_source().await?;
-            self.follow(self.live).await?;
+            if let End::Dropped = self.follow(self.live).await? {
+                return self.follow_drop().await;
+            }
             let (job, index) = (&self.job.spec.name, self.record.plan.index);
             self.record = self.agent.collection(job, index)?;
         }
@@ -111,7 +122,7 @@ impl CollectionRun<'_> {
     }
 
     /// Journals and shows the next phase.
-    async fn enter(&mut self, phase: CollectionPhase) -> Result<(), StepError> {
+    pub(super) async fn enter(&mut self, phase: CollectionPhase) -> Result<(), StepError> {
         self.agent
             .journal
             .points()

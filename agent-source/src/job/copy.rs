@@ -35,6 +35,10 @@ impl CollectionRun<'_> {
             outcome = self.copy_units(&durable, &copying) => outcome,
             () = self.agent.show_arrivals(&plan, copying.watch()) => Ok(()),
         };
+        if outcome.is_err() && self.is_live() {
+            // What is on its way arrives before the target may be told to drop the collection.
+            copying.wait_all_arrived().await;
+        }
         self.agent.confirmations.end(&plan.job, plan.index);
         outcome?;
         let arrived = *copying.watch().borrow();

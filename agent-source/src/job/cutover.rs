@@ -12,8 +12,10 @@ use super::{Job, StepError};
 use crate::agent::Agent;
 use crate::following::{Following, Proof};
 use crate::records::{CollectionRecord, JobRecord};
+use crate::session::Session;
 use model::job::CutoverOptions;
-use model::{Class, CollectionPhase, Fault, JobName, Tick, codes};
+use model::{Class, CollectionName, CollectionPhase, Fault, JobName, Tick, codes};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -44,9 +46,21 @@ pub(crate) struct Live {
     clock: Mutex<Option<(Tick, Instant)>>,
     fence: Mutex<Option<Tick>>,
     committed: watch::Sender<bool>,
+    /// Where new collections go, until the job has cut over.
+    pub(super) joining: tokio::sync::Mutex<Option<mpsc::Sender<CollectionRecord>>>,
+    /// The collections that the job means and that can't join it, each with what keeps it from that.
+    left_out: Mutex<BTreeMap<CollectionName, String>>,
 }
 
 impl Live {
+    /// New collections go there.
+    pub(super) fn new(joining: mpsc::Sender<CollectionRecord>) -> Self {
+        Self {
+            joining: tokio::sync::Mutex::new(Some(joining)),
+            ..Self::default()
+        }
+    }
+
     /// The source's clock, as far as it is known.
     pub(crate) fn source_clock(&self) -> Option<Tick> {
         let (tick, read) = (*self.clock.lock().unwrap_or_else(PoisonError::into_inner))?;
@@ -62,6 +76,17 @@ impl Live {
 
     fn set_fence(&self, tick: Option<Tick>) {
         *self.fence.lock().unwrap_or_else(PoisonError::into_inner) = tick;
+    }
+
+    /// These collections can't join the job, for these reasons.
+    pub(super) fn set_left_out(&self, left_out: BTreeMap<CollectionName, String>) {
+        *self.left_out.lock().unwrap_or_else(PoisonError::into_inner) = left_out;
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        let left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = left_out.iter().map(|(name, why)| format!("{name} {why}"));
+        told.collect()
     }
 
     /// Waits until the journal says that the job has cut over.
@@ -89,12 +114,13 @@ impl Job {
     /// Carries out orders to cut over, for as long as it is polled.
     pub(super) async fn keep_orders(
         &self,
+        session: &Session,
         record: &JobRecord,
         live: &Live,
     ) -> Result<(), StepError> {
         let mut orders = self.orders.lock().await;
         while let Some(Order { options, answer }) = orders.recv().await {
-            let outcome = self.cut_over(record, live, options).await;
+            let outcome = self.cut_over(session, record, live, options).await;
             live.set_fence(None);
             if let Err(fault) = &outcome {
                 tracing::warn!(job = %self.name, code = fault.code, error = %fault, "no cutover");
@@ -107,10 +133,13 @@ impl Job {
 
     async fn cut_over(
         &self,
+        session: &Session,
         record: &JobRecord,
         live: &Live,
         options: CutoverOptions,
     ) -> Result<(), Fault> {
+        // One that was made a moment ago keeps the job from cutting over, until it is followed too.
+        self.take_up(session, record, live).await?;
         let collections = self.agent.collections(&self.name)?;
         let followed = self.followed(&collections, record, live, options)?;
         if options.dry_run {
@@ -134,13 +163,16 @@ impl Job {
         live: &Live,
         options: CutoverOptions,
     ) -> Result<Vec<Arc<Following>>, Fault> {
-        let mut unmet = Vec::new();
+        let mut unmet = live.left_out();
         let mut followed = Vec::new();
         for collection in collections {
             let (name, index) = (&collection.plan.source.name, collection.plan.index);
             let following = self.agent.followings.find(&record.spec.name, index);
             match (collection.phase, following) {
-                (CollectionPhase::Skipped | CollectionPhase::Done, _) => {}
+                (
+                    CollectionPhase::Skipped | CollectionPhase::Done | CollectionPhase::Dropped,
+                    _,
+                ) => {}
                 (CollectionPhase::Following, Some(following)) => {
                     let found = conditions(&following, live, options);
                     unmet.extend(found.into_iter().map(|text| format!("{name} {text}")));

@@ -14,7 +14,7 @@ use crate::reader::changes::Log;
 use crate::reader::changes::channels::{Advance, Channels};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use model::{Batch, ChangeKind, Class, Fault, Position, Tick, codes};
+use model::{Batch, ChangeKind, Class, CollectionSpec, Fault, Position, Tick, codes};
 use protocol::{Answer, Call, StepName, Verb, Whole};
 use runtime::budget::Permit;
 use runtime::telemetry::metric_names::CHANGES_REPAIRED;
@@ -25,25 +25,38 @@ use tokio::sync::{mpsc, watch};
 /// How often what operators see is renewed.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
 
+/// Why following came to its end.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The job has cut over.
+    CutOver,
+    /// The collection was dropped on the source.
+    Dropped,
+    /// It is defined otherwise now, and is followed on.
+    Redefined(Box<CollectionSpec>),
+}
+
 impl CollectionRun<'_> {
-    /// Follows the log until the job has cut over.
+    /// Follows the log until the job has cut over, or the collection is dropped.
     #[tracing::instrument(name = "follow", skip_all)]
-    pub(super) async fn follow(&mut self, live: &Live) -> Result<(), StepError> {
+    pub(super) async fn follow(&mut self, live: &Live) -> Result<End, StepError> {
         let (job, index) = (self.record.plan.job.clone(), self.record.plan.index);
         let following = self.agent.followings.of(&job, index);
         loop {
             let (repairs, wanted) = mpsc::channel(1);
-            let outcome = tokio::select! {
-                outcome = self.apply_changes(&following, wanted) => outcome,
-                outcome = self.prove(&following, live, &repairs) => outcome,
-                () = self.show_following(&following, live) => Ok(()),
-                () = live.wait_committed() => Ok(()),
+            let end = tokio::select! {
+                end = self.apply_changes(&following, wanted) => end,
+                never = self.prove(&following, live, &repairs) => never.map(|never| match never {}),
+                now = self.redefinition() => now.map(End::Redefined),
+                () = self.show_following(&following, live) => Ok(End::CutOver),
+                () = live.wait_committed() => Ok(End::CutOver),
             };
-            match outcome {
+            match end {
                 Err(StepError::Fault(fault)) if fault.code == codes::LOG_TRUNCATED => {
                     self.begin_again(&following, fault).await?;
                 }
-                outcome => return outcome,
+                Ok(End::Redefined(now)) => self.redefine(now).await?,
+                end => return end,
             }
         }
     }
@@ -62,7 +75,7 @@ impl CollectionRun<'_> {
         &self,
         following: &Following,
         mut repairs: mpsc::Receiver<Repair>,
-    ) -> Result<(), StepError> {
+    ) -> Result<End, StepError> {
         let plan = &self.record.plan;
         let log = self.agent.log.as_ref().ok_or_else(no_log)?;
         let mut steps = Steps::begin(self, following).await?;
@@ -71,10 +84,14 @@ impl CollectionRun<'_> {
         let mut gathered = Gathered {
             merging: self.merging()?,
             reached: None,
+            is_dropped: false,
         };
         // Leave to hold the next step in memory is waited for beside all else: repairs have theirs until they are sent.
         let mut leave: Option<BoxFuture<'_, Permit>> = None;
         loop {
+            if gathered.is_dropped && !steps.is_under_way {
+                return Ok(End::Dropped);
+            }
             if !steps.is_under_way && gathered.is_only_news() {
                 steps
                     .send_gathered(self, following, &mut gathered, None)
@@ -83,9 +100,9 @@ impl CollectionRun<'_> {
             if gathered.merging.size_bytes() > 0 && leave.is_none() {
                 leave = Some(self.agent.hold_batch().boxed());
             }
-            let has_room = gathered.merging.size_bytes() < self.agent.limits.batch_bytes;
+            let is_full = gathered.merging.size_bytes() >= self.agent.limits.batch_bytes;
             tokio::select! {
-                advance = channels.next(), if has_room => {
+                advance = channels.next(), if !is_full && !gathered.is_dropped => {
                     gathered.take(advance?, following).map_err(|fault| self.named(fault))?;
                 }
                 () = steps.wait_confirmed(&mut confirmed), if steps.is_under_way => {
@@ -102,6 +119,19 @@ impl CollectionRun<'_> {
                     steps.send_gathered(self, following, &mut gathered, Some(permit)).await?;
                 }
             }
+        }
+    }
+
+    /// Begins another run of steps: its number, and how far the log is applied.
+    pub(super) async fn begin_run(&self) -> Result<(u64, Vec<Position>), StepError> {
+        let call = Call::FollowCollection {
+            plan: self.record.plan.clone(),
+            start: self.record.start.clone(),
+            beginning: self.record.beginning,
+        };
+        match self.session.ask(call).await? {
+            Answer::Following { run, applied } => Ok((run, applied)),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -167,13 +197,16 @@ impl CollectionRun<'_> {
 struct Gathered {
     merging: Merging,
     reached: Option<(Vec<Position>, Tick)>,
+    /// Whether the collection was dropped: nothing that was read matters then.
+    is_dropped: bool,
 }
 
 impl Gathered {
     fn take(&mut self, advance: Advance, following: &Following) -> Result<(), Fault> {
         for change in advance.changes {
             if change.kind == ChangeKind::DropCollection {
-                return Err(dropped());
+                self.is_dropped = true;
+                return Ok(());
             }
             following.handle_change(change.tick);
             self.merging
@@ -212,26 +245,17 @@ struct Steps {
 
 impl Steps {
     async fn begin(at: &CollectionRun<'_>, following: &Following) -> Result<Self, StepError> {
-        let call = Call::FollowCollection {
-            plan: at.record.plan.clone(),
-            start: at.record.start.clone(),
-            beginning: at.record.beginning,
-        };
-        match at.session.ask(call).await? {
-            Answer::Following { run, applied } => {
-                let tick = applied.iter().map(|position| position.tick).min();
-                let tick = tick.unwrap_or_default();
-                following.handle_applied(tick);
-                Ok(Self {
-                    run,
-                    number: 0,
-                    is_under_way: false,
-                    reached: applied,
-                    tick,
-                })
-            }
-            other => Err(unexpected(&other)),
-        }
+        let (run, reached) = at.begin_run().await?;
+        let tick = reached.iter().map(|position| position.tick).min();
+        let tick = tick.unwrap_or_default();
+        following.handle_applied(tick);
+        Ok(Self {
+            run,
+            number: 0,
+            is_under_way: false,
+            reached,
+            tick,
+        })
     }
 
     async fn wait_confirmed(&self, confirmed: &mut watch::Receiver<(u64, u64)>) {
@@ -317,12 +341,6 @@ fn no_log() -> Fault {
     let hint = "give the source's agent its `log` section again, or cancel the job";
     let message = "the job follows changes, and the source's agent has no log configured";
     Fault::new(codes::LOG_MISSING, Class::Operator, message, hint)
-}
-
-fn dropped() -> Fault {
-    let hint = "cancel the job; the target keeps what it has. A collection that took its place needs a job of its own";
-    let message = "it was dropped on the source";
-    Fault::new(codes::COLLECTION_DROPPED, Class::Operator, message, hint)
 }
 
 fn malformed(error: &milvus::ColumnError) -> Fault {

@@ -6,6 +6,7 @@ use super::{Job, StepError};
 use crate::reader::rows::MilvusRows;
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
+use milvus::Kind;
 use model::job::Unloaded;
 use model::selection::Pattern;
 use model::{
@@ -33,7 +34,7 @@ impl Job {
         self.agent.post(&self.name)?;
         let mut findings = Vec::new();
         let mut collections = Vec::new();
-        for plan in self.plans(record).await? {
+        for plan in self.first_plans(record).await? {
             let checked = self.check(session, record, plan, &mut findings).await?;
             collections.push(checked);
         }
@@ -69,36 +70,54 @@ impl Job {
         }
     }
 
-    /// The collections that the job means, in the order of their names.
-    async fn plans(&self, record: &JobRecord) -> Result<Vec<CollectionPlan>, StepError> {
-        let milvus = &self.agent.milvus;
-        let databases = milvus.databases().await.map_err(Fault::from)?;
+    /// The collections that the job means from the first, in the order of their names.
+    async fn first_plans(&self, record: &JobRecord) -> Result<Vec<CollectionPlan>, StepError> {
+        let databases = self.agent.milvus.databases().await.map_err(Fault::from)?;
+        let names = self.names(&databases).await?;
+        if let Some(pattern) = record.spec.selection.idle_patterns(&names).first() {
+            return Err(means_nothing(&self.name, pattern, &databases).into());
+        }
+        let plans = self.plans(record, &databases, names).await?;
+        refuse_clashes(&plans)?;
+        Ok(plans)
+    }
+
+    /// The names of all collections of the source, in their order.
+    pub(super) async fn names(
+        &self,
+        databases: &[DatabaseSpec],
+    ) -> Result<Vec<CollectionName>, Fault> {
         let mut names = Vec::new();
-        for database in &databases {
-            let found = milvus
-                .in_database(&database.name)
-                .list_collections()
-                .await
-                .map_err(Fault::from)?;
+        for DatabaseSpec { name: database, .. } in databases {
+            let milvus = self.agent.milvus.in_database(database);
+            let found = milvus.list_collections().await?;
             names.extend(
                 found
                     .into_iter()
-                    .map(|name| CollectionName::new(&database.name, name)),
+                    .map(|name| CollectionName::new(database, name)),
             );
         }
         names.sort();
+        Ok(names)
+    }
+
+    /// The collections of these names that the job means.
+    pub(super) async fn plans(
+        &self,
+        record: &JobRecord,
+        databases: &[DatabaseSpec],
+        names: Vec<CollectionName>,
+    ) -> Result<Vec<CollectionPlan>, Fault> {
         let selection = &record.spec.selection;
-        if let Some(pattern) = selection.idle_patterns(&names).first() {
-            return Err(means_nothing(&self.name, pattern, &databases).into());
-        }
         let mut plans = Vec::new();
         for name in names.into_iter().filter(|name| selection.means(name)) {
             self.agent.scope.admit(&name)?;
-            let source = milvus
-                .in_database(&name.database)
-                .describe_collection(&name.collection)
-                .await
-                .map_err(Fault::from)?;
+            let milvus = self.agent.milvus.in_database(&name.database);
+            let source = match milvus.describe_collection(&name.collection).await {
+                // Dropped since it was listed.
+                Err(error) if error.kind() == Kind::CollectionNotFound => continue,
+                described => described?,
+            };
             let index = CollectionIndex::new(plans.len() as u32);
             let Some(database) = databases
                 .iter()
@@ -115,12 +134,11 @@ impl Job {
                 target: selection.target_name(&name),
             });
         }
-        refuse_clashes(&plans)?;
         Ok(plans)
     }
 
     /// Looks at one collection from both sides.
-    async fn check(
+    pub(super) async fn check(
         &self,
         session: &Session,
         record: &JobRecord,

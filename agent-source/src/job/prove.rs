@@ -17,6 +17,7 @@ use model::report::CollectionReport;
 use model::{Key, RowHash};
 use protocol::{Answer, Call};
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::time::Duration;
 
 /// How many rows are looked at again at once, and how many bytes their keys may have.
@@ -39,12 +40,12 @@ impl CollectionRun<'_> {
         following: &Following,
         live: &Live,
         repairs: &Repairs,
-    ) -> Result<(), StepError> {
+    ) -> Result<Infallible, StepError> {
         if self.job.spec.verify == Verify::None {
             following.want_no_proof();
             return std::future::pending().await;
         }
-        let (_, never) = tokio::try_join!(
+        let (never, _) = tokio::try_join!(
             self.compare_all(following, live),
             self.compare_touched(following, live, repairs)
         )?;
@@ -52,7 +53,11 @@ impl CollectionRun<'_> {
     }
 
     /// Compares every row, and again whenever more rows have changed than are remembered.
-    async fn compare_all(&self, following: &Following, live: &Live) -> Result<(), StepError> {
+    async fn compare_all(
+        &self,
+        following: &Following,
+        live: &Live,
+    ) -> Result<Infallible, StepError> {
         loop {
             // Before the target is near, most rows are going to change.
             let is_near = || {
@@ -87,7 +92,7 @@ impl CollectionRun<'_> {
         following: &Following,
         live: &Live,
         repairs: &Repairs,
-    ) -> Result<(), StepError> {
+    ) -> Result<Infallible, StepError> {
         let source = &self.record.plan.source;
         let rows = MilvusRows::new(self.agent, source, self.record.is_empty)
             .await?

@@ -23,6 +23,14 @@ impl StepError {
             Self::Fault(fault) => fault.may_pass(),
         }
     }
+
+    /// What to tell an operator who waits for the step.
+    pub(crate) fn into_fault(self) -> Fault {
+        match self {
+            Self::Disconnected => crate::session::no_link(),
+            Self::Fault(fault) => fault,
+        }
+    }
 }
 
 impl From<CallError> for StepError {

@@ -16,7 +16,7 @@ use protocol::call::CollectionPlan;
 use std::time::Duration;
 
 /// How long one flush, one index build or one load may take before the job tells that it waits. It goes on waiting all the same.
-const PATIENCE: Duration = Duration::from_secs(3600);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// The partition that every collection has.
 const DEFAULT_PARTITION: &str = "_default";
@@ -209,7 +209,7 @@ pub(crate) async fn drop_partition(
 }
 
 /// What is there already is as good as made.
-fn found(made: Result<(), MilvusError>) -> Result<(), Fault> {
+pub(super) fn found(made: Result<(), MilvusError>) -> Result<(), Fault> {
     match made {
         Err(error) if error.kind() == Kind::AlreadyExists => Ok(()),
         made => Ok(made?),

@@ -120,8 +120,10 @@ codes! {
     LOG_TRUNCATED = "log_truncated";
     /// A message of the log can't be understood.
     LOG_MALFORMED = "log_malformed";
-    /// A collection was dropped on the source while its changes were followed.
+    /// A collection was dropped on the source while its changes were followed, and the target's is not the job's to drop.
     COLLECTION_DROPPED = "collection_dropped";
+    /// A collection got another name on the source while its changes were followed.
+    COLLECTION_RENAMED = "collection_renamed";
     /// A job was asked to cut over before it may.
     CUTOVER_NOT_READY = "cutover_not_ready";
     /// A cutover took longer than it may; the job goes on syncing.

@@ -69,7 +69,7 @@ impl fmt::Display for Phase {
 }
 
 /// The phase of one collection: `Waiting ─► Copying ─► Finishing ─► Verifying ─► Done`, or `Skipped`; in a live job `Following` stands
-/// before `Verifying`.
+/// before `Verifying`, and every phase up to that may end with `Dropped`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CollectionPhase {
@@ -87,6 +87,8 @@ pub enum CollectionPhase {
     Done,
     /// Left out, as `on_conflict: skip` asks.
     Skipped,
+    /// Dropped on the source while it was followed, and so on the target.
+    Dropped,
 }
 
 impl fmt::Display for CollectionPhase {
@@ -99,6 +101,7 @@ impl fmt::Display for CollectionPhase {
             Self::Verifying => "verifying",
             Self::Done => "done",
             Self::Skipped => "skipped",
+            Self::Dropped => "dropped",
         })
     }
 }

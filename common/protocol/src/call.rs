@@ -86,6 +86,15 @@ pub enum Call {
         /// The keys, each with the hashes of the source's fields; `None` where the source has no such row.
         rows: Vec<(Key, Option<FieldHashes>)>,
     },
+    /// Source to target: indexes or properties have changed; take them over.
+    DefineCollection(CollectionPlan),
+    /// Source to target: it was dropped on the source; drop it.
+    DropCollection {
+        /// The job.
+        job: JobName,
+        /// The collection.
+        index: CollectionIndex,
+    },
     /// Source to target: set the aliases, then compare the definitions.
     SealCollection(CollectionPlan),
     /// Source to target: the job has ended in this phase.

@@ -10,7 +10,7 @@ use proto::admin;
 wire_enum!(Phase, admin::Phase, "phase";
     Pending, Preparing, Copying, Finishing, CatchingUp, Syncing, CuttingOver, Verifying, Completed, Failed, Cancelled);
 wire_enum!(CollectionPhase, admin::CollectionPhase, "collection phase";
-    Waiting, Copying, Finishing, Following, Verifying, Done, Skipped);
+    Waiting, Copying, Finishing, Following, Verifying, Done, Skipped, Dropped);
 wire_enum!(Class, admin::FaultClass, "class"; Transient, Operator, Permanent, Bug);
 wire_enum!(Severity, admin::Severity, "severity"; Note, Changed, Blocked);
 

@@ -42,10 +42,11 @@ fn waiting(cause: &Fault) -> Vec<String> {
 }
 
 fn of_collection(before: Option<&CollectionStatus>, now: &CollectionStatus) -> Vec<String> {
+    use CollectionPhase::{Copying, Dropped, Skipped};
     let mut lines = Vec::new();
     let phase_before = before.map(|before| before.phase);
-    let copied = now.phase > CollectionPhase::Copying && now.phase != CollectionPhase::Skipped;
-    if copied && phase_before.is_none_or(|phase| phase <= CollectionPhase::Copying) {
+    let copied = now.phase > Copying && ![Skipped, Dropped].contains(&now.phase);
+    if copied && phase_before.is_none_or(|phase| phase <= Copying) {
         let rows = units::counted(now.rows_copied, "row", "rows");
         lines.push(format!(
             "{}: {rows} copied ({})",
@@ -53,7 +54,10 @@ fn of_collection(before: Option<&CollectionStatus>, now: &CollectionStatus) -> V
             units::bytes(now.bytes_copied)
         ));
     }
-    if now.phase == CollectionPhase::Skipped && phase_before != Some(CollectionPhase::Skipped) {
+    if now.phase == Dropped && phase_before != Some(Dropped) {
+        lines.push(format!("{}: dropped, as on the source", now.target));
+    }
+    if now.phase == Skipped && phase_before != Some(Skipped) {
         lines.push(format!(
             "{}: left out, for the target has it already",
             now.target

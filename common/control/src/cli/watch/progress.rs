@@ -58,7 +58,7 @@ impl Progress {
         let included = status
             .collections
             .iter()
-            .filter(|c| c.phase != CollectionPhase::Skipped);
+            .filter(|c| ![CollectionPhase::Skipped, CollectionPhase::Dropped].contains(&c.phase));
         included
             .map(|collection| Self::at(stage, collection))
             .fold(start, |sum, part| Self {

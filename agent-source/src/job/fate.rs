@@ -1,0 +1,165 @@
+//! What became of a collection on the source while it is followed: it may be dropped, renamed, or defined anew.
+
+use super::StepError;
+use super::collection::{CollectionRun, unexpected};
+use crate::agent::Agent;
+use milvus::Kind;
+use model::job::OnConflict;
+use model::{Class, CollectionName, CollectionPhase, CollectionSpec, Fault, codes};
+use protocol::{Answer, Call};
+use std::time::Duration;
+
+/// How often it is looked. Nothing in the log tells of names, indexes and properties.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// What became of it.
+#[derive(Debug)]
+enum Fate {
+    /// It is there, and this is how.
+    There(Box<CollectionSpec>),
+    /// It has another name.
+    Renamed(CollectionName),
+    /// It is dropped.
+    Gone,
+}
+
+impl CollectionRun<'_> {
+    /// Waits until the collection is defined otherwise than when it was last looked at: how.
+    ///
+    /// # Errors
+    /// `collection_renamed`.
+    pub(super) async fn redefinition(&self) -> Result<Box<CollectionSpec>, StepError> {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            match fate(self.agent, &self.record.plan.source).await {
+                Ok(Fate::There(now)) if is_redefined(&self.record.plan.source, &now) => {
+                    return Ok(now);
+                }
+                Ok(Fate::Renamed(name)) => return Err(self.renamed(&name).into()),
+                // The log tells of its end, behind all changes that were made before.
+                Ok(Fate::There(_) | Fate::Gone) => {}
+                Err(fault) => tracing::debug!(error = %fault, "the source is not looked at"),
+            }
+        }
+    }
+
+    /// Has the target take over indexes and properties.
+    pub(super) async fn redefine(&mut self, now: Box<CollectionSpec>) -> Result<(), StepError> {
+        tracing::info!(collection = %now.name, "indexes or properties have changed on the source");
+        let mut plan = self.record.plan.clone();
+        plan.source.indexes = now.indexes;
+        plan.source.properties = now.properties;
+        match self
+            .session
+            .ask(Call::DefineCollection(plan.clone()))
+            .await?
+        {
+            Answer::Done => {}
+            other => return Err(unexpected(&other)),
+        }
+        self.record.plan = plan;
+        Ok(self.agent.put_collection(&self.record).await?)
+    }
+
+    /// Where a followed collection was not found because it was dropped on the source, it is on the target; tells whether it was.
+    ///
+    /// # Errors
+    /// `collection_renamed`; those of [`Self::follow_drop`].
+    pub(super) async fn drop_if_gone(&mut self, fault: &Fault) -> Result<bool, StepError> {
+        let is_missing = [codes::COLLECTION_NOT_FOUND, codes::COLLECTION_REPLACED]
+            .contains(&fault.code.as_str());
+        if !is_missing || !self.is_live() || self.record.phase >= CollectionPhase::Verifying {
+            return Ok(false);
+        }
+        // A drop is not undone: so it is looked twice.
+        for _ in 0..2 {
+            tokio::time::sleep(LOOK_EVERY).await;
+            match fate(self.agent, &self.record.plan.source).await? {
+                Fate::There(_) => return Ok(false),
+                Fate::Renamed(name) => return Err(self.renamed(&name).into()),
+                Fate::Gone => {}
+            }
+        }
+        self.follow_drop().await?;
+        Ok(true)
+    }
+
+    /// Has the target drop what was dropped on the source.
+    ///
+    /// # Errors
+    /// `collection_dropped` where the target had the collection before the job.
+    pub(super) async fn follow_drop(&mut self) -> Result<(), StepError> {
+        let plan = &self.record.plan;
+        if self.job.spec.on_conflict == OnConflict::Append {
+            return Err(dropped(&plan.source.name).into());
+        }
+        tracing::warn!(collection = %plan.source.name, target = %plan.target, "it was dropped on the source, and is on the target");
+        if self.record.phase == CollectionPhase::Following {
+            // A step that is under way ends, and none comes any more.
+            self.begin_run().await?;
+        }
+        let plan = &self.record.plan;
+        let call = Call::DropCollection {
+            job: plan.job.clone(),
+            index: plan.index,
+        };
+        match self.session.ask(call).await? {
+            Answer::Done => {}
+            other => return Err(unexpected(&other)),
+        }
+        // Nothing is left that could be released.
+        self.record.loaded_for_job = false;
+        self.enter(CollectionPhase::Dropped).await
+    }
+
+    fn renamed(&self, to: &CollectionName) -> Fault {
+        let name = &self.record.plan.source.name;
+        let hint = "give it its former name again, and the job goes on; or cancel the job, and create a new one";
+        let message = format!("collection {name} was renamed to {to} on the source");
+        Fault::new(codes::COLLECTION_RENAMED, Class::Operator, message, hint)
+    }
+}
+
+async fn fate(agent: &Agent, known: &CollectionSpec) -> Result<Fate, Fault> {
+    let (database, name) = (&known.name.database, &known.name.collection);
+    let described = agent
+        .milvus
+        .in_database(database)
+        .describe_collection(name)
+        .await;
+    match described {
+        Ok(now) if now.id == known.id => return Ok(Fate::There(Box::new(now))),
+        Ok(_) => {}
+        Err(error) if error.kind() == Kind::CollectionNotFound => {}
+        Err(error) => return Err(error.into()),
+    }
+    for database in agent.milvus.databases().await? {
+        let milvus = agent.milvus.in_database(&database.name);
+        for name in milvus.list_collections().await? {
+            match milvus.describe_collection(&name).await {
+                Ok(other) if other.id == known.id => return Ok(Fate::Renamed(other.name)),
+                // Dropped since it was listed.
+                Err(error) if error.kind() == Kind::CollectionNotFound => {}
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(Fate::Gone)
+}
+
+/// Whether what can be altered was.
+fn is_redefined(known: &CollectionSpec, now: &CollectionSpec) -> bool {
+    let indexes = |spec: &CollectionSpec| {
+        let mut indexes = spec.indexes.clone();
+        indexes.sort_by(|a, b| a.name.cmp(&b.name));
+        indexes
+    };
+    known.properties != now.properties || indexes(known) != indexes(now)
+}
+
+fn dropped(name: &CollectionName) -> Fault {
+    let hint = "the target had the collection before this job, which does not drop it: cancel the job, and drop it there yourself";
+    let message = format!("collection {name} was dropped on the source");
+    Fault::new(codes::COLLECTION_DROPPED, Class::Operator, message, hint)
+}
