@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a job may take to catch up, and to prove every row.
-const SYNC_LIMIT: Duration = Duration::from_secs(240);
+pub(crate) const SYNC_LIMIT: Duration = Duration::from_secs(240);
 
 /// How long the writer goes on once the job syncs.
 const WRITING: Duration = Duration::from_secs(5);
@@ -22,17 +22,13 @@ const WRITING: Duration = Duration::from_secs(5);
 const PAUSE_LIMIT: Duration = Duration::from_secs(20);
 
 /// Agents for these servers, the source's with its Milvus's log.
-async fn pair(source: &Server, target: &Server) -> Result<Pair> {
+pub(crate) async fn pair(source: &Server, target: &Server) -> Result<Pair> {
     let mut pair = Pair::new(source, target).await?;
-    pair.source.config["log"] = json!({
-        "kind": "rocksmq",
-        "path": source.rocksmq(),
-        "library": places::rocksdb_library(),
-    });
+    pair.source.config["log"] = source.log_config();
     Ok(pair)
 }
 
-fn live(name: &str, collections: &[&str]) -> Value {
+pub(crate) fn live(name: &str, collections: &[&str]) -> Value {
     let mut spec = jobs::spec(name, collections);
     spec["mode"] = "live".into();
     spec
@@ -43,7 +39,7 @@ async fn servers() -> Result<(Server, Server)> {
 }
 
 /// Writes are said to have ended: the job takes the target live, and how long that took since the last write.
-async fn cut_over(pair: &Pair, job: &str, written: &Written) -> Result<Duration> {
+pub(crate) async fn cut_over(pair: &Pair, job: &str, written: &Written) -> Result<Duration> {
     let told = jobs::cut_over(&pair.source, job, &["--timeout", "60s"]).await?;
     ensure!(told.code == 0, "{told:?}\n{}", pair.source.log_tail());
     let status = jobs::status_told(&told)?;
@@ -52,7 +48,7 @@ async fn cut_over(pair: &Pair, job: &str, written: &Written) -> Result<Duration>
     Ok(now.saturating_sub(Duration::from_millis(written.last_ack_unix_ms)))
 }
 
-async fn assert_arrived(
+pub(crate) async fn assert_arrived(
     source: &Server,
     target: &Server,
     collection: &str,
@@ -212,7 +208,7 @@ fn a_cutover_that_may_not_be_is_refused_or_undone_and_the_job_follows_on() -> Re
     })
 }
 
-fn blocked<'s>(status: &'s JobStatus, code: &str) -> Result<&'s str> {
+pub(crate) fn blocked<'s>(status: &'s JobStatus, code: &str) -> Result<&'s str> {
     let mut findings = status.findings.iter();
     let found = findings.find(|found| found.severity == Severity::Blocked && found.code == code);
     let found = found.with_context(|| format!("{code}: {status:#?}"))?;
