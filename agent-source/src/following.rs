@@ -5,15 +5,20 @@ mod touched;
 
 use model::{ChangesStatus, CollectionIndex, Difference, JobName, Key, Tick, Verification};
 use protocol::StepName;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 pub(crate) use touched::{Mark, Touched};
 
+/// How often rows that differ are looked at again.
+const DOUBT_EVERY: Duration = Duration::from_secs(2);
+
 /// All of them.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Followings(Arc<Mutex<HashMap<(JobName, CollectionIndex), Arc<Following>>>>);
+#[derive(Debug, Default)]
+pub(crate) struct Followings(Mutex<ByName>);
+
+type ByName = HashMap<(JobName, CollectionIndex), Arc<Following>>;
 
 /// One collection.
 #[derive(Debug, Default)]
@@ -25,6 +30,8 @@ pub(crate) struct Following {
     state: Mutex<State>,
     /// Rung when rows are touched.
     touched: tokio::sync::Notify,
+    /// Rung when rows were looked at.
+    settled: tokio::sync::Notify,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +42,27 @@ struct State {
     last_change: Tick,
     proof: Proof,
     touched: Touched,
-    differing: BTreeMap<Key, Vec<Difference>>,
+    differing: BTreeMap<Key, Differing>,
+}
+
+/// A row that does differ.
+#[derive(Debug)]
+struct Differing {
+    /// When it was last found to.
+    at: Instant,
+    partition: Option<String>,
+    /// How; nothing until that is known.
+    found: Vec<Difference>,
+}
+
+impl Differing {
+    fn now(partition: Option<String>) -> Self {
+        Self {
+            at: Instant::now(),
+            partition,
+            found: Vec::new(),
+        }
+    }
 }
 
 /// How far every row of a collection has been compared since this agent follows it.
@@ -75,7 +102,7 @@ impl Followings {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<(JobName, CollectionIndex), Arc<Following>>> {
+    fn all(&self) -> MutexGuard<'_, ByName> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -159,37 +186,89 @@ impl Following {
         }
     }
 
+    /// Waits until no row is left to be looked at again, or nobody looks.
+    ///
+    /// # Cancel safety
+    /// Waits only.
+    pub(crate) async fn wait_proven(&self) {
+        loop {
+            let settled = self.settled.notified();
+            let is_proven = {
+                let state = self.state();
+                state.proof == Proof::NotWanted || state.touched.len() == 0
+            };
+            if is_proven {
+                return;
+            }
+            settled.await;
+        }
+    }
+
     /// The rows that were touched longest ago, so many at most.
     pub(crate) fn oldest_touched(&self, most: usize) -> Vec<(Key, Mark)> {
         self.state().touched.oldest(most)
     }
 
-    /// Rows were looked at: those that were touched again since stay to be looked at. Gives those that were not.
-    pub(crate) fn settle(&self, rows: Vec<(Key, Mark)>) -> Vec<(Key, Mark)> {
+    /// Rows were looked at, and these of them differed: those that were touched again since stay to be looked at. Gives the others that
+    /// differ.
+    pub(crate) fn settle(&self, rows: Vec<(Key, Mark)>, differing: &BTreeSet<Key>) -> Vec<Key> {
         let mut state = self.state();
-        let settled: Vec<_> = rows
-            .into_iter()
-            .filter(|(key, mark)| state.touched.settle(key, mark))
-            .collect();
-        for (key, _) in &settled {
-            state.differing.remove(key);
+        let mut found = Vec::new();
+        for (key, mark) in rows {
+            if !state.touched.settle(&key, &mark) {
+                continue;
+            }
+            state.differing.remove(&key);
+            if differing.contains(&key) {
+                let partition = mark.partition;
+                state
+                    .differing
+                    .insert(key.clone(), Differing::now(partition));
+                found.push(key);
+            }
         }
-        settled
+        self.settled.notify_waiters();
+        found
     }
 
-    /// Rows that do differ.
+    /// How rows differ.
     pub(crate) fn handle_differences(&self, found: Vec<Difference>) {
         let mut state = self.state();
         for difference in found {
-            if let Some(key) = difference.key.clone() {
-                state.differing.entry(key).or_default().push(difference);
+            let key = difference.key.as_ref();
+            if let Some(differing) = key.and_then(|key| state.differing.get_mut(key)) {
+                differing.found.push(difference);
             }
         }
     }
 
-    /// Every difference that is known, in the order of the keys.
+    /// Rows that differed are looked at again now and then: somebody may have mended them.
+    pub(crate) fn doubt_differences(&self) {
+        let mut rows = Vec::new();
+        for (key, differing) in &mut self.state().differing {
+            if differing.at.elapsed() >= DOUBT_EVERY {
+                differing.at = Instant::now();
+                rows.push((key.clone(), differing.partition.clone()));
+            }
+        }
+        if !rows.is_empty() {
+            self.touch(rows);
+        }
+    }
+
+    /// The differences that are known, in the order of the keys.
     pub(crate) fn differences(&self) -> Vec<Difference> {
-        self.state().differing.values().flatten().cloned().collect()
+        let state = self.state();
+        let found = state
+            .differing
+            .values()
+            .flat_map(|differing| &differing.found);
+        found.cloned().collect()
+    }
+
+    /// How many rows differ.
+    pub(crate) fn differing(&self) -> usize {
+        self.state().differing.len()
     }
 
     /// How far the comparison of every row is.
@@ -229,7 +308,7 @@ impl Following {
     /// What is known about the target being equal.
     pub(crate) fn verification(&self) -> Verification {
         let state = self.state();
-        let differences = state.differing.values().map(Vec::len).sum::<usize>() as u64;
+        let differences = state.differing.len() as u64;
         match (state.proof, state.touched.len() as u64) {
             (Proof::NotBegun | Proof::NotWanted, _) => Verification::NotRun,
             (Proof::Passing, _) => Verification::Running,

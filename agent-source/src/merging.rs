@@ -56,6 +56,18 @@ struct Section {
     deleted: BTreeMap<Option<String>, BTreeSet<Key>>,
 }
 
+impl Section {
+    /// A delete from one partition leaves a row alone that is in another.
+    fn handle_deleted(&mut self, key: &Key, partition: &Option<String>) {
+        let last = self.last.entry(key.clone()).or_default();
+        let is_elsewhere =
+            |batch: usize| partition.is_some() && self.inserted[batch].0 != *partition;
+        if !last.is_some_and(|(batch, _)| is_elsewhere(batch)) {
+            *last = None;
+        }
+    }
+}
+
 impl Merging {
     /// Of a collection with this key.
     pub(crate) fn new(primary: Field, has_partitions: bool) -> Self {
@@ -94,7 +106,7 @@ impl Merging {
                 let partition = partition.filter(|_| self.has_partitions);
                 self.done.deletes += keys.len() as u64;
                 for key in &keys {
-                    self.section.last.insert(key.clone(), None);
+                    self.section.handle_deleted(key, &partition);
                 }
                 self.section
                     .deleted

@@ -1,7 +1,7 @@
 //! A source that is written to throughout: nothing is lost, doubled or stale on the target when it takes the source's place.
 
 use crate::fleet;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness::agents::Pair;
 use harness::churn::{self, Churn, ChurnPlan, Written};
 use harness::faults::{Plan, Victim};
@@ -41,7 +41,10 @@ async fn servers() -> Result<(Server, Server)> {
 /// Writes are said to have ended: the job takes the target live, and how long that took since the last write.
 pub(crate) async fn cut_over(pair: &Pair, job: &str, written: &Written) -> Result<Duration> {
     let told = jobs::cut_over(&pair.source, job, &["--timeout", "60s"]).await?;
-    ensure!(told.code == 0, "{told:?}\n{}", pair.source.log_tail());
+    if told.code != 0 {
+        let report = jobs::report(&pair.source, job).await;
+        bail!("{told:?}\n{report:#?}\n{}", pair.source.log_tail());
+    }
     let status = jobs::status_told(&told)?;
     assert_eq!(status.phase, Phase::Completed, "{status:#?}");
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
@@ -119,6 +122,32 @@ fn what_is_written_throughout_arrives() -> Result<()> {
 }
 
 #[test]
+fn what_is_written_throughout_arrives_on_lite() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = (fleet::target().await?, fleet::lite_target().await?);
+        let plan = ChurnPlan {
+            collection: "to_lite",
+            seed: faults::seed_or(41),
+            rate: 200,
+            base: 5_000,
+            // A row that moves to another partition is in both of them on Lite.
+            flags: &["--no-partition-changes"],
+        };
+        let churn = Churn::start(source, &plan).await?;
+        let mut pair = pair(source, target).await?;
+        pair.start().await?;
+        jobs::begin(&pair.source, &live("to_lite", &["to_lite"])).await?;
+        jobs::syncs(&pair.source, "to_lite", SYNC_LIMIT).await?;
+        tokio::time::sleep(WRITING).await;
+        let written = churn.stop().await?;
+        cut_over(&pair, "to_lite", &written).await?;
+        churn::check(target, "to_lite", &written)
+            .await?
+            .assert_equal()
+    })
+}
+
+#[test]
 fn kills_of_everything_and_cuts_while_changes_flow_lose_and_double_nothing() -> Result<()> {
     fleet::run(async {
         let (source, target) = servers().await?;
@@ -153,7 +182,11 @@ fn kills_of_everything_and_cuts_while_changes_flow_lose_and_double_nothing() -> 
 /// The fault that a cutover was refused or undone with; the job follows on.
 async fn refusal(pair: &Pair, job: &str, flags: &[&str]) -> Result<model::Fault> {
     let told = jobs::cut_over(&pair.source, job, flags).await?;
-    ensure!(told.code != 0, "{told:?}");
+    ensure!(
+        told.code != 0,
+        "{flags:?}: {told:?}\n{}",
+        pair.source.log_tail()
+    );
     let status = jobs::show(&pair.source, job).await?;
     ensure!(!status.phase.is_terminal(), "{status:#?}");
     jobs::fault_of(&told)
@@ -166,7 +199,8 @@ fn a_cutover_that_may_not_be_is_refused_or_undone_and_the_job_follows_on() -> Re
         let plan = ChurnPlan {
             collection: "early",
             seed: 31,
-            rate: 200,
+            // So many that no moment is without one.
+            rate: 1_500,
             base: 5_000,
             flags: &["--no-partition-changes"],
         };

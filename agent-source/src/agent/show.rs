@@ -6,7 +6,7 @@ use crate::job::StepError;
 use crate::records::{CollectionRecord, JobRecord};
 use model::report::CollectionReport;
 use model::{
-    ChangesStatus, CollectionPhase, CollectionStatus, Fault, JobName, JobStatus, Phase,
+    ChangesStatus, CollectionPhase, CollectionStatus, Difference, Fault, JobName, JobStatus, Phase,
     Verification, VerifyReport,
 };
 use protocol::call::CollectionPlan;
@@ -110,6 +110,33 @@ impl Agent {
         });
     }
 
+    /// Shows the rows of a followed collection that differ as its report, until none does.
+    pub(crate) fn show_differences(&self, plan: &CollectionPlan, differences: Vec<Difference>) {
+        self.board.change(&plan.job, |status| {
+            let reports = status.report.get_or_insert_default();
+            let name = &plan.source.name;
+            reports.collections.retain(|report| report.source != *name);
+            if let Some(shown) = status.collections.get(plan.index.number() as usize)
+                && !differences.is_empty()
+            {
+                reports.collections.push(CollectionReport {
+                    source: name.clone(),
+                    target: plan.target.clone(),
+                    outcome: shown.verification.clone(),
+                    rows: shown.rows_verified,
+                    ranges: 0,
+                    source_duplicates: 0,
+                    source_duplicate_keys: vec![],
+                    differences_total: differences.len() as u64,
+                    differences: first(differences),
+                });
+            }
+            if reports.collections.is_empty() {
+                status.report = None;
+            }
+        });
+    }
+
     /// Changes what is shown of one collection.
     pub(crate) fn change_collection(
         &self,
@@ -138,6 +165,12 @@ impl Agent {
         }
         Ok(records)
     }
+}
+
+/// As many as a report names.
+fn first(mut differences: Vec<Difference>) -> Vec<Difference> {
+    differences.truncate(CollectionReport::MAX_NAMED);
+    differences
 }
 
 fn status(record: JobRecord, collections: &[CollectionRecord]) -> JobStatus {

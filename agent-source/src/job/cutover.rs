@@ -5,6 +5,7 @@
 //! conditions ─► the fence's tick T ─► every channel applied up to T ─► every touched row proven ─► journal ─► aliases, load state
 //!      └── unmet: refused      └────────────── too late, or a change after T: undone, the job follows on
 //! ```
+//! Beside the proof a second tick is waited for: up to it the log holds no change that is younger than T, or the fence does not hold.
 //! The journal's one write is the point of no return: before it a crash leaves a job that follows, after it one that is cut over.
 
 use super::{Job, StepError};
@@ -26,9 +27,6 @@ const CLOCK_GOOD_FOR: Duration = Duration::from_secs(5);
 
 /// How long rows may wait to be proven, if the job is to cut over.
 const FRESH: Duration = Duration::from_secs(15);
-
-/// How often it is looked whether all is proven.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// An operator's word that the job is to cut over.
 #[derive(Debug)]
@@ -158,30 +156,35 @@ impl Job {
         }
     }
 
-    /// Waits until the target is what the source was at the fence, and proven.
+    /// Waits until the target is what the source was at the fence, and proven, and the source was seen to rest since.
     async fn drain(&self, live: &Live, followed: &[Arc<Following>]) -> Result<(), Fault> {
-        let fence = self.agent.tick_now().await?.ok_or_else(no_clock)?;
+        let fence = self.source_tick().await?;
         live.set_fence(Some(fence));
         tracing::info!(job = %self.name, tick = %fence, "cutting over");
         for following in followed {
             following.wait_applied(fence).await;
         }
+        let rested = self.source_tick().await?;
         for following in followed {
-            while following.proof() != Proof::NotWanted
-                && following.unproven_for(Instant::now()).is_some()
-            {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-            let differences = following.differences().len();
-            if differences > 0 {
-                let text = format!("{differences} differences were found");
-                return Err(not_ready(&self.name, &[text]));
-            }
-            if following.last_change() > fence {
-                return Err(not_fenced(&self.name));
-            }
+            following.wait_proven().await;
+            following.wait_applied(rested).await;
+        }
+        if followed
+            .iter()
+            .any(|following| following.last_change() > fence)
+        {
+            return Err(not_fenced(&self.name));
+        }
+        let differing: usize = followed.iter().map(|following| following.differing()).sum();
+        if differing > 0 {
+            let text = format!("{differing} rows differ");
+            return Err(not_ready(&self.name, &[text]));
         }
         Ok(())
+    }
+
+    async fn source_tick(&self) -> Result<Tick, Fault> {
+        self.agent.tick_now().await?.ok_or_else(no_clock)
     }
 
     /// The point of no return: from here on the journal has the collections cut over.
@@ -229,9 +232,9 @@ fn conditions(following: &Following, live: &Live, options: CutoverOptions) -> Ve
             "has rows that changed {seconds} s ago and are not proven yet"
         ));
     }
-    let differences = following.differences().len();
-    if differences > 0 {
-        unmet.push(format!("differs from the target in {differences} places"));
+    let differing = following.differing();
+    if differing > 0 {
+        unmet.push(format!("has {differing} rows that differ"));
     }
     unmet
 }

@@ -75,6 +75,7 @@ impl CollectionRun<'_> {
             let plan = &self.record.plan;
             self.agent
                 .show_following(plan, changes, verification, cuts_over);
+            self.agent.show_differences(plan, following.differences());
             tokio::time::sleep(SHOW_EVERY).await;
         }
     }

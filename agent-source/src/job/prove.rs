@@ -72,6 +72,7 @@ impl CollectionRun<'_> {
                 following.enter(Proof::Passed);
             }
             tokio::time::sleep(LOOK_EVERY).await;
+            following.doubt_differences();
         }
     }
 
@@ -123,12 +124,7 @@ impl CollectionRun<'_> {
             Answer::Differing(keys) => keys.into_iter().collect::<BTreeSet<_>>(),
             other => return Err(unexpected(&other)),
         };
-        let settled = following.settle(touched);
-        let differing: Vec<Key> = settled
-            .into_iter()
-            .map(|(key, _)| key)
-            .filter(|key| differing.contains(key))
-            .collect();
+        let differing = following.settle(touched, &differing);
         if !differing.is_empty() {
             self.explain(following, live, rows, partition, differing)
                 .await?;
@@ -154,11 +150,13 @@ impl CollectionRun<'_> {
         Ok(keys.iter().map(hash).collect())
     }
 
-    /// Waits until every change is applied that the source may have shown by now. Nothing changes any more once writes are fenced.
+    /// Waits until every change is applied that the source may have shown by now. After the fence there is none.
     async fn wait_applied_now(&self, following: &Following, live: &Live) -> Result<(), StepError> {
-        if live.fenced_at().is_none()
-            && let Some(now) = self.agent.tick_now().await?
-        {
+        let now = match live.fenced_at() {
+            Some(fence) => Some(fence),
+            None => self.agent.tick_now().await?,
+        };
+        if let Some(now) = now {
             following.wait_applied(now).await;
         }
         Ok(())

@@ -145,6 +145,8 @@ fn any_change() -> impl Strategy<Value = Vec<ChangeKind>> {
     prop_oneof![
         4 => (partition(), values).prop_map(upsert),
         3 => prop::collection::vec(0i64..6, 1..4).prop_map(|keys| vec![delete(&keys)]),
+        2 => (partition(), prop::collection::vec(0i64..6, 1..4))
+            .prop_map(|(partition, keys)| vec![delete_from(partition, &keys)]),
         1 => partition().prop_map(move |partition| vec![drop(partition)]),
         1 => partition().prop_map(move |partition| vec![create(partition)]),
     ]
@@ -198,6 +200,31 @@ fn of_several_changes_of_a_row_the_last_is_sent() {
     let mut touched = merged.touched;
     touched.sort();
     assert_eq!(touched, [1, 2, 3].map(|key| (Key::Int64(key), None)));
+}
+
+#[test]
+fn a_delete_from_one_partition_leaves_a_row_of_another() {
+    let kinds = vec![insert("p", &[(1, 10), (2, 20)]), delete_from("q", &[1])];
+    let merged = merged(true, kinds);
+    let told: Vec<_> = merged
+        .portions
+        .iter()
+        .map(|portion| {
+            (
+                portion.verb,
+                portion.partition.as_deref(),
+                read(&portion.rows),
+            )
+        })
+        .collect();
+    let (gone, rows) = (vec![(1, None)], vec![(1, Some(10)), (2, Some(20))]);
+    assert_eq!(
+        told,
+        [
+            (Verb::Delete, Some("q"), gone),
+            (Verb::Upsert, Some("p"), rows)
+        ]
+    );
 }
 
 #[test]

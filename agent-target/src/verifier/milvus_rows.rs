@@ -1,6 +1,6 @@
 //! The target's rows, read from its Milvus.
 
-use super::rows::{FieldHashes, TargetRows};
+use super::rows::TargetRows;
 use crate::answers::Session;
 use crate::records::CollectionRecord;
 use crate::writer::{mapping, schema};
@@ -8,7 +8,7 @@ use milvus::{Kind, MilvusError, RangeRead, ReadPoint, proof};
 use model::{
     Class, CollectionSpec, Digest, Fault, Field, JobSpec, Key, KeyRange, LoadState, RowHash, codes,
 };
-use protocol::call::CollectionPlan;
+use protocol::call::{CollectionPlan, FieldHashes};
 use runtime::budget::Budget;
 use std::collections::BTreeSet;
 

@@ -1,11 +1,11 @@
 //! Compares the rows of given keys: those that changed, or that differed while changes were applied.
 
 use super::milvus_rows::{MilvusTarget, Opened};
-use super::rows::FieldHashes;
 use crate::answers::Session;
 use model::{
     Class, CollectionIndex, Difference, DifferenceKind, Fault, JobName, Key, RowHash, codes,
 };
+use protocol::call::FieldHashes;
 use std::collections::BTreeMap;
 
 /// Those of the rows that are not the same here.

@@ -6,12 +6,9 @@
 use super::found::Found;
 use model::report::CollectionReport;
 use model::{BatchIndex, Difference, DifferenceKind, Digest, Fault, Key, KeyRange, RowHash, Unit};
-use protocol::call::UnitDigests;
+use protocol::call::{FieldHashes, UnitDigests};
 use std::collections::BTreeMap;
 use std::future::Future;
-
-/// The hash of each field of a row, by name.
-pub(crate) type FieldHashes = Vec<(String, RowHash)>;
 
 /// How many rows' fields are asked for at once, and how many bytes their keys may have.
 const ROWS_AT_ONCE: (usize, usize) = (256, 1 << 20);

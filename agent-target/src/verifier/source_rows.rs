@@ -1,11 +1,11 @@
 //! The source's rows, through its agent.
 
-use super::rows::{FieldHashes, SourceRows};
+use super::rows::SourceRows;
 use channel::conversation::Caller;
 use model::{
     BatchIndex, Class, CollectionIndex, Fault, JobName, Key, RowHash, Unit, UnitId, codes,
 };
-use protocol::call::UnitDigests;
+use protocol::call::{FieldHashes, UnitDigests};
 use protocol::{Answer, Call};
 
 /// How many keys are given back in one call.

@@ -9,7 +9,7 @@ use model::DataType;
 /// What a Milvus can do. First versions are those of Milvus; Lite's are what 3.2.2 was seen to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Rows can be replaced in one call; since 2.3.
+    /// Rows can be replaced in one call; since 2.3. Not on Lite: its Upsert keeps the dynamic fields of the row that it replaces.
     pub upsert: bool,
     /// Rows can be counted by a query; since 2.3.
     pub count: bool,
@@ -91,7 +91,7 @@ impl Capabilities {
 
     fn of_lite() -> Self {
         Self {
-            upsert: true,
+            upsert: false,
             count: true,
             ordered_query: true,
             databases: true,

@@ -14,6 +14,9 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
+/// The hash of each field of a row, by name.
+pub type FieldHashes = Vec<(String, RowHash)>;
+
 /// Names a call among those that its sender made in this session.
 pub type CallId = u64;
 
@@ -81,7 +84,7 @@ pub enum Call {
         /// As in [`Call::CompareKeys`].
         partition: Option<String>,
         /// The keys, each with the hashes of the source's fields; `None` where the source has no such row.
-        rows: Vec<(Key, Option<Vec<(String, RowHash)>>)>,
+        rows: Vec<(Key, Option<FieldHashes>)>,
     },
     /// Source to target: set the aliases, then compare the definitions.
     SealCollection(CollectionPlan),
@@ -209,7 +212,7 @@ pub enum Answer {
         more: bool,
     },
     /// For each row that is there, the hash of each field, by name.
-    FieldHashes(Vec<(Key, Vec<(String, RowHash)>)>),
+    FieldHashes(Vec<(Key, FieldHashes)>),
 }
 
 /// What the source has in a unit.

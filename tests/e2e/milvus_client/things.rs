@@ -33,6 +33,8 @@ pub(super) async fn a_described_collection_can_be_made_again(uri: &str) -> Resul
     client.load("again", 1).await?;
     client.wait_for_load("again", LIMIT, |_| ()).await?;
     let mut again = client.describe_collection("again").await?;
+    ensure!(again.channels.len() == original.channels.len());
+    again.channels.clone_from(&original.channels);
     again.id = original.id;
     again.name = original.name.clone();
     again.schema.raw = original.schema.raw.clone();

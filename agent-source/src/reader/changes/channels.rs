@@ -28,9 +28,12 @@ pub(crate) struct Advance {
     pub(crate) tick: Tick,
 }
 
+/// What became of a channel's read: its place among the channels, the channel's tail, and what that released.
+type Read<'a> = (usize, Tail<'a, Log>, Result<Released, Fault>);
+
 /// The channels of one collection.
 pub(crate) struct Channels<'a> {
-    reads: FuturesUnordered<BoxFuture<'a, (usize, Tail<'a, Log>, Result<Released, Fault>)>>,
+    reads: FuturesUnordered<BoxFuture<'a, Read<'a>>>,
     waiting: Vec<Waiting<'a>>,
 }
 

@@ -43,7 +43,7 @@ impl Client {
         let asked = self.call(call("Upsert"), message, |mut stub, q| async move {
             stub.upsert(q).await
         });
-        can.upsert = is_known(asked.await)?;
+        can.upsert &= is_known(asked.await)?;
 
         // Zilliz Cloud refuses this one in a way of its own.
         if can.replicas {

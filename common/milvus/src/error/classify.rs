@@ -190,7 +190,9 @@ fn kind_of_text(text: &str) -> Option<Kind> {
             Kind::NotLoaded,
         ),
         (
-            has("context deadline exceeded") || has("context canceled"),
+            has("context deadline exceeded")
+                || has("context canceled")
+                || has("taskcondition context done"),
             Kind::Timeout,
         ),
         (

@@ -280,6 +280,8 @@ fn only_an_early_refusal_is_certain_to_have_changed_nothing() {
     assert!(!refusal(1100, 5, "invalid parameter").is_outcome_unknown());
     assert!(refusal(65535, 1, "produce failed").is_outcome_unknown());
     assert!(refusal(10001, 1, "context deadline exceeded").is_outcome_unknown());
+    let ended = refusal(0, 1, "proxy TaskCondition context Done");
+    assert!(ended.is_outcome_unknown() && ended.kind() == Kind::Timeout);
 }
 
 #[test]
