@@ -1,9 +1,10 @@
 //! A cluster, and the partition of a topic at the broker that leads it.
 
+use crate::answers::{self, Address, Extent, Fetched, codes};
 use crate::connection::{Connection, Tls};
 use crate::error::Error;
 use crate::records::Unreadable;
-use crate::requests::{self, Address, End, Extent, Fetched, Request, codes};
+use crate::requests::{End, Request};
 use crate::sasl::{self, Login};
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ impl Cluster {
     pub async fn partition(&self, topic: &str, login: Option<&Login>) -> Result<Partition, Error> {
         let mut connection = self.any(login).await?;
         let question = Request::metadata(topic);
-        let leader = connection.ask(&question, requests::metadata).await?;
+        let leader = connection.ask(&question, answers::metadata).await?;
         let leader = leader.map_err(|code| refusal(&connection, topic, 0, code))?;
         let connection = self.connect(&leader, login).await?;
         let topic = topic.to_owned();
@@ -99,7 +100,7 @@ impl Partition {
         let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         let request = Request::fetch(&self.topic, offset, most_bytes, wait_ms);
         let answer = self.connection.ask_patiently(&request, wait).await?;
-        let fetched = requests::fetch(answer, offset).map_err(|cause| match cause {
+        let fetched = answers::fetch(answer, offset).map_err(|cause| match cause {
             Unreadable::Malformed(cause) => self.connection.malformed(cause),
             Unreadable::Form(form) => Error::Form {
                 topic: self.topic.clone(),
@@ -113,7 +114,7 @@ impl Partition {
         let question = Request::list_offsets(&self.topic, end);
         let offset = self
             .connection
-            .ask(&question, requests::list_offsets)
+            .ask(&question, answers::list_offsets)
             .await?;
         offset.map_err(|code| refusal(&self.connection, &self.topic, 0, code))
     }

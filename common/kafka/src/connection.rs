@@ -1,7 +1,8 @@
 //! A connection to one broker: one question at a time.
 
+use crate::answers::Address;
 use crate::error::Error;
-use crate::requests::{Address, Request};
+use crate::requests::Request;
 use crate::wire::{Malformed, Reader};
 use bytes::BytesMut;
 use rustls::ClientConfig;

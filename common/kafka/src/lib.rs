@@ -15,11 +15,12 @@
 //! cluster     which broker leads a partition; a partition, and what is asked of it
 //!   connection  one broker: frames, TLS, time limits
 //!     sasl, scram  who calls
-//!   requests    what is asked and answered     (pure)
+//!   requests, answers                          (pure)
 //!     records   batches of records             (pure)
 //!       wire    numbers, texts, arrays         (pure)
 //! ```
 
+mod answers;
 mod cluster;
 mod connection;
 mod error;
@@ -29,9 +30,9 @@ mod sasl;
 mod scram;
 mod wire;
 
+pub use answers::{Extent, Fetched};
 pub use cluster::{Cluster, Partition};
 pub use connection::Tls;
 pub use error::Error;
 pub use records::Record;
-pub use requests::{Extent, Fetched};
 pub use sasl::{Login, Mechanism};

@@ -190,7 +190,7 @@ pub(crate) mod tests {
             batch(8, ZSTD, &[b"d", b"e"]),
         ];
         let of = |offset, value: &str| (offset, value.to_owned());
-        let all = vec![of(5, "a"), of(6, "b"), of(7, "c"), of(8, "d"), of(9, "e")];
+        let all = [of(5, "a"), of(6, "b"), of(7, "c"), of(8, "d"), of(9, "e")];
         for from in 5..=9 {
             assert_eq!(
                 read(&batches, from),

@@ -1,8 +1,9 @@
 //! Who calls.
 
+use crate::answers;
 use crate::connection::Connection;
 use crate::error::Error;
-use crate::requests::{self, Request};
+use crate::requests::Request;
 use crate::scram::{self, Hash};
 use aws_lc_rs::rand;
 use base64::Engine;
@@ -54,7 +55,7 @@ impl fmt::Debug for Login {
 pub(crate) async fn log_in(connection: &mut Connection, login: &Login) -> Result<(), Error> {
     let name = login.mechanism.name();
     let question = Request::sasl_handshake(name);
-    let known = connection.ask(&question, requests::sasl_handshake).await?;
+    let known = connection.ask(&question, answers::sasl_handshake).await?;
     if let Err(others) = known {
         let others = others.join(", ");
         let cause = format!("it does not know {name}, but {others}");
@@ -93,7 +94,7 @@ async fn scram(connection: &mut Connection, login: &Login, hash: Hash) -> Result
 
 async fn say(connection: &mut Connection, login: &Login, word: &str) -> Result<Bytes, Error> {
     let request = Request::sasl_authenticate(word.as_bytes());
-    let answer = connection.ask(&request, requests::sasl_authenticate);
+    let answer = connection.ask(&request, answers::sasl_authenticate);
     answer
         .await?
         .map_err(|cause| refusal(connection, login, cause))

@@ -186,7 +186,11 @@ fn kind_of_text(text: &str) -> Option<Kind> {
             Kind::TooLarge,
         ),
         (
-            has("has not been loaded") || has("collection not loaded") || has("call load()"),
+            has("has not been loaded") || has("call load()"),
+            Kind::NotLoaded,
+        ),
+        (
+            has("collection not loaded") || has("partition not loaded"),
             Kind::NotLoaded,
         ),
         (

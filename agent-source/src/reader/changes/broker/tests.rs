@@ -1,10 +1,12 @@
 //! Claims about reading together, on a broker in memory.
 
 use super::*;
+use crate::reader::changes::ChangeSource;
 use futures::poll;
-use model::codes;
+use model::{Class, codes};
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
 

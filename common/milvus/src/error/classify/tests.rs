@@ -40,6 +40,12 @@ fn what_2_3_says_is_understood() {
             Kind::NotLoaded,
         ),
         (
+            65535,
+            1,
+            "failed to search/query delegator 1 for channel dml_1_47v1: fail to Query, QueryNode ID = 1, reason=partition not loaded[partition=[48]]",
+            Kind::NotLoaded,
+        ),
+        (
             700,
             25,
             "index not found[collection=errs]",
