@@ -78,7 +78,10 @@ impl Nats {
             return Ok(link);
         }
         let link = self.connect().await?;
-        *self.held() = Some(link.clone());
+        let mut held = self.held();
+        // Somebody else may have connected meanwhile: one connection is enough.
+        let link = held.take().filter(Link::is_up).unwrap_or(link);
+        *held = Some(link.clone());
         Ok(link)
     }
 
@@ -134,7 +137,8 @@ impl Broker for Nats {
     type Reading = Consumer;
 
     const FIRST: u64 = 1;
-    const RETENTION: &'static str = "Milvus's natsmq.server.retention.maxAge";
+    const RETENTION: &'static str =
+        "Milvus's natsmq.server.retention.maxAge (and maxBytes, maxMsgs, where set)";
 
     fn name(&self) -> &str {
         &self.name

@@ -83,3 +83,93 @@ fn invalid(cause: String) -> Fault {
         hint,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use channel::certs::{self, Existing, LeafRequest, Validity};
+    use rustls::ServerConfig;
+    use rustls::server::WebPkiClientVerifier;
+    use std::io;
+    use std::path::PathBuf;
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    /// A CA of its own, in a folder of its own, and a certificate that it signed for `kafka`, with its key.
+    struct Authority {
+        _folder: tempfile::TempDir,
+        ca: PathBuf,
+        leaf: ClientPem,
+    }
+
+    fn authority() -> Authority {
+        let folder = tempfile::tempdir().unwrap();
+        let validity = Validity::days(1);
+        let ca = certs::make_authority(folder.path(), "CA", validity, Existing::Keep).unwrap();
+        let request = LeafRequest {
+            name: "kafka".parse().unwrap(),
+            spiffe: None,
+            hosts: vec!["kafka".to_owned()],
+            validity,
+        };
+        let leaf = certs::make_leaf(folder.path(), &request, Existing::Keep).unwrap();
+        Authority {
+            _folder: folder,
+            ca: ca.cert,
+            leaf: ClientPem {
+                client_pem_path: leaf.cert,
+                client_key_path: leaf.key,
+            },
+        }
+    }
+
+    /// Both ends of a handshake with a server that asks for a certificate of its own CA.
+    async fn handshake(server: &Authority, client: &MilvusTls) -> [io::Result<()>; 2] {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let roots = Arc::new(roots(Some(&server.ca)).unwrap());
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
+        let key = PrivateKeyDer::from_pem_file(&server.leaf.client_key_path).unwrap();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(certificates(&server.leaf.client_pem_path).unwrap(), key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let connector = TlsConnector::from(Arc::new(client_config(client).unwrap()));
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let name = "kafka".try_into().unwrap();
+        let (near, far) = tokio::join!(connector.connect(name, near), acceptor.accept(far));
+        [near.map(drop), far.map(drop)]
+    }
+
+    fn tls(ca: &Authority, client: Option<&Authority>) -> MilvusTls {
+        MilvusTls {
+            ca_pem_path: Some(ca.ca.clone()),
+            client: client.map(|client| client.leaf.clone()),
+            server_name: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_ca_that_is_named_is_believed_and_no_other_and_our_certificate_is_shown() {
+        let (own, other) = (authority(), authority());
+        let both = handshake(&own, &tls(&own, Some(&own))).await;
+        assert!(both.iter().all(Result::is_ok), "{both:?}");
+        let [stranger, _] = handshake(&own, &tls(&other, Some(&own))).await;
+        assert!(stranger.is_err(), "a server of another CA");
+        for client in [None, Some(&other)] {
+            let [_, unknown] = handshake(&own, &tls(&own, client)).await;
+            assert!(unknown.is_err(), "a client that the server does not know");
+        }
+    }
+
+    #[test]
+    fn files_that_are_not_what_they_should_be_are_named() {
+        let own = authority();
+        let mut swapped = tls(&own, Some(&own));
+        swapped.ca_pem_path = Some(own.leaf.client_key_path.clone());
+        let fault = client_config(&swapped).unwrap_err();
+        assert_eq!(fault.code, codes::CERTIFICATE_INVALID);
+        assert!(fault.message.contains("kafka.key"), "{fault}");
+    }
+}

@@ -4,7 +4,6 @@ use super::consumer::Error;
 use crate::reader::changes::broker::{self, BrokerFault};
 use async_nats::{ConnectError, ConnectErrorKind};
 use model::{Class, Fault};
-use std::error::Error as _;
 
 /// The server can't be connected to.
 pub(super) fn connecting(error: &ConnectError) -> BrokerFault {
@@ -24,10 +23,7 @@ pub(super) fn connecting(error: &ConnectError) -> BrokerFault {
              machine may connect to it; the agent tries again",
         ),
     };
-    let cause = match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
+    let cause = error.to_string();
     BrokerFault { class, cause, hint }
 }
 
