@@ -141,9 +141,10 @@ pub(super) fn telemetry(section: &mut Section<'_>) -> Option<TelemetrySection> {
         "text",
         values::choice([("text", LogFormat::Text), ("json", LogFormat::Json)]),
     );
+    // What that library says of its connections, the agent says itself where it matters.
     let filter = section.or(
         "filter",
-        "info",
+        "info,async_nats=off",
         |text| match tracing_subscriber::EnvFilter::try_new(text) {
             Ok(_) => values::text(text),
             Err(error) => Err(format!(
