@@ -4,13 +4,16 @@
 
 use crate::fleet;
 use crate::live::{SYNC_LIMIT, assert_arrived, blocked, cut_over, live, pair};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness::agents::{Pair, Side};
 use harness::churn::{Churn, ChurnPlan};
 use harness::servers::{Bulk, Kind, Server};
 use harness::{faults, jobs, wait};
 use model::{Phase, codes};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 /// A collection is written to throughout, and moved; the server and then the agent are killed meanwhile.
 async fn arrives_though_killed(queue: &str, seed: u64) -> Result<()> {
@@ -45,9 +48,54 @@ async fn arrives_though_killed(queue: &str, seed: u64) -> Result<()> {
     };
     wait::until("a small lag", SYNC_LIMIT, may_cut_over).await?;
     cut_over(&pair, "followed", &written).await?;
+    if queue == "natsmq" {
+        assert_nothing_stays(&source).await?;
+    }
     assert_arrived(&source, &target, "followed", &written).await?;
     source.stop().await?;
     target.stop().await
+}
+
+/// What Passage left in the NATS server inside a Milvus goes by itself.
+async fn assert_nothing_stays(server: &Server) -> Result<()> {
+    let answer = ask_nats(server, "CONSUMER.LIST", r#"{"offset":0}"#).await?;
+    let consumers = answer["consumers"].as_array().context("a list")?;
+    ensure!(!consumers.is_empty(), "Milvus has consumers of its own");
+    for consumer in consumers {
+        let config = &consumer["config"];
+        if config["description"] == "passage" {
+            let goes = config["inactive_threshold"].as_u64().unwrap_or_default() > 0;
+            ensure!(goes && config["durable_name"].is_null(), "{consumer:#}");
+            ensure!(config["ack_policy"] == "none", "{consumer:#}");
+        }
+    }
+    Ok(())
+}
+
+/// The answer of the NATS server inside a Milvus to one question about its first topic, by the protocol's own words.
+async fn ask_nats(server: &Server, verb: &str, question: &str) -> Result<Value> {
+    let log = server.log_config();
+    let address = log["url"]
+        .as_str()
+        .and_then(|url| url.strip_prefix("nats://"));
+    let address = address.context("it has natsmq")?;
+    let (hearing, mut saying) = TcpStream::connect(address).await?.into_split();
+    let subject = format!("$JS.API.{verb}.by-dev-rootcoord-dml_0");
+    let length = question.len();
+    let words = format!(
+        "CONNECT {{\"verbose\":false}}\r\nSUB answers 1\r\nPUB {subject} answers {length}\r\n{question}\r\n"
+    );
+    saying.write_all(words.as_bytes()).await?;
+    let mut lines = BufReader::new(hearing).lines();
+    let answer = wait::within("an answer of NATS", Duration::from_secs(10), async {
+        while let Some(line) = lines.next_line().await? {
+            if line.starts_with("MSG ") {
+                return lines.next_line().await?.context("an answer has a payload");
+            }
+        }
+        bail!("NATS hung up")
+    });
+    Ok(serde_json::from_str(&answer.await?)?)
 }
 
 #[test]
@@ -119,5 +167,56 @@ fn a_live_job_does_not_start_on_a_broker_that_is_away_or_is_not_the_sources() ->
         source.stop().await?;
         other.stop().await?;
         third.stop().await
+    })
+}
+
+#[test]
+fn what_natsmq_deleted_before_it_was_read_ends_the_job() -> Result<()> {
+    fleet::run(async {
+        let flags = [
+            "--mq",
+            "natsmq",
+            "--set",
+            "natsmq.server.retention.maxMsgs=40",
+        ];
+        let (source, target) = tokio::try_join!(
+            Server::start_with(Kind::V2_3_5, &flags),
+            Server::start(Kind::V2_3_5)
+        )?;
+        let bulk = Bulk {
+            database: "default",
+            collection: "outrun",
+            rows: 100,
+            dim: 8,
+            flags: &[],
+        };
+        source.seed_bulk(&bulk).await?;
+        let mut pair = pair(&source, &target).await?;
+        pair.start().await?;
+        jobs::begin(&pair.source, &live("outrun", &["outrun"])).await?;
+        jobs::syncs(&pair.source, "outrun", SYNC_LIMIT).await?;
+        pair.source.kill().await?;
+        let number = async |end: &str| {
+            let info = ask_nats(&source, "STREAM.INFO", "").await?;
+            info["state"][end].as_u64().context("a number")
+        };
+        let last = number("last_seq").await?;
+        let deleted = || async { Ok((number("first_seq").await? > last + 1).then_some(())) };
+        wait::until("the log to be deleted", Duration::from_secs(60), deleted).await?;
+        pair.source.start().await?;
+        let ended = || async {
+            let status = jobs::show(&pair.source, "outrun").await?;
+            Ok(status.phase.is_terminal().then_some(status))
+        };
+        let status = wait::until("the job's end", SYNC_LIMIT, ended).await?;
+        let cause = status.cause.context("it failed")?;
+        assert_eq!(cause.code, codes::LOG_TRUNCATED, "{cause}");
+        assert!(cause.message.contains("by-dev-rootcoord-dml_0"), "{cause}");
+        assert!(
+            cause.hint.contains("natsmq.server.retention.maxAge"),
+            "{cause}"
+        );
+        source.stop().await?;
+        target.stop().await
     })
 }
