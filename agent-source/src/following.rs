@@ -41,6 +41,7 @@ struct State {
     /// The tick of the latest change that the log had.
     last_change: Tick,
     proof: Proof,
+    passes: u32,
     touched: Touched,
     differing: BTreeMap<Key, Differing>,
 }
@@ -276,14 +277,27 @@ impl Following {
         self.state().proof
     }
 
-    /// The comparison of every row is here now.
-    pub(crate) fn enter(&self, proof: Proof) {
+    /// The job does not ask for a comparison.
+    pub(crate) fn want_no_proof(&self) {
+        self.state().proof = Proof::NotWanted;
+    }
+
+    /// Every row is compared from now on, or still: the number of this pass among those of this process.
+    pub(crate) fn begin_pass(&self) -> u32 {
         let mut state = self.state();
-        // A pass that more changes overtook than are remembered has not come to its end.
-        if proof == Proof::Passed && state.proof != Proof::Passing {
-            return;
+        if state.proof != Proof::Passing {
+            state.proof = Proof::Passing;
+            state.passes += 1;
         }
-        state.proof = proof;
+        state.passes
+    }
+
+    /// Every row was compared; but a pass that more changes overtook than are remembered has not come to its end.
+    pub(crate) fn end_pass(&self) {
+        let mut state = self.state();
+        if state.proof == Proof::Passing {
+            state.proof = Proof::Passed;
+        }
     }
 
     /// For how long the row has waited that was touched longest ago.

@@ -3,7 +3,8 @@
 //! ```text
 //!  … ─► channel ─► inbox ─► (pipeline) ─► writer ─► target Milvus
 //!                    ▲          │                        │
-//!             credit, confirm ledgers                 verifier
+//!             credit, confirm ledgers,                verifier
+//!                             followings
 //! ```
 //! [`answers`] does what the source asks, [`session`] keeps the link, [`jobs`] takes operators' words, [`agent`] holds what they share.
 //! The inbox and the writer don't know each other: they meet in [`pipeline`].

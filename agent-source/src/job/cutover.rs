@@ -175,10 +175,12 @@ impl Job {
         {
             return Err(not_fenced(&self.name));
         }
-        let differing: usize = followed.iter().map(|following| following.differing()).sum();
-        if differing > 0 {
-            let text = format!("{differing} rows differ");
-            return Err(not_ready(&self.name, &[text]));
+        let doubts: Vec<String> = followed
+            .iter()
+            .flat_map(|following| doubts(following))
+            .collect();
+        if !doubts.is_empty() {
+            return Err(not_ready(&self.name, &doubts));
         }
         Ok(())
     }
@@ -221,10 +223,6 @@ fn conditions(following: &Following, live: &Live, options: CutoverOptions) -> Ve
         }
         Some(_) => {}
     }
-    match following.proof() {
-        Proof::NotBegun | Proof::Passing => unmet.push("has rows that were never compared".into()),
-        Proof::Passed | Proof::NotWanted => {}
-    }
     let waits = following.unproven_for(Instant::now());
     if let Some(waits) = waits.filter(|waits| *waits > FRESH) {
         let seconds = waits.as_secs();
@@ -232,11 +230,22 @@ fn conditions(following: &Following, live: &Live, options: CutoverOptions) -> Ve
             "has rows that changed {seconds} s ago and are not proven yet"
         ));
     }
+    unmet.extend(doubts(following));
+    unmet
+}
+
+/// Why a collection can't be called equal, apart from rows that changed lately.
+fn doubts(following: &Following) -> Vec<String> {
+    let mut doubts = Vec::new();
+    match following.proof() {
+        Proof::NotBegun | Proof::Passing => doubts.push("has rows that were never compared".into()),
+        Proof::Passed | Proof::NotWanted => {}
+    }
     let differing = following.differing();
     if differing > 0 {
-        unmet.push(format!("has {differing} rows that differ"));
+        doubts.push(format!("has {differing} rows that differ"));
     }
-    unmet
+    doubts
 }
 
 fn not_ready(job: &JobName, unmet: &[String]) -> Fault {

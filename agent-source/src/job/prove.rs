@@ -36,7 +36,7 @@ impl CollectionRun<'_> {
     /// Proves rows for as long as it is polled.
     pub(super) async fn prove(&self, following: &Following, live: &Live) -> Result<(), StepError> {
         if self.job.spec.verify == Verify::None {
-            following.enter(Proof::NotWanted);
+            following.want_no_proof();
             return std::future::pending().await;
         }
         let (_, never) = tokio::try_join!(
@@ -48,7 +48,6 @@ impl CollectionRun<'_> {
 
     /// Compares every row, and again whenever more rows have changed than are remembered.
     async fn compare_all(&self, following: &Following, live: &Live) -> Result<(), StepError> {
-        let mut pass = 0;
         loop {
             let is_near = || {
                 let lag = following.status(live.source_clock()).lag_ms;
@@ -57,8 +56,7 @@ impl CollectionRun<'_> {
             // A pass that an ended session left goes on.
             let is_due = matches!(following.proof(), Proof::NotBegun | Proof::Passing);
             if is_due && is_near() {
-                pass += u32::from(following.proof() == Proof::NotBegun);
-                following.enter(Proof::Passing);
+                let pass = following.begin_pass();
                 let plan = self.record.plan.clone();
                 let units = self.agent.units_of(&plan.job, plan.index)?;
                 let epoch = u32::try_from(self.job.epoch.number()).unwrap_or(0) & 0x7f_ffff;
@@ -69,7 +67,7 @@ impl CollectionRun<'_> {
                     is_followed: true,
                 };
                 report_of(self.session.ask(call)).await?;
-                following.enter(Proof::Passed);
+                following.end_pass();
             }
             tokio::time::sleep(LOOK_EVERY).await;
             following.doubt_differences();
