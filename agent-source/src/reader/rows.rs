@@ -132,7 +132,11 @@ impl RowReader for MilvusRows<'_> {
         }
         let begun = Instant::now();
         let read = self.read_of(partition, range);
-        let parts = self.unless_dropped(self.milvus.query_parts(&read).await)?;
+        let mut parts = self.unless_dropped(self.milvus.query_parts(&read).await)?;
+        if parts.is_empty() {
+            // A batch without a row is one nevertheless: somebody waits for it.
+            parts.push(Batch::default());
+        }
         metrics::histogram!(READER_PAGE).record(begun.elapsed());
         let (rows, bytes) = parts.iter().fold((0, 0), |sum, part| {
             (
