@@ -163,7 +163,8 @@ async fn a_broker_that_hangs_up_wants_tls_or_a_user_perhaps() {
 
 #[tokio::test]
 async fn a_listener_without_tls_does_not_do_where_tls_is_asked_for() {
-    let port = fake_broker(vec![b"no TLS".to_vec()]).await;
+    // Kafka takes a hello of TLS for a request that is too long, and hangs up.
+    let port = fake_broker(vec![]).await;
     let section = KafkaSection {
         tls: Some(MilvusTls::default()),
         ..section(port)
