@@ -1,8 +1,9 @@
 //! Each agent dies at each of its journal's named points, one after the other, within one job.
 
-use crate::fleet;
+use crate::{fleet, live};
 use anyhow::{Result, ensure};
 use harness::agents::{Agent, Pair};
+use harness::churn::{Churn, ChurnPlan};
 use harness::jobs;
 use harness::oracle::Comparison;
 use harness::servers::{Bulk, Kind, Server};
@@ -120,13 +121,77 @@ async fn ensure_aborted(agent: &mut Agent, point: &str) -> Result<()> {
     Ok(())
 }
 
+/// The points that only a live job comes by, in their order; those of the cutover apart.
+const LIVE_SOURCE: [&str; 3] = [
+    "source.collection.start.before",
+    "source.collection.start.after",
+    "source.step.send.before",
+];
+const LIVE_TARGET: [&str; 4] = [
+    "target.step.apply.before",
+    "target.step.apply.after",
+    "target.step.durable.before",
+    "target.step.durable.after",
+];
+const CUTOVER: [&str; 2] = [
+    "source.cutover.commit.before",
+    "source.cutover.commit.after",
+];
+
+#[test]
+fn an_agent_that_dies_at_any_point_of_a_live_job_goes_on_from_there() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = live::servers().await?;
+        let plan = ChurnPlan {
+            collection: "dying",
+            seed: 51,
+            rate: 200,
+            base: 3_000,
+            flags: &["--partitions", "2"],
+        };
+        let churn = Churn::start(&source, &plan).await?;
+        let mut pair = live::pair(&source, &target).await?;
+        arm(&mut pair.source, Some(LIVE_SOURCE[0]));
+        arm(&mut pair.target, Some(LIVE_TARGET[0]));
+        pair.start().await?;
+        jobs::begin(&pair.source, &live::spec("dying", &["dying"])).await?;
+        tokio::try_join!(
+            die_at_each(&mut pair.source, &LIVE_SOURCE),
+            die_at_each(&mut pair.target, &LIVE_TARGET)
+        )?;
+        jobs::syncs(&pair.source, "dying", LIMIT).await?;
+        let written = churn.stop().await?;
+        for point in CUTOVER {
+            pair.source.kill().await?;
+            arm(&mut pair.source, Some(point));
+            pair.source.start().await?;
+            jobs::syncs(&pair.source, "dying", LIMIT).await?;
+            let told = jobs::cut_over(&pair.source, "dying", &["--max-lag", "10s"]).await?;
+            assert_ne!(told.code, 0, "the agent dies before it can answer");
+            ensure_aborted(&mut pair.source, point).await?;
+            arm(&mut pair.source, None);
+            pair.source.start().await?;
+        }
+        // The journal has the cutover: the job completes by itself.
+        let status = jobs::wait(&pair.source, "dying", LIMIT).await?;
+        jobs::ensure_completed(&pair.source, &status).await?;
+        live::assert_arrived(&source, &target, "dying", &written).await?;
+        source.stop().await?;
+        target.stop().await
+    })
+}
+
 #[test]
 fn every_point_in_the_code_is_died_at() {
-    let listed: BTreeSet<String> = [&CREATION[..], &SOURCE, &TARGET]
-        .concat()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let all = [
+        &CREATION[..],
+        &SOURCE,
+        &TARGET,
+        &LIVE_SOURCE,
+        &LIVE_TARGET,
+        &CUTOVER,
+    ];
+    let listed: BTreeSet<String> = all.concat().into_iter().map(str::to_owned).collect();
     let mut found = BTreeSet::new();
     for agent in ["agent-source", "agent-target"] {
         for text in crate::house::sources(agent) {

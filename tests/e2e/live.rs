@@ -28,13 +28,13 @@ pub(crate) async fn pair(source: &Server, target: &Server) -> Result<Pair> {
     Ok(pair)
 }
 
-pub(crate) fn live(name: &str, collections: &[&str]) -> Value {
+pub(crate) fn spec(name: &str, collections: &[&str]) -> Value {
     let mut spec = jobs::spec(name, collections);
     spec["mode"] = "live".into();
     spec
 }
 
-async fn servers() -> Result<(Server, Server)> {
+pub(crate) async fn servers() -> Result<(Server, Server)> {
     tokio::try_join!(Server::start(Kind::V2_3_5), Server::start(Kind::V2_3_5))
 }
 
@@ -93,7 +93,7 @@ fn what_is_written_throughout_arrives() -> Result<()> {
         pair.start().await?;
         jobs::begin(
             &pair.source,
-            &live("live", &["numbers", "words", "automatic"]),
+            &spec("live", &["numbers", "words", "automatic"]),
         )
         .await?;
         let status = jobs::syncs(&pair.source, "live", SYNC_LIMIT).await?;
@@ -136,7 +136,7 @@ fn what_is_written_throughout_arrives_on_lite() -> Result<()> {
         let churn = Churn::start(source, &plan).await?;
         let mut pair = pair(source, target).await?;
         pair.start().await?;
-        jobs::begin(&pair.source, &live("to_lite", &["to_lite"])).await?;
+        jobs::begin(&pair.source, &spec("to_lite", &["to_lite"])).await?;
         jobs::syncs(&pair.source, "to_lite", SYNC_LIMIT).await?;
         tokio::time::sleep(WRITING).await;
         let written = churn.stop().await?;
@@ -162,7 +162,7 @@ fn kills_of_everything_and_cuts_while_changes_flow_lose_and_double_nothing() -> 
         let churn = Churn::start(&source, &bulk).await?;
         let mut pair = pair(&source, &target).await?;
         pair.start().await?;
-        jobs::begin(&pair.source, &live("struck", &["struck"])).await?;
+        jobs::begin(&pair.source, &spec("struck", &["struck"])).await?;
         let plan = Plan::draw(seed, &Victim::ALL.map(|victim| (victim, 2)), 4 << 20);
         println!("{plan}");
         plan.carry_out(&mut pair, &source, &target).await?;
@@ -207,7 +207,7 @@ fn a_cutover_that_may_not_be_is_refused_or_undone_and_the_job_follows_on() -> Re
         let churn = Churn::start(&source, &plan).await?;
         let mut pair = pair(&source, &target).await?;
         pair.start().await?;
-        jobs::begin(&pair.source, &live("early", &["early"])).await?;
+        jobs::begin(&pair.source, &spec("early", &["early"])).await?;
         let early = refusal(&pair, "early", &[]).await?;
         assert_eq!(early.code, codes::JOB_PHASE, "{early}");
         jobs::syncs(&pair.source, "early", SYNC_LIMIT).await?;
@@ -262,7 +262,7 @@ fn a_live_job_whose_changes_can_not_be_followed_does_not_start() -> Result<()> {
         };
         source.seed_bulk(&bulk).await?;
         let pair = Pair::started(source, target).await?;
-        let spec = live("unfollowed", &["unfollowed"]);
+        let spec = spec("unfollowed", &["unfollowed"]);
         let status = jobs::run(&pair.source, &spec, SYNC_LIMIT).await?;
         assert_eq!(status.phase, Phase::Failed);
         let text = blocked(&status, codes::LOG_MISSING)?;

@@ -3,7 +3,7 @@
 //! Kafka is librdkafka's mock of it. It stores and serves what a real 2.3.5 writes, but has one broker, no users and no TLS.
 
 use crate::fleet;
-use crate::live::{SYNC_LIMIT, assert_arrived, blocked, cut_over, live, pair};
+use crate::live::{SYNC_LIMIT, assert_arrived, blocked, cut_over, pair, spec};
 use anyhow::{Context, Result, bail, ensure};
 use harness::agents::{Pair, Side};
 use harness::churn::{Churn, ChurnPlan};
@@ -32,7 +32,7 @@ async fn arrives_though_killed(queue: &str, seed: u64) -> Result<()> {
     let churn = Churn::start(&source, &plan).await?;
     let mut pair = pair(&source, &target).await?;
     pair.start().await?;
-    jobs::begin(&pair.source, &live("followed", &["followed"])).await?;
+    jobs::begin(&pair.source, &spec("followed", &["followed"])).await?;
     let status = jobs::syncs(&pair.source, "followed", SYNC_LIMIT).await?;
     assert_eq!(status.phase, Phase::Syncing, "{status:#?}");
     source.kill().await?;
@@ -157,7 +157,7 @@ fn a_live_job_does_not_start_on_a_broker_that_is_away_or_is_not_the_sources() ->
         {
             pair.source.config["log"] = log;
             pair.source.start().await?;
-            let spec = live(&format!("unfollowed-{at}"), &["unfollowed"]);
+            let spec = spec(&format!("unfollowed-{at}"), &["unfollowed"]);
             let status = jobs::run(&pair.source, &spec, SYNC_LIMIT).await?;
             assert_eq!(status.phase, Phase::Failed);
             let text = blocked(&status, code)?;
@@ -193,7 +193,7 @@ fn what_natsmq_deleted_before_it_was_read_ends_the_job() -> Result<()> {
         source.seed_bulk(&bulk).await?;
         let mut pair = pair(&source, &target).await?;
         pair.start().await?;
-        jobs::begin(&pair.source, &live("outrun", &["outrun"])).await?;
+        jobs::begin(&pair.source, &spec("outrun", &["outrun"])).await?;
         jobs::syncs(&pair.source, "outrun", SYNC_LIMIT).await?;
         pair.source.kill().await?;
         let number = async |end: &str| {
