@@ -9,7 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-pub(crate) use touched::{Mark, Touched};
+use touched::Touched;
+pub(crate) use touched::{ChangedRow, Mark};
+
+/// A target that is no further behind is near: it follows changes as they come.
+pub(crate) const NEAR: Duration = Duration::from_secs(5);
 
 /// How often rows that differ are looked at again.
 const DOUBT_EVERY: Duration = Duration::from_secs(2);
@@ -153,7 +157,7 @@ impl Following {
     }
 
     /// A step that changes these rows is about to be sent.
-    pub(crate) fn handle_step(&self, rows: Vec<(Key, Option<String>)>, upserts: u64, deletes: u64) {
+    pub(crate) fn handle_step(&self, rows: Vec<ChangedRow>, upserts: u64, deletes: u64) {
         {
             let mut state = self.state();
             state.upserts += upserts;
@@ -163,7 +167,7 @@ impl Following {
     }
 
     /// These rows are to be looked at again.
-    pub(crate) fn touch(&self, rows: Vec<(Key, Option<String>)>) {
+    pub(crate) fn touch(&self, rows: Vec<ChangedRow>) {
         let mut state = self.state();
         // Before every row is compared anyway, nothing need be remembered.
         if !matches!(state.proof, Proof::Passing | Proof::Passed) {

@@ -6,6 +6,7 @@
 //! ```
 //! What a partition's creation or end stands between is merged for itself, so that rows meet the partitions that they were made for.
 
+use crate::following::ChangedRow;
 use milvus::gather::{self, Rows};
 use milvus::{ColumnError, keys};
 use model::{Batch, Change, ChangeKind, Field, Key};
@@ -20,16 +21,13 @@ pub(crate) struct Portion {
     pub(crate) rows: Batch,
 }
 
-/// A row that a step changes, and the partition that it is in afterwards; `None` where it is in none, or partitions are not addressed.
-pub(crate) type Touched = (Key, Option<String>);
-
 /// What changes come to.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Merged {
     /// To be applied one after the other.
     pub(crate) portions: Vec<Portion>,
     /// The rows that are changed.
-    pub(crate) touched: Vec<Touched>,
+    pub(crate) touched: Vec<ChangedRow>,
     /// Rows that were inserted or upserted, before merging.
     pub(crate) upserts: u64,
     /// Keys that were deleted, before merging.
@@ -131,13 +129,14 @@ impl Merging {
         Ok(())
     }
 
-    /// What the changes come to.
+    /// What the changes since the last time come to.
     ///
     /// # Errors
     /// [`ColumnError`] when columns of several changes don't fit together.
-    pub(crate) fn finish(mut self) -> Result<Merged, ColumnError> {
+    pub(crate) fn merged(&mut self) -> Result<Merged, ColumnError> {
         self.end_section(None)?;
-        Ok(self.done)
+        self.bytes = 0;
+        Ok(std::mem::take(&mut self.done))
     }
 
     fn end_section(&mut self, barrier: Option<(Verb, String)>) -> Result<(), ColumnError> {

@@ -2,7 +2,7 @@
 
 use crate::agent::Agent;
 use crate::reader::RowReader;
-use crate::reader::rows::MilvusRows;
+use crate::reader::rows::{MilvusRows, malformed};
 use crate::records::CollectionRecord;
 use milvus::proof;
 use model::job::AutoId;
@@ -208,13 +208,4 @@ impl Reading<'_> {
         }
         Ok(named)
     }
-}
-
-fn malformed(error: &milvus::ColumnError) -> Fault {
-    Fault::new(
-        codes::MILVUS_ANSWER,
-        Class::Permanent,
-        error.to_string(),
-        "report this as a defect of Passage, with Milvus's version",
-    )
 }

@@ -107,26 +107,17 @@ impl Followings {
         is_next.then_some(following)
     }
 
-    /// Notes that a step is applied: durable when this returns, if it held changes.
-    pub(crate) async fn applied(
+    /// Notes how far a step has come: durable when this returns.
+    pub(crate) async fn note(
         &self,
-        following: &mut Gate,
         name: &StepName,
         reached: &[Position],
-        has_changes: bool,
     ) -> Result<(), JournalError> {
-        let is_due = following
-            .noted
-            .is_none_or(|noted| noted.elapsed() >= NOTE_IDLE_EVERY);
-        if has_changes || is_due {
-            let applied = reached.to_vec();
-            self.journal.points().pass("target.step.durable.before");
-            self.put(&name.job, name.collection, &Followed { applied })
-                .await?;
-            self.journal.points().pass("target.step.durable.after");
-            following.noted = Some(Instant::now());
-        }
-        following.number = name.number;
+        let applied = reached.to_vec();
+        self.journal.points().pass("target.step.durable.before");
+        self.put(&name.job, name.collection, &Followed { applied })
+            .await?;
+        self.journal.points().pass("target.step.durable.after");
         Ok(())
     }
 
@@ -139,6 +130,24 @@ impl Followings {
         let mut writes = Writes::new();
         writes.put(FOLLOWED, &collection_key(job, index), followed);
         self.journal.commit(writes).await.map(|_| ())
+    }
+}
+
+impl Following {
+    /// Whether it is time to note how far the log is, though nothing changed.
+    pub(crate) fn is_due(&self) -> bool {
+        self.noted
+            .is_none_or(|noted| noted.elapsed() >= NOTE_IDLE_EVERY)
+    }
+
+    /// The journal says how far the log is.
+    pub(crate) fn handle_noted(&mut self) {
+        self.noted = Some(Instant::now());
+    }
+
+    /// A step is applied: the next one may come.
+    pub(crate) fn handle_applied(&mut self, name: &StepName) {
+        self.number = name.number;
     }
 }
 
@@ -171,10 +180,8 @@ mod tests {
         let (job, index) = ("j".parse().unwrap(), CollectionIndex::new(0));
         let (first, _) = followings.begin(&job, index, at(1)).await.unwrap();
         let mut gate = followings.enter(&step(first, 1)).await.unwrap();
-        followings
-            .applied(&mut gate, &step(first, 1), &at(5), true)
-            .await
-            .unwrap();
+        followings.note(&step(first, 1), &at(5)).await.unwrap();
+        gate.handle_applied(&step(first, 1));
         drop(gate);
         let (second, applied) = followings.begin(&job, index, at(1)).await.unwrap();
         assert_eq!(applied, at(5), "where the first run came to");
@@ -195,10 +202,8 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!next.is_finished());
-        followings
-            .applied(&mut gate, &step(run, 1), &at(9), true)
-            .await
-            .unwrap();
+        followings.note(&step(run, 1), &at(9)).await.unwrap();
+        gate.handle_applied(&step(run, 1));
         drop(gate);
         assert_eq!(next.await.unwrap(), (run + 1, at(9)));
     }

@@ -168,7 +168,7 @@ impl Session {
             return Ok(None);
         };
         if turn.write != Write::Known {
-            self.patiently(name, || async {
+            self.patiently(&name.job, || async {
                 let ledgers = &self.agent.ledgers;
                 Ok(ledgers.acknowledge(name, unit, rows, bytes).await?)
             })
@@ -187,7 +187,7 @@ impl Session {
         unit_batches: u32,
     ) -> Result<(Arc<OpenUnit>, Turn), Undelivered> {
         let unit = self
-            .patiently(name, || self.agent.ledgers.unit(name, unit_batches))
+            .patiently(&name.job, || self.agent.ledgers.unit(name, unit_batches))
             .await?;
         let Some(turn) = unit.turn(name.index).await else {
             return Err(beyond_unit(name).into());
@@ -240,7 +240,7 @@ impl Session {
     /// Tries until it succeeds, for as long as the session lasts and the fault may pass.
     async fn patiently<T, F>(
         &self,
-        name: &BatchName,
+        job: &JobName,
         mut act: impl FnMut() -> F,
     ) -> Result<T, Undelivered>
     where
@@ -252,11 +252,11 @@ impl Session {
             match act().await {
                 Ok(done) => {
                     if waited {
-                        self.goes_on(&name.job).await;
+                        self.goes_on(job).await;
                     }
                     return Ok(done);
                 }
-                Err(fault) => self.wait(&name.job, fault, &mut backoff).await?,
+                Err(fault) => self.wait(job, fault, &mut backoff).await?,
             }
             waited = true;
         }

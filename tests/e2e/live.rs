@@ -7,7 +7,7 @@ use harness::churn::{self, Churn, ChurnPlan, Written};
 use harness::faults::{Plan, Victim};
 use harness::oracle::Comparison;
 use harness::servers::{Bulk, Kind, Server};
-use harness::{faults, jobs, places};
+use harness::{faults, jobs, places, wait};
 use model::{JobStatus, Phase, Severity, codes};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,8 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How long a job may take to catch up, and to prove every row.
 pub(crate) const SYNC_LIMIT: Duration = Duration::from_secs(240);
 
-/// How long the writer goes on once the job syncs.
-const WRITING: Duration = Duration::from_secs(5);
+/// How many changes of each collection are to flow once the job syncs.
+const FLOWING: u64 = 500;
 
 /// What a pause of writes may be on a machine that has other work: what it is on one that has not is for `make bench`.
 const PAUSE_LIMIT: Duration = Duration::from_secs(20);
@@ -45,6 +45,26 @@ pub(crate) fn spec(name: &str, collections: &[&str]) -> Value {
 
 pub(crate) async fn servers() -> Result<(Server, Server)> {
     tokio::try_join!(Server::start(Kind::V2_3_5), Server::start(Kind::V2_3_5))
+}
+
+/// Waits until some more changes of each collection were sent.
+async fn flows(pair: &Pair, job: &str) -> Result<()> {
+    let sent = || async {
+        let status = jobs::show(&pair.source, job).await?;
+        let changes = status.collections.into_iter().map(|shown| shown.changes);
+        let sent = changes.map(|changes| changes.map_or(0, |sent| sent.upserts + sent.deletes));
+        Ok::<Vec<u64>, anyhow::Error>(sent.collect())
+    };
+    let before = sent().await?;
+    wait::until("changes to flow", SYNC_LIMIT, || async {
+        let now = sent().await?;
+        let has_flown = now
+            .iter()
+            .zip(&before)
+            .all(|(now, before)| *now >= before + FLOWING);
+        Ok(has_flown.then_some(()))
+    })
+    .await
 }
 
 /// Writes are said to have ended: the job takes the target live, and how long that took since the last write.
@@ -107,7 +127,7 @@ fn what_is_written_throughout_arrives() -> Result<()> {
         .await?;
         let status = jobs::syncs(&pair.source, "live", SYNC_LIMIT).await?;
         assert_eq!(status.phase, Phase::Syncing, "{status:#?}");
-        tokio::time::sleep(WRITING).await;
+        flows(&pair, "live").await?;
         let (numbers, words, automatic) =
             tokio::try_join!(churns.0.stop(), churns.1.stop(), churns.2.stop())?;
         let last = [&numbers, &words, &automatic];
@@ -147,7 +167,7 @@ fn what_is_written_throughout_arrives_on_lite() -> Result<()> {
         pair.start().await?;
         jobs::begin(&pair.source, &spec("to_lite", &["to_lite"])).await?;
         jobs::syncs(&pair.source, "to_lite", SYNC_LIMIT).await?;
-        tokio::time::sleep(WRITING).await;
+        flows(&pair, "to_lite").await?;
         let written = churn.stop().await?;
         cut_over(&pair, "to_lite", &written).await?;
         churn::check(target, "to_lite", &written)
@@ -300,6 +320,12 @@ fn an_agent_does_not_start_beside_a_log_that_it_can_not_read() -> Result<()> {
             assert!(refusal.contains(codes::LOG_UNREACHABLE), "{refusal}");
             assert!(refusal.contains(expected), "{refusal}");
         }
+        pair.target.config["log"] = log(&folder, &missing);
+        let ended = pair.target.start_or_refuse().await?;
+        assert!(ended.is_some_and(|status| !status.success()), "it started");
+        let refusal = pair.target.log_tail();
+        assert!(refusal.contains(codes::CONFIG_INVALID), "{refusal}");
+        assert!(refusal.contains("only the source's agent"), "{refusal}");
         Ok(())
     })
 }

@@ -2,6 +2,7 @@
 
 use super::Agent;
 use crate::copying::Arrived;
+use crate::following::NEAR;
 use crate::job::StepError;
 use crate::records::{CollectionRecord, JobRecord};
 use model::report::CollectionReport;
@@ -131,6 +132,11 @@ impl Agent {
                     differences: first(differences),
                 });
             }
+            let place = |report: &CollectionReport| {
+                let mut all = status.collections.iter();
+                all.position(|shown| shown.source == report.source)
+            };
+            reports.collections.sort_by_key(place);
             if reports.collections.is_empty() {
                 status.report = None;
             }
@@ -225,14 +231,12 @@ fn collection_status(record: &CollectionRecord) -> CollectionStatus {
     }
 }
 
-/// The target is near when every change is applied that is older than this.
-const NEAR_MS: u64 = 5_000;
-
 /// The phase of a job of which every collection is followed, or further.
 fn following_phase(collections: &[CollectionStatus]) -> Phase {
     let is_near = |shown: &CollectionStatus| {
         let lag = shown.changes.and_then(|changes| changes.lag_ms);
-        shown.phase != CollectionPhase::Following || lag.is_some_and(|lag| lag <= NEAR_MS)
+        shown.phase != CollectionPhase::Following
+            || lag.is_some_and(|lag| u128::from(lag) <= NEAR.as_millis())
     };
     if collections.iter().all(is_near) {
         Phase::Syncing

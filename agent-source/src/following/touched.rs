@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 const MOST_ROWS: usize = 200_000;
 const MOST_BYTES: usize = 16 << 20;
 
+/// A row that changes, and the partition that it is in afterwards; `None` where it is in none, or partitions are not addressed.
+pub(crate) type ChangedRow = (Key, Option<String>);
+
 /// The rows of one collection.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
@@ -27,7 +30,7 @@ pub(crate) struct Mark {
 
 impl Touched {
     /// Remembers these rows; `false` when they are too many.
-    pub(crate) fn mark(&mut self, rows: Vec<(Key, Option<String>)>) -> bool {
+    pub(crate) fn mark(&mut self, rows: Vec<ChangedRow>) -> bool {
         let at = Instant::now();
         for (key, partition) in rows {
             self.forget(&key);
@@ -87,7 +90,7 @@ impl Touched {
 mod tests {
     use super::*;
 
-    fn rows(keys: &[i64]) -> Vec<(Key, Option<String>)> {
+    fn rows(keys: &[i64]) -> Vec<ChangedRow> {
         keys.iter().map(|key| (Key::Int64(*key), None)).collect()
     }
 

@@ -111,8 +111,6 @@ impl CollectionRun<'_> {
 
 /// Changes that were read and not sent yet.
 struct Gathered {
-    primary: Field,
-    has_partitions: bool,
     merging: Merging,
     reached: Option<(Vec<Position>, Tick)>,
 }
@@ -120,8 +118,6 @@ struct Gathered {
 impl Gathered {
     fn new(primary: &Field, has_partition_key: bool) -> Self {
         Self {
-            primary: primary.clone(),
-            has_partitions: !has_partition_key,
             merging: Merging::new(primary.clone(), !has_partition_key),
             reached: None,
         }
@@ -146,13 +142,8 @@ impl Gathered {
         let Some((reached, tick)) = self.reached.take() else {
             return Ok(None);
         };
-        let empty = Merging::new(self.primary.clone(), self.has_partitions);
-        let merged = std::mem::replace(&mut self.merging, empty).finish();
-        Ok(Some((
-            merged.map_err(|error| malformed(&error))?,
-            reached,
-            tick,
-        )))
+        let merged = self.merging.merged().map_err(|error| malformed(&error))?;
+        Ok(Some((merged, reached, tick)))
     }
 }
 

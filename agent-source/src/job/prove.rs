@@ -6,12 +6,12 @@
 use super::StepError;
 use super::collection::{CollectionRun, report_of, unexpected};
 use super::cutover::Live;
-use crate::following::{Following, Mark, Proof};
-use crate::reader::rows::MilvusRows;
+use crate::following::{Following, Mark, NEAR, Proof};
+use crate::reader::rows::{MilvusRows, malformed};
 use futures::TryFutureExt;
 use milvus::proof;
 use model::job::Verify;
-use model::{Class, Fault, Key, RowHash, codes};
+use model::{Key, RowHash};
 use protocol::{Answer, Call};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,9 +19,6 @@ use std::time::Duration;
 /// How many rows are looked at again at once, and how many bytes their keys may have.
 const ROWS_AT_ONCE: usize = 2_000;
 const KEY_BYTES_AT_ONCE: usize = 512 << 10;
-
-/// Rows are proven only once the target is no further behind: before, most of them are going to change.
-const NEAR: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the target is near.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -49,6 +46,7 @@ impl CollectionRun<'_> {
     /// Compares every row, and again whenever more rows have changed than are remembered.
     async fn compare_all(&self, following: &Following, live: &Live) -> Result<(), StepError> {
         loop {
+            // Before the target is near, most rows are going to change.
             let is_near = || {
                 let lag = following.status(live.source_clock()).lag_ms;
                 lag.is_some_and(|lag| u128::from(lag) <= NEAR.as_millis())
@@ -200,14 +198,4 @@ impl CollectionRun<'_> {
             other => Err(unexpected(&other)),
         }
     }
-}
-
-fn malformed(error: &milvus::ColumnError) -> Fault {
-    let hint = "report this as a defect of Passage, with Milvus's version";
-    Fault::new(
-        codes::MILVUS_ANSWER,
-        Class::Permanent,
-        error.to_string(),
-        hint,
-    )
 }

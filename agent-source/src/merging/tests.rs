@@ -94,7 +94,7 @@ fn merged(has_partitions: bool, kinds: Vec<ChangeKind>) -> Merged {
         };
         merging.take(change).unwrap();
     }
-    merging.finish().unwrap()
+    merging.merged().unwrap()
 }
 
 /// A collection as a target has it: the partition and the value of each row.
@@ -276,5 +276,5 @@ fn columns_that_are_no_columns_are_refused() {
         kind,
     };
     merging.take(change).unwrap();
-    assert!(merging.finish().is_err());
+    assert!(merging.merged().is_err());
 }

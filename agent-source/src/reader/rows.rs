@@ -5,7 +5,7 @@
 
 use super::RowReader;
 use crate::agent::Agent;
-use milvus::{Kind, MilvusError, RangeRead, ReadPoint};
+use milvus::{ColumnError, Kind, MilvusError, RangeRead, ReadPoint};
 use model::{Batch, Class, CollectionSpec, Fault, Field, Key, KeyRange, Tick, codes};
 use runtime::telemetry::metric_names::{READER_BYTES, READER_PAGE, READER_ROWS};
 use std::time::Instant;
@@ -174,5 +174,16 @@ fn no_primary(source: &CollectionSpec) -> Fault {
         Class::Permanent,
         message,
         "exclude the collection, or look for a newer release of Passage",
+    )
+}
+
+/// An answer's columns are not what Milvus would send.
+pub(crate) fn malformed(error: &ColumnError) -> Fault {
+    let hint = "report this as a defect of Passage, with Milvus's version";
+    Fault::new(
+        codes::MILVUS_ANSWER,
+        Class::Permanent,
+        error.to_string(),
+        hint,
     )
 }

@@ -2,10 +2,8 @@
 
 use super::{Pipeline, Session, Undelivered};
 use crate::followings::Gate;
-use crate::writer::rows::{Outcome, RowWriter};
 use model::{Batch, Position};
 use protocol::{Confirm, Place, StepName, Verb, Whole};
-use runtime::backoff::Backoff;
 use runtime::telemetry::metric_names::{WRITER_CHANGES, WRITER_STEP};
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -112,12 +110,15 @@ impl Session {
             let now = self.agent.milvus.alloc_timestamp().await;
             self.agent.followings.see(&part.name, now.unwrap_or(None));
         }
-        let noted = self
-            .agent
-            .followings
-            .applied(&mut gate, &part.name, &part.reached, applying.has_changes)
-            .await;
-        noted.map_err(model::Fault::from)?;
+        if applying.has_changes || gate.is_due() {
+            let note = || async {
+                let followings = &self.agent.followings;
+                Ok(followings.note(&part.name, &part.reached).await?)
+            };
+            self.patiently(&part.name.job, note).await?;
+            gate.handle_noted();
+        }
+        gate.handle_applied(&part.name);
         metrics::histogram!(WRITER_STEP).record(applying.begun.elapsed());
         Ok(Some(Confirm::Step(part.name)))
     }
@@ -129,34 +130,22 @@ impl Session {
         place: &Place,
         rows: &Batch,
     ) -> Result<(), Undelivered> {
-        let writer: std::sync::Arc<RowWriter> =
-            self.writer(&part.name.job, part.name.collection)?;
-        let mut backoff = Backoff::new(super::RETRY.0, super::RETRY.1);
-        let mut waited = false;
-        loop {
-            if self.over.is_cancelled() {
-                return Err(Undelivered::SessionOver);
-            }
-            self.agent.journal.points().pass("target.step.apply.before");
-            let outcome = writer
-                .apply(part.verb, place.partition.as_deref(), rows)
-                .await;
-            self.agent.journal.points().pass("target.step.apply.after");
-            match outcome {
-                Ok(()) => {
-                    metrics::counter!(WRITER_CHANGES, "verb" => name_of(part.verb))
-                        .increment(u64::from(rows.rows.max(1)));
-                    if waited {
-                        self.goes_on(&part.name.job).await;
-                    }
-                    return Ok(());
-                }
-                Err(Outcome::Unknown(fault) | Outcome::Refused(fault)) => {
-                    self.wait(&part.name.job, fault, &mut backoff).await?;
-                }
-            }
-            waited = true;
+        let writer = self.writer(&part.name.job, part.name.collection)?;
+        if self.over.is_cancelled() {
+            return Err(Undelivered::SessionOver);
         }
+        let apply = || async {
+            let points = self.agent.journal.points();
+            points.pass("target.step.apply.before");
+            let partition = place.partition.as_deref();
+            let applied = writer.apply(part.verb, partition, rows).await;
+            points.pass("target.step.apply.after");
+            Ok(applied?)
+        };
+        self.patiently(&part.name.job, apply).await?;
+        metrics::counter!(WRITER_CHANGES, "verb" => name_of(part.verb))
+            .increment(u64::from(rows.rows.max(1)));
+        Ok(())
     }
 }
 

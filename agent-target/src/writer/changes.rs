@@ -1,6 +1,6 @@
 //! Changes of a collection that is followed, in a form that may be applied again.
 
-use super::rows::{Outcome, RowWriter};
+use super::rows::RowWriter;
 use milvus::{Kind, MilvusError, keys};
 use model::{Batch, Class, Fault, codes};
 use protocol::Verb;
@@ -15,7 +15,7 @@ impl RowWriter {
         verb: Verb,
         partition: Option<&str>,
         batch: &Batch,
-    ) -> Result<(), Outcome> {
+    ) -> Result<(), Fault> {
         let named = partition.unwrap_or_default();
         let applied = match verb {
             Verb::Upsert => self.upsert(partition, batch).await,
@@ -23,7 +23,7 @@ impl RowWriter {
             Verb::CreatePartition => self.create_partition(named).await,
             Verb::DropPartition => self.drop_partition(named).await,
         };
-        applied.map_err(|error| self.outcome(error))
+        Ok(applied?)
     }
 
     /// Milvus's log does not tell of a new partition: the first rows in it do.
@@ -42,15 +42,14 @@ impl RowWriter {
         .map(|_| ())
     }
 
-    async fn delete(&self, partition: Option<&str>, batch: &Batch) -> Result<(), Outcome> {
+    async fn delete(&self, partition: Option<&str>, batch: &Batch) -> Result<(), Fault> {
         let Some(primary) = &self.primary else {
             return Ok(());
         };
         let keys = keys(batch, &primary.name).map_err(|error| {
             let hint = "install the same release of Passage on both sides";
             let message = format!("collection {}: {error}", self.target);
-            let fault = Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, message, hint);
-            Outcome::Refused(fault)
+            Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, message, hint)
         })?;
         let collection = &self.target.collection;
         match self
@@ -59,7 +58,7 @@ impl RowWriter {
             .await
         {
             // What is gone holds nothing to be deleted.
-            Err(error) if error.kind() != Kind::PartitionNotFound => Err(self.outcome(error)),
+            Err(error) if error.kind() != Kind::PartitionNotFound => Err(error.into()),
             _ => Ok(()),
         }
     }

@@ -88,7 +88,7 @@ impl RowWriter {
         }
     }
 
-    pub(super) fn outcome(&self, error: MilvusError) -> Outcome {
+    fn outcome(&self, error: MilvusError) -> Outcome {
         let is_unknown = error.is_outcome_unknown();
         let fault = Fault::from(error);
         if is_unknown {

@@ -75,7 +75,7 @@ async fn dispatch(
             "",
         )
         .into()),
-        Sub::Config(command) => config::run(&command, terminal),
+        Sub::Config(command) => config::run(program, &command, terminal),
         Sub::Certs(command) => certs::run(&command, terminal),
         Sub::Job(command) => job::run(program, command, terminal).await,
     }

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::task::JoinError;
 use tokio::time::Instant;
 
 /// How long a view that showed nothing new is left as it is. Bringing it up to date takes a millisecond or two.
@@ -33,7 +34,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// The log of a standalone Milvus.
 #[derive(Debug)]
-pub(crate) struct RocksMq {
+pub(crate) struct RocksMq(Arc<Shared>);
+
+/// What those who wait share.
+#[derive(Debug)]
+struct Shared {
     log: Arc<Log>,
     /// How often the view was brought up to date.
     views: AtomicU64,
@@ -55,15 +60,26 @@ impl RocksMq {
         let [folder, scratch] = [folder, scratch].map(Path::to_owned);
         let library = library.map(Path::to_owned);
         let log = blocking(move || Log::open(folder, library.as_deref(), scratch)).await?;
-        Ok(Self {
+        Ok(Self(Arc::new(Shared {
             log: Arc::new(log),
             views: AtomicU64::new(0),
             turn: Mutex::new(Instant::now()),
-        })
+        })))
     }
 
-    /// Waits for a view that is newer than the one of this number.
+    /// Waits for a view that is newer than the one of this number. It is taken in a task of its own: a caller that rests in the middle
+    /// would keep all others waiting.
     async fn newer_view(&self, seen: u64) -> Result<(), Fault> {
+        let shared = Arc::clone(&self.0);
+        let looking = tokio::spawn(async move { shared.look(seen).await });
+        looking
+            .await
+            .unwrap_or_else(|error| Err(ended_early(&error)))
+    }
+}
+
+impl Shared {
+    async fn look(&self, seen: u64) -> Result<(), Fault> {
         let mut last = self.turn.lock().await;
         if self.views.load(Ordering::Acquire) != seen {
             return Ok(());
@@ -87,11 +103,12 @@ impl RocksMq {
 impl ChangeSource for RocksMq {
     async fn end(&self, topic: &str) -> Result<Offset, Fault> {
         let topic = topic.to_owned();
-        self.ask(move |log| {
-            log.catch_up()?;
-            log.newest(&topic)
-        })
-        .await
+        self.0
+            .ask(move |log| {
+                log.catch_up()?;
+                log.newest(&topic)
+            })
+            .await
     }
 
     async fn read(
@@ -101,10 +118,10 @@ impl ChangeSource for RocksMq {
         most_bytes: usize,
     ) -> Result<Vec<Message>, Fault> {
         loop {
-            let seen = self.views.load(Ordering::Acquire);
+            let seen = self.0.views.load(Ordering::Acquire);
             let topic = topic.to_owned();
             let question = move |log: &Log| log.messages(&topic, behind, most_bytes);
-            let messages = self.ask(question).await?;
+            let messages = self.0.ask(question).await?;
             if !messages.is_empty() {
                 return Ok(messages);
             }
@@ -116,13 +133,12 @@ impl ChangeSource for RocksMq {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(error) => Err(Fault::new(
-            codes::BUG,
-            Class::Bug,
-            format!("a read of the log ended early: {error}"),
-            "restart the agent and report this",
-        )),
-    }
+    let outcome = tokio::task::spawn_blocking(work).await;
+    outcome.unwrap_or_else(|error| Err(ended_early(&error)))
+}
+
+fn ended_early(error: &JoinError) -> Fault {
+    let message = format!("a read of the log ended early: {error}");
+    let hint = "restart the agent and report this";
+    Fault::new(codes::BUG, Class::Bug, message, hint)
 }

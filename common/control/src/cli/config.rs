@@ -4,7 +4,8 @@ use super::args::ConfigSub;
 use super::exit::Exit;
 use super::render::Table;
 use super::terminal::{Failure, Terminal};
-use model::Fault;
+use crate::Program;
+use model::{Class, Fault, codes};
 use runtime::Config;
 use runtime::config::{AdminSection, LogSection, MilvusCredentials, Overrides, Setting};
 use serde_json::{Value, json};
@@ -18,17 +19,36 @@ pub(super) fn load(file: &Path) -> Result<Config, Fault> {
     Ok(Config::load(file, Overrides::from_environment(variables))?)
 }
 
-pub(super) fn run(command: &ConfigSub, terminal: &mut Terminal) -> Result<Exit, Failure> {
+/// The same, as this program is to use it.
+pub(super) fn load_of(program: Program, file: &Path) -> Result<Config, Fault> {
+    let config = load(file)?;
+    if program == Program::Target && config.log.is_some() {
+        let message = format!(
+            "{}: log: only the source's agent follows a log",
+            file.display()
+        );
+        let hint = "put the section into the configuration of the agent beside the source Milvus";
+        let fault = Fault::new(codes::CONFIG_INVALID, Class::Operator, message, hint);
+        return Err(fault);
+    }
+    Ok(config)
+}
+
+pub(super) fn run(
+    program: Program,
+    command: &ConfigSub,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
     match command {
         ConfigSub::Check { config } => {
-            check(&load(&config.config)?)?;
+            check(&load_of(program, &config.config)?)?;
             let file = config.config.display().to_string();
             terminal.show(&json!({ "file": file, "valid": true }), |_| {
                 vec![format!("{file}: complete and right")]
             })?;
         }
         ConfigSub::Show { config, origin } => {
-            let config = load(&config.config)?;
+            let config = load_of(program, &config.config)?;
             let settings: Vec<Value> = config
                 .origins()
                 .iter()

@@ -14,7 +14,7 @@ where
     S: FnOnce(Config, Shutdown) -> F,
     F: Future<Output = Result<(), Fault>>,
 {
-    let config = super::config::load(file)?;
+    let config = super::config::load_of(program, file)?;
     let telemetry = Telemetry::start(&config.telemetry, program.name(), &config.agent.name)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
