@@ -5,15 +5,11 @@ use crate::copying::Confirmations;
 use crate::following::Followings;
 use crate::jobs::{Operator, Registry};
 use crate::reader::changes::Log;
-#[cfg(feature = "kafka")]
 use crate::reader::changes::kafka::Kafka;
-#[cfg(feature = "nats")]
 use crate::reader::changes::nats::Nats;
 use crate::reader::changes::rocksmq::RocksMq;
 use crate::session;
 use control::{Board, Listener};
-#[cfg(not(all(feature = "kafka", feature = "nats")))]
-use model::{Class, codes};
 use model::{Fault, Incarnation, Scope};
 use protocol::Role;
 use runtime::Config;
@@ -102,22 +98,8 @@ async fn open_log(config: &Config) -> Result<Option<Arc<Log>>, Fault> {
             let scratch = config.agent.state_dir.join("log");
             Log::RocksMq(RocksMq::open(path, library.as_deref(), &scratch).await?)
         }
-        #[cfg(feature = "nats")]
         LogSection::Nats(section) => Log::Nats(Nats::open(section)?),
-        #[cfg(not(feature = "nats"))]
-        LogSection::Nats(_) => return Err(not_built("nats")),
-        #[cfg(feature = "kafka")]
         LogSection::Kafka(section) => Log::Kafka(Kafka::open(section)?),
-        #[cfg(not(feature = "kafka"))]
-        LogSection::Kafka(_) => return Err(not_built("kafka")),
     };
     Ok(Some(Arc::new(log)))
-}
-
-/// The log is of a kind that was left out of this program.
-#[cfg(not(all(feature = "kafka", feature = "nats")))]
-fn not_built(kind: &str) -> Fault {
-    let message = format!("log.kind: this agent-source was built without {kind}");
-    let hint = format!("build it with `--features {kind}`, or take a release that has it");
-    Fault::new(codes::CONFIG_INVALID, Class::Operator, message, hint)
 }

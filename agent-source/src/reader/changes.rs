@@ -2,12 +2,9 @@
 //!
 //! Nothing of Milvus's own is touched: no consumer group, no offset, no message.
 
-#[cfg(any(feature = "kafka", feature = "nats"))]
 pub(crate) mod broker;
 pub(crate) mod channels;
-#[cfg(feature = "kafka")]
 pub(crate) mod kafka;
-#[cfg(feature = "nats")]
 pub(crate) mod nats;
 pub(crate) mod rocksmq;
 pub(crate) mod tail;
@@ -57,10 +54,8 @@ pub(crate) enum Log {
     /// That of a standalone Milvus: a folder beside it.
     RocksMq(RocksMq),
     /// That of a standalone Milvus: the NATS server inside it.
-    #[cfg(feature = "nats")]
     Nats(broker::Shared<nats::Nats>),
     /// That of a Milvus with Kafka.
-    #[cfg(feature = "kafka")]
     Kafka(broker::Shared<kafka::Kafka>),
 }
 
@@ -75,9 +70,7 @@ impl ChangeSource for Log {
     async fn end(&self, topic: &str) -> Result<Offset, Fault> {
         match self {
             Self::RocksMq(log) => log.end(topic).await,
-            #[cfg(feature = "nats")]
             Self::Nats(log) => log.end(topic).await,
-            #[cfg(feature = "kafka")]
             Self::Kafka(log) => log.end(topic).await,
         }
     }
@@ -90,9 +83,7 @@ impl ChangeSource for Log {
     ) -> Result<Vec<Message>, Fault> {
         match self {
             Self::RocksMq(log) => log.read(topic, behind, most_bytes).await,
-            #[cfg(feature = "nats")]
             Self::Nats(log) => log.read(topic, behind, most_bytes).await,
-            #[cfg(feature = "kafka")]
             Self::Kafka(log) => log.read(topic, behind, most_bytes).await,
         }
     }

@@ -29,7 +29,7 @@ pub struct NatsSection {
     pub address: HostPort,
     /// Who calls; absent where it does not ask, as Milvus's own does not.
     pub credentials: Option<MilvusCredentials>,
-    /// TLS settings; absent, without TLS. They name no server: its certificate must bear the address's host.
+    /// TLS settings, which name no server; absent, without TLS.
     pub tls: Option<MilvusTls>,
 }
 
@@ -40,7 +40,7 @@ pub struct KafkaSection {
     pub brokers: Vec<HostPort>,
     /// Who calls; absent where the brokers do not ask.
     pub sasl: Option<KafkaSasl>,
-    /// TLS settings; absent, without TLS.
+    /// TLS settings, which name no server; absent, without TLS.
     pub tls: Option<MilvusTls>,
 }
 
@@ -124,13 +124,7 @@ fn rocksmq(section: &mut Section<'_>) -> Option<LogSection> {
 fn nats(section: &mut Section<'_>) -> Option<NatsSection> {
     let address = section.required("url", nats_url);
     let credentials = milvus::credentials(section);
-    let tls = section.within_given("tls", |tls| {
-        tls.forbid(
-            "server_name",
-            "is not for NATS: its certificate must bear the host of the url",
-        );
-        milvus::milvus_tls(tls)
-    });
+    let tls = section.within_given("tls", log_tls);
     Some(NatsSection {
         address: address?,
         credentials,
@@ -155,12 +149,18 @@ fn kafka(section: &mut Section<'_>) -> Option<KafkaSection> {
         section.refuse("brokers", r#"must name brokers, such as ["kafka-1:9092"]"#);
     }
     let sasl = section.within_given("sasl", kafka_sasl);
-    let tls = section.within_given("tls", milvus::milvus_tls);
+    let tls = section.within_given("tls", log_tls);
     Some(KafkaSection {
         brokers: brokers?,
         sasl,
         tls,
     })
+}
+
+fn log_tls(section: &mut Section<'_>) -> Option<MilvusTls> {
+    let cause = "is not for a log: a server's certificate must bear the host that is connected to";
+    section.forbid("server_name", cause);
+    milvus::milvus_tls(section)
 }
 
 fn kafka_sasl(section: &mut Section<'_>) -> Option<KafkaSasl> {

@@ -141,15 +141,16 @@ pub(super) fn telemetry(section: &mut Section<'_>) -> Option<TelemetrySection> {
         "text",
         values::choice([("text", LogFormat::Text), ("json", LogFormat::Json)]),
     );
-    // What that library says of its connections, the agent says itself where it matters.
-    let filter = section.or("filter", "info,async_nats=off", |text| {
-        match tracing_subscriber::EnvFilter::try_new(text) {
+    let filter = section.or(
+        "filter",
+        "info",
+        |text| match tracing_subscriber::EnvFilter::try_new(text) {
             Ok(_) => values::text(text),
             Err(error) => Err(format!(
                 "must be log directives such as info,passage_channel=debug: {error}"
             )),
-        }
-    });
+        },
+    );
     Some(TelemetrySection {
         otlp_endpoint,
         log: log?,

@@ -85,7 +85,7 @@ fn each_kind_of_log_is_taken() {
   kind: kafka
   brokers: ["kafka-1:9092", "kafka-2:9092"]
   sasl: { mechanism: scram-sha-512, user: passage, password_env: KAFKA_PASSWORD }
-  tls: { server_name: kafka }"#)
+  tls: { ca_pem_path: /kafka.pem }"#)
     else {
         panic!("another kind");
     };
@@ -96,7 +96,7 @@ fn each_kind_of_log_is_taken() {
         sasl.password,
         SecretSource::Environment("KAFKA_PASSWORD".to_owned())
     );
-    assert_eq!(kafka.tls.unwrap().server_name.as_deref(), Some("kafka"));
+    assert_eq!(kafka.tls.unwrap().ca_pem_path, Some("/kafka.pem".into()));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn what_is_wrong_with_a_log_is_told() {
         ),
         (
             "{ kind: nats, url: \"nats://milvus:4222\", tls: { server_name: x } }",
-            "log.tls.server_name: is not for NATS",
+            "log.tls.server_name: is not for a log",
         ),
         ("{ kind: kafka }", "log.brokers: must name brokers"),
         (

@@ -33,8 +33,8 @@ pub(super) fn empty(broker: &impl Broker, topic: &str) -> Fault {
 }
 
 fn missing(message: String) -> Fault {
-    let hint = "see that the configured log is that of the source Milvus, and that this Milvus runs: it writes into the topic of every \
-                collection several times a second";
+    let hint = "see that the configured log is that of the source Milvus, that this Milvus runs (it writes into the topic of every \
+                collection several times a second), and that the user of the section log, if it has one, may describe its topics";
     Fault::new(codes::LOG_TOPIC_MISSING, Class::Operator, message, hint)
 }
 

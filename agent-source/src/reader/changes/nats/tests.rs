@@ -48,6 +48,8 @@ async fn refusal(section: &NatsSection) -> Fault {
 
 const INFO: &str = "INFO {\"server_id\":\"x\",\"version\":\"2.9.17\",\"proto\":1,\"host\":\"127.0.0.1\",\"port\":4222,\"headers\":true,\"max_payload\":8388608}\r\n";
 
+const WANTS_TLS: &str = "INFO {\"server_id\":\"x\",\"version\":\"2.9.17\",\"proto\":1,\"host\":\"127.0.0.1\",\"port\":4222,\"headers\":true,\"max_payload\":8388608,\"tls_required\":true}\r\n";
+
 #[tokio::test]
 async fn nobody_listens() {
     // The port of a listener that is gone.
@@ -97,6 +99,13 @@ async fn a_server_without_tls_does_not_do_where_tls_is_asked_for() {
     let mut section = section(port);
     section.tls = Some(MilvusTls::default());
     refusal(&section).await;
+}
+
+#[tokio::test]
+async fn a_server_that_wants_tls_does_not_do_where_none_is_configured() {
+    channel::tls::name_provider();
+    let port = fake_server(WANTS_TLS, "").await;
+    refusal(&section(port)).await;
 }
 
 #[tokio::test]
