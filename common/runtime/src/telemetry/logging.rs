@@ -117,4 +117,11 @@ mod tests {
             "{lines}"
         );
     }
+
+    #[test]
+    fn quiet_libraries_speak_only_when_they_are_asked() {
+        let act = || tracing::error!(target: "rskafka::connection", "refused");
+        assert_eq!(logged(LogFormat::Text, "debug", act), "");
+        assert!(logged(LogFormat::Text, "info,rskafka=info", act).contains("refused"));
+    }
 }

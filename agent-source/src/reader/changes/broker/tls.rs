@@ -156,7 +156,9 @@ mod tests {
         let both = handshake(&own, &tls(&own, Some(&own))).await;
         assert!(both.iter().all(Result::is_ok), "{both:?}");
         let [stranger, _] = handshake(&own, &tls(&other, Some(&own))).await;
-        assert!(stranger.is_err(), "a server of another CA");
+        let told = stranger.unwrap_err().to_string();
+        // By these words it is known as a fault of TLS, where a library keeps no more of it.
+        assert!(told.contains("invalid peer certificate"), "{told}");
         for client in [None, Some(&other)] {
             let [_, unknown] = handshake(&own, &tls(&own, client)).await;
             assert!(unknown.is_err(), "a client that the server does not know");
