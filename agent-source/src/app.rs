@@ -5,6 +5,8 @@ use crate::copying::Confirmations;
 use crate::following::Followings;
 use crate::jobs::{Operator, Registry};
 use crate::reader::changes::Log;
+use crate::reader::changes::kafka::Kafka;
+use crate::reader::changes::nats::Nats;
 use crate::reader::changes::rocksmq::RocksMq;
 use crate::session;
 use control::{Board, Listener};
@@ -88,12 +90,16 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
 
 /// Opens Milvus's log, where one is configured.
 async fn open_log(config: &Config) -> Result<Option<Arc<Log>>, Fault> {
-    match &config.log {
-        None => Ok(None),
-        Some(LogSection::RocksMq { path, library }) => {
+    let Some(section) = &config.log else {
+        return Ok(None);
+    };
+    let log = match section {
+        LogSection::RocksMq { path, library } => {
             let scratch = config.agent.state_dir.join("log");
-            let log = RocksMq::open(path, library.as_deref(), &scratch).await?;
-            Ok(Some(Arc::new(Log::RocksMq(log))))
+            Log::RocksMq(RocksMq::open(path, library.as_deref(), &scratch).await?)
         }
-    }
+        LogSection::Nats(section) => Log::Nats(Nats::open(section)?),
+        LogSection::Kafka(section) => Log::Kafka(Kafka::open(section)?),
+    };
+    Ok(Some(Arc::new(log)))
 }

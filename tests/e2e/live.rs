@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a job may take to catch up, and to prove every row.
-const SYNC_LIMIT: Duration = Duration::from_secs(240);
+pub(crate) const SYNC_LIMIT: Duration = Duration::from_secs(240);
 
 /// How many changes of each collection are to flow once the job syncs.
 const FLOWING: u64 = 500;
@@ -33,11 +33,7 @@ const STRUCK: [Victim; 5] = [
 /// Agents for these servers, the source's with its Milvus's log.
 pub(crate) async fn pair(source: &Server, target: &Server) -> Result<Pair> {
     let mut pair = Pair::new(source, target).await?;
-    pair.source.config["log"] = json!({
-        "kind": "rocksmq",
-        "path": source.rocksmq(),
-        "library": places::rocksdb_library(),
-    });
+    pair.source.config["log"] = source.log_config();
     Ok(pair)
 }
 
@@ -284,7 +280,7 @@ fn a_cutover_that_may_not_be_is_refused_or_undone_and_the_job_follows_on() -> Re
     })
 }
 
-fn blocked<'s>(status: &'s JobStatus, code: &str) -> Result<&'s str> {
+pub(crate) fn blocked<'s>(status: &'s JobStatus, code: &str) -> Result<&'s str> {
     let mut findings = status.findings.iter();
     let found = findings.find(|found| found.severity == Severity::Blocked && found.code == code);
     let found = found.with_context(|| format!("{code}: {status:#?}"))?;

@@ -11,6 +11,7 @@ mod log;
 mod memory;
 mod milvus_client;
 mod options;
+mod queues;
 mod refusals;
 mod repair;
 mod secrets;

@@ -4,7 +4,7 @@ use crate::ports::Ports;
 use crate::process::Process;
 use crate::{places, python};
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -50,6 +50,8 @@ pub struct Server {
     ports: Ports,
     flags: Vec<String>,
     uri: String,
+    /// The host and port of its message queue, where that has one.
+    queue: Option<String>,
     process: Mutex<Process>,
 }
 
@@ -77,7 +79,7 @@ impl Server {
         Self::start_with(kind, &[]).await
     }
 
-    /// As [`Server::start`], with more flags of `testbed serve`, such as `--auth`.
+    /// As [`Server::start`], with more flags of `testbed serve`, such as `--auth`, or `--mq` and the kind of its message queue.
     ///
     /// # Errors
     /// When it does not come up.
@@ -90,6 +92,7 @@ impl Server {
             .as_str()
             .context("a server has a uri")?
             .to_owned();
+        let queue = record["queue"].as_str().map(str::to_owned);
         let process = Mutex::new(process_of(&record)?);
         Ok(Self {
             kind,
@@ -97,6 +100,7 @@ impl Server {
             ports,
             flags,
             uri,
+            queue,
             process,
         })
     }
@@ -134,6 +138,22 @@ impl Server {
     #[must_use]
     pub fn rocksmq(&self) -> PathBuf {
         self.folder.join("rocksmq")
+    }
+
+    /// The section `log` of an agent that reads its log.
+    #[must_use]
+    pub fn log_config(&self) -> Value {
+        match &self.queue {
+            None => json!({
+                "kind": "rocksmq",
+                "path": self.rocksmq(),
+                "library": places::rocksdb_library(),
+            }),
+            Some(address) if self.flags.iter().any(|flag| flag == "natsmq") => {
+                json!({ "kind": "nats", "url": format!("nats://{address}") })
+            }
+            Some(address) => json!({ "kind": "kafka", "brokers": [address] }),
+        }
     }
 
     /// Kills it with SIGKILL.

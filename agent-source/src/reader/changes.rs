@@ -2,7 +2,10 @@
 //!
 //! Nothing of Milvus's own is touched: no consumer group, no offset, no message.
 
+pub(crate) mod broker;
 pub(crate) mod channels;
+pub(crate) mod kafka;
+pub(crate) mod nats;
 pub(crate) mod rocksmq;
 pub(crate) mod tail;
 
@@ -50,6 +53,10 @@ pub(crate) trait ChangeSource: Send + Sync {
 pub(crate) enum Log {
     /// That of a standalone Milvus: a folder beside it.
     RocksMq(RocksMq),
+    /// That of a standalone Milvus: the NATS server inside it.
+    Nats(broker::Shared<nats::Nats>),
+    /// That of a Milvus with Kafka.
+    Kafka(broker::Shared<kafka::Kafka>),
 }
 
 impl Log {
@@ -63,6 +70,8 @@ impl ChangeSource for Log {
     async fn end(&self, topic: &str) -> Result<Offset, Fault> {
         match self {
             Self::RocksMq(log) => log.end(topic).await,
+            Self::Nats(log) => log.end(topic).await,
+            Self::Kafka(log) => log.end(topic).await,
         }
     }
 
@@ -74,6 +83,8 @@ impl ChangeSource for Log {
     ) -> Result<Vec<Message>, Fault> {
         match self {
             Self::RocksMq(log) => log.read(topic, behind, most_bytes).await,
+            Self::Nats(log) => log.read(topic, behind, most_bytes).await,
+            Self::Kafka(log) => log.read(topic, behind, most_bytes).await,
         }
     }
 }

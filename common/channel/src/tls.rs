@@ -27,6 +27,13 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider};
 use std::sync::Arc;
 
+/// Names the cryptography for libraries that take the process's own: several are compiled in, and rustls panics where it would have to
+/// choose. Each program does this first of all.
+pub fn name_provider() {
+    // Refused where one was named before: then there is nothing to do.
+    let _ = default_provider().install_default();
+}
+
 /// The cryptography, named in full: a process may hold several providers, and none is to be taken by chance. AES-128 comes first
 /// since it costs the least on every processor with AES.
 fn provider() -> Arc<CryptoProvider> {

@@ -31,6 +31,7 @@ where
     S: FnOnce(Config, Shutdown) -> F,
     F: Future<Output = Result<(), Fault>>,
 {
+    channel::tls::name_provider();
     let cli = match Cli::parse_for(program, std::env::args_os()) {
         Ok(cli) => cli,
         Err(refusal) => {

@@ -3,17 +3,17 @@
 import os
 from pathlib import Path
 
-from . import places, processes, ready, settings
+from . import places, processes, queues, ready, settings
 
 ATTEMPTS = 3
 STOP_PATIENCE_SECONDS = 8
 
 
-def command_for(kind, root, port, auth, tls, extra):
+def command_for(kind, root, port, auth, tls, extra, queue):
     """The command line and environment of a server."""
     if kind == "lite":
-        if auth or tls or extra:
-            raise SystemExit("testbed: Milvus Lite has no users, no TLS and no settings")
+        if auth or tls or extra or queue:
+            raise SystemExit("testbed: Milvus Lite has no users, no TLS, no message queue and no settings")
         command = [
             places.python(),
             "-m",
@@ -29,25 +29,29 @@ def command_for(kind, root, port, auth, tls, extra):
         return command, {"PATH": os.defpath, "HOME": str(root)}
     settings.write_files(kind, root, port)
     values = settings.keys(root, port, auth, tls)
+    values.update(queue)
     values.update(extra)
     return [places.distribution(kind) / "bin" / "milvus", "run", "standalone"], settings.environment(
         kind, root, port, values
     )
 
 
-def serve(kind, folder, port, auth=False, tls=None, extra=None, die_with=None):
+def serve(kind, folder, port, auth=False, tls=None, extra=None, die_with=None, mq=queues.ROCKSMQ):
     """Start a server and wait until it serves calls; returns its record. A running one is left as it is."""
     root = Path(folder).resolve()
     root.mkdir(parents=True, exist_ok=True)
     running = processes.read_record(root)
     if running:
         return running
-    command, environment = command_for(kind, root, port, auth, tls, extra or {})
+    queue = queues.provide(mq, kind, root, port, die_with)
+    command, environment = command_for(kind, root, port, auth, tls, extra or {}, queue["keys"])
     health_port = None if kind == "lite" else port + settings.HEALTH
     uri = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     for _ in range(ATTEMPTS):  # a first start can fail: the embedded etcd changes its leader
         process = processes.spawn(command, root, environment, root / "out.log")
-        record = processes.write_record(root, process.pid, kind=kind, uri=uri, port=port, dir=str(root))
+        record = processes.write_record(
+            root, process.pid, kind=kind, uri=uri, port=port, dir=str(root), queue=queue["address"]
+        )
         if die_with:
             processes.end_with(die_with, process.pid)
         if ready.wait(process, port, health_port, tls):
@@ -66,4 +70,5 @@ def stop(folder):
     record = processes.read_record(root)
     how = processes.end(record["pid"], record["ticks"], STOP_PATIENCE_SECONDS) if record else "gone"
     (root / processes.RECORD).unlink(missing_ok=True)
+    queues.end(root)
     return {"dir": str(root), "ended_by": how}

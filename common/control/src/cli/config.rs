@@ -7,7 +7,7 @@ use super::terminal::{Failure, Terminal};
 use crate::Program;
 use model::{Class, Fault, codes};
 use runtime::Config;
-use runtime::config::{AdminSection, MilvusCredentials, Overrides, Setting};
+use runtime::config::{AdminSection, LogSection, MilvusCredentials, Overrides, Setting};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -66,18 +66,16 @@ fn check(config: &Config) -> Result<(), Fault> {
     if let AdminSection::Tcp { tls, peers, .. } = &config.admin {
         channel::trust(tls, peers)?;
     }
-    match &config.milvus.credentials {
-        Some(
-            MilvusCredentials::Password {
-                password: source, ..
-            }
-            | MilvusCredentials::Token(source),
-        ) => {
-            source.read()?;
-            Ok(())
-        }
-        None => Ok(()),
+    let milvus = config.milvus.credentials.as_ref();
+    let log = config.log.as_ref();
+    let secrets = [
+        milvus.map(MilvusCredentials::source),
+        log.and_then(LogSection::secret),
+    ];
+    for source in secrets.into_iter().flatten() {
+        source.read()?;
     }
+    Ok(())
 }
 
 fn json_of(setting: &Setting, with_origin: bool) -> Value {

@@ -19,14 +19,25 @@ pub enum MilvusCredentials {
     Token(SecretSource),
 }
 
-/// The TLS of the connection to Milvus.
+impl MilvusCredentials {
+    /// Where the secret is kept.
+    #[must_use]
+    pub fn source(&self) -> &SecretSource {
+        match self {
+            Self::Password { password, .. } => password,
+            Self::Token(token) => token,
+        }
+    }
+}
+
+/// The TLS of the connection to Milvus, or to its log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MilvusTls {
-    /// The CA of Milvus's certificate; absent, the system's.
+    /// The CA of the server's certificate; absent, the system's.
     pub ca_pem_path: Option<PathBuf>,
-    /// The agent's own certificate and key, where Milvus asks for one.
+    /// The agent's own certificate and key, where the server asks for one.
     pub client: Option<ClientPem>,
-    /// The name that Milvus's certificate must bear; absent, the URI's host.
+    /// The name that the server's certificate must bear; absent, the address's host.
     pub server_name: Option<String>,
 }
 
@@ -68,7 +79,8 @@ pub(super) fn milvus(section: &mut Section<'_>) -> Option<MilvusSection> {
     })
 }
 
-fn credentials(section: &mut Section<'_>) -> Option<MilvusCredentials> {
+/// Who calls, if anybody is named.
+pub(super) fn credentials(section: &mut Section<'_>) -> Option<MilvusCredentials> {
     const PASSWORD: SecretKeys = SecretKeys {
         forbidden: "password",
         file: "password_file",
@@ -106,7 +118,8 @@ fn credentials(section: &mut Section<'_>) -> Option<MilvusCredentials> {
     }
 }
 
-fn milvus_tls(section: &mut Section<'_>) -> Option<MilvusTls> {
+/// TLS settings; of a section that is given.
+pub(super) fn milvus_tls(section: &mut Section<'_>) -> Option<MilvusTls> {
     let ca_pem_path = section.optional("ca_pem_path", values::path);
     let certificate = section.optional("client_pem_path", values::path);
     let key = section.optional("client_key_path", values::path);

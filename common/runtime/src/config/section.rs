@@ -25,6 +25,7 @@ pub(super) struct Section<'a> {
     path: String,
     asked: Vec<&'static str>,
     forbidden: Vec<&'static str>,
+    is_unread: bool,
 }
 
 struct Found {
@@ -69,9 +70,12 @@ impl<'a> Section<'a> {
             path,
             asked: Vec::new(),
             forbidden: Vec::new(),
+            is_unread: false,
         };
         let result = read(&mut section);
-        section.refuse_unknown();
+        if !section.is_unread {
+            section.refuse_unknown();
+        }
         result
     }
 
@@ -124,6 +128,11 @@ impl<'a> Section<'a> {
         if self.has(key) {
             self.refuse(key, cause);
         }
+    }
+
+    /// Says nothing of keys that nobody asks for: which ones there are can't be told yet.
+    pub(super) fn leave_unread(&mut self) {
+        self.is_unread = true;
     }
 
     /// A value that may be absent.

@@ -7,6 +7,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer};
 
+/// Libraries whose every trouble reaches the agent as an error, and is logged by it where it matters. A filter that names one brings its
+/// own words back.
+const QUIET: &str = "async_nats=off,rskafka=off";
+
 /// The layer that writes log lines as the section wants them.
 pub(super) fn layer<S, W>(
     section: &TelemetrySection,
@@ -16,7 +20,8 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&section.filter).map_err(|error| TelemetryError::Filter {
+    let filter = format!("{QUIET},{}", section.filter);
+    let filter = EnvFilter::try_new(filter).map_err(|error| TelemetryError::Filter {
         filter: section.filter.clone(),
         cause: error.to_string(),
     })?;
@@ -111,5 +116,12 @@ mod tests {
             lines.contains("shown") && !lines.contains("hidden"),
             "{lines}"
         );
+    }
+
+    #[test]
+    fn quiet_libraries_speak_only_when_they_are_asked() {
+        let act = || tracing::error!(target: "rskafka::connection", "refused");
+        assert_eq!(logged(LogFormat::Text, "debug", act), "");
+        assert!(logged(LogFormat::Text, "info,rskafka=info", act).contains("refused"));
     }
 }
