@@ -30,6 +30,7 @@ use model::report::CollectionReport;
 use model::{Class, CollectionPhase, Fault, JobName, Phase, Verification, codes};
 use protocol::Call;
 use runtime::backoff::Backoff;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -44,6 +45,9 @@ const BUSY_AT_ONCE: usize = 4;
 
 /// How long a job waits before it tries again what an operator or time must mend: at first, and at most.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+
+/// How often it is shown how far a job falls behind that has no session.
+const SHOW_LAG_EVERY: Duration = Duration::from_secs(1);
 
 /// A job that is being carried out.
 #[derive(Debug)]
@@ -111,10 +115,29 @@ impl Job {
 
     /// Waits for a session, and goes as far in it as it lasts.
     async fn session_run(&self, claimed: &mut Option<model::Epoch>) -> Result<(), StepError> {
-        let session = self.agent.session(&self.name).await;
+        let session = tokio::select! {
+            session = self.agent.session(&self.name) => session,
+            never = self.show_lag() => match never {},
+        };
         tokio::select! {
             () = session.over.cancelled() => Err(StepError::Disconnected),
             outcome = self.carry_out(&session, claimed) => outcome,
+        }
+    }
+
+    /// Shows how far the collections fall behind while nothing is applied, for as long as it is polled.
+    async fn show_lag(&self) -> Infallible {
+        loop {
+            let now = self.agent.tick_now().await.unwrap_or_default();
+            for collection in self.agent.collections(&self.name).unwrap_or_default() {
+                let plan = &collection.plan;
+                if let Some(following) = self.agent.followings.find(&plan.job, plan.index) {
+                    let verification = following.verification();
+                    self.agent
+                        .show_following(plan, following.status(now), verification, false);
+                }
+            }
+            tokio::time::sleep(SHOW_LAG_EVERY).await;
         }
     }
 

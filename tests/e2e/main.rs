@@ -12,6 +12,7 @@ mod memory;
 mod milvus_client;
 mod options;
 mod queues;
+mod redefined;
 mod refusals;
 mod repair;
 mod secrets;

@@ -3,7 +3,9 @@
 use crate::agents::{Agent, Told};
 use crate::wait;
 use anyhow::{Context, Result, bail, ensure};
-use model::{CollectionStatus, Fault, JobStatus, Phase, Verification, VerifyReport};
+use model::{
+    CollectionPhase, CollectionStatus, Fault, JobStatus, Phase, Verification, VerifyReport,
+};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -114,10 +116,11 @@ pub async fn show(agent: &Agent, name: &str) -> Result<JobStatus> {
 /// When it does not within the limit: with its status.
 pub async fn syncs(agent: &Agent, name: &str, limit: Duration) -> Result<JobStatus> {
     let is_proven = |collection: &CollectionStatus| {
-        matches!(
-            collection.verification,
-            Verification::Clean | Verification::Rechecking { .. }
-        )
+        collection.phase == CollectionPhase::Dropped
+            || matches!(
+                collection.verification,
+                Verification::Clean | Verification::Rechecking { .. }
+            )
     };
     let what = format!("job {name} syncs");
     let synced = wait::until(&what, limit, || async {

@@ -42,10 +42,9 @@ impl CollectionRun<'_> {
                 Err(StepError::Fault(fault)) => fault,
                 outcome => return outcome,
             };
-            let fault = match self.drop_if_gone(&fault).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => fault,
-                Err(StepError::Fault(fault)) => fault,
+            let fault = match self.unless_gone(fault).await {
+                Ok(Some(fault)) | Err(StepError::Fault(fault)) => fault,
+                Ok(None) => return Ok(()),
                 Err(StepError::Disconnected) => return Err(StepError::Disconnected),
             };
             if !fault.may_pass() {
@@ -54,9 +53,21 @@ impl CollectionRun<'_> {
             tracing::warn!(code = fault.code, error = %fault, "collection waits");
             let (job, index) = (&self.job.spec.name, self.record.plan.index);
             self.agent.show_cause(job, Some(fault));
-            backoff.wait().await;
+            tokio::select! {
+                () = backoff.wait() => {}
+                () = self.show_lag() => {}
+            }
             self.agent.show_cause(job, None);
             self.record = self.agent.collection(job, index)?;
+        }
+    }
+
+    /// Shows how far a collection falls behind while it waits, for as long as it is polled.
+    async fn show_lag(&self) {
+        let plan = &self.record.plan;
+        match self.agent.followings.find(&plan.job, plan.index) {
+            Some(following) => self.show_following(&following, self.live).await,
+            None => std::future::pending().await,
         }
     }
 

@@ -61,27 +61,32 @@ impl CollectionRun<'_> {
         Ok(self.agent.put_collection(&self.record).await?)
     }
 
-    /// Where a followed collection was not found because it was dropped on the source, it is on the target; tells whether it was.
+    /// What is to be done about a fault of a followed collection: it is dropped on the target if it was not found because it was
+    /// dropped on the source, and nothing is left to be done then.
     ///
     /// # Errors
     /// `collection_renamed`; those of [`Self::follow_drop`].
-    pub(super) async fn drop_if_gone(&mut self, fault: &Fault) -> Result<bool, StepError> {
-        let is_missing = [codes::COLLECTION_NOT_FOUND, codes::COLLECTION_REPLACED]
-            .contains(&fault.code.as_str());
+    pub(super) async fn unless_gone(&mut self, fault: Fault) -> Result<Option<Fault>, StepError> {
+        let codes = [codes::COLLECTION_NOT_FOUND, codes::COLLECTION_REPLACED];
+        let is_missing = codes.contains(&fault.code.as_str());
         if !is_missing || !self.is_live() || self.record.phase >= CollectionPhase::Verifying {
-            return Ok(false);
+            return Ok(Some(fault));
         }
         // A drop is not undone: so it is looked twice.
         for _ in 0..2 {
             tokio::time::sleep(LOOK_EVERY).await;
             match fate(self.agent, &self.record.plan.source).await? {
-                Fate::There(_) => return Ok(false),
+                // It had another name for a while, or the target has lost it: an operator can mend that.
+                Fate::There(_) => {
+                    let class = Class::Operator;
+                    return Ok(Some(Fault { class, ..fault }));
+                }
                 Fate::Renamed(name) => return Err(self.renamed(&name).into()),
                 Fate::Gone => {}
             }
         }
         self.follow_drop().await?;
-        Ok(true)
+        Ok(None)
     }
 
     /// Has the target drop what was dropped on the source.

@@ -150,7 +150,7 @@ impl CollectionRun<'_> {
     }
 
     /// Shows how far it is, for as long as it is polled.
-    async fn show_following(&self, following: &Following, live: &Live) {
+    pub(super) async fn show_following(&self, following: &Following, live: &Live) {
         loop {
             let changes = following.status(live.source_clock());
             let cuts_over = live.fenced_at().is_some();

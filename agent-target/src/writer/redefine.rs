@@ -92,7 +92,9 @@ async fn indexes(
         LoadState::Loaded { replicas } => replicas.max(1),
         _ => 1,
     };
-    if is_released && schema::is_loadable(&record.expected) {
+    // It may have been released for want of an index that is there again.
+    let is_to_be_loaded = is_released || record.expected.load != LoadState::NotLoaded;
+    if is_to_be_loaded && schema::is_loadable(&record.expected) {
         schema::load(milvus, name, replicas).await?;
     }
     Ok(())
