@@ -150,9 +150,15 @@ fn a_collection_that_is_renamed_is_named_and_followed_on_under_its_former_name()
             "{cause}"
         );
         let told = jobs::cut_over(&pair.source, "renamed", &[]).await?;
-        assert_ne!(told.code, 0, "{told:?}");
+        let refusal = jobs::fault_of(&told)?;
+        assert_eq!(refusal.code, codes::CUTOVER_NOT_READY, "{refusal}");
+        assert!(refusal.message.contains("was renamed"), "{refusal}");
         rename(&source, "after", "before").await?;
-        jobs::syncs(&pair.source, "renamed", SYNC_LIMIT).await?;
+        let is_ready = || async {
+            let told = jobs::cut_over(&pair.source, "renamed", &["--dry-run"]).await?;
+            Ok((told.code == 0).then_some(()))
+        };
+        wait::until("its former name to be seen", SYNC_LIMIT, is_ready).await?;
         let told = jobs::cut_over(&pair.source, "renamed", &[]).await?;
         assert_eq!(told.code, 0, "{told:?}");
         Comparison::of(&source, &target).assert_equal(1).await?;

@@ -201,9 +201,9 @@ impl CollectionRun<'_> {
         Ok(())
     }
 
-    /// Has the target set the aliases of a collection that was proven while it was followed, and compare the definitions.
+    /// Has the target set the aliases of a collection that was proven while it was followed, and compare the definitions: those that
+    /// the cutover has noted.
     async fn seal(&mut self) -> Result<(), StepError> {
-        self.describe_again().await?;
         let call = Call::SealCollection(self.record.plan.clone());
         self.record.report = Some(report_of(self.session.ask(call)).await?);
         Ok(())

@@ -8,11 +8,12 @@
 //! Beside the proof a second tick is waited for: up to it the log holds no change that is younger than T, or the fence does not hold.
 //! The journal's one write is the point of no return: before it a crash leaves a job that follows, after it one that is cut over.
 
-use super::{Job, StepError};
+use super::{Job, StepError, fate};
 use crate::agent::Agent;
 use crate::following::{Following, Proof};
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use model::job::CutoverOptions;
 use model::{Class, CollectionName, CollectionPhase, Fault, JobName, Tick, codes};
 use std::collections::BTreeMap;
@@ -29,6 +30,9 @@ const CLOCK_GOOD_FOR: Duration = Duration::from_secs(5);
 
 /// How long rows may wait to be proven, if the job is to cut over.
 const FRESH: Duration = Duration::from_secs(15);
+
+/// How many collections are described at the same time.
+const DESCRIBED_AT_ONCE: usize = 16;
 
 /// An operator's word that the job is to cut over.
 #[derive(Debug)]
@@ -140,30 +144,58 @@ impl Job {
     ) -> Result<(), Fault> {
         // One that was made a moment ago keeps the job from cutting over, until it is followed too.
         self.take_up(session, record, live).await?;
-        let collections = self.agent.collections(&self.name)?;
-        let followed = self.followed(&collections, record, live, options)?;
+        let mut collections = self.agent.collections(&self.name)?;
+        let mut unmet = live.left_out();
+        unmet.extend(self.describe_again(&mut collections).await?);
+        let followed = self.followed(&collections, record, live, options, unmet)?;
         if options.dry_run {
             return Ok(());
         }
+        let drained = async {
+            let ends = tokio::try_join!(
+                self.drain(live, &followed),
+                self.describe_again(&mut collections)
+            );
+            ends.map(|((), unmet)| unmet)
+        };
         let limit = Duration::from_millis(options.timeout_ms);
-        match tokio::time::timeout(limit, self.drain(live, &followed)).await {
+        let unmet = match tokio::time::timeout(limit, drained).await {
             Ok(drained) => drained?,
             Err(_) => return Err(too_late(&self.name, limit)),
+        };
+        if !unmet.is_empty() {
+            return Err(not_ready(&self.name, &unmet));
         }
         self.commit(record, collections, &followed).await?;
         live.committed.send_replace(true);
         Ok(())
     }
 
-    /// The collections that are followed, if the job may cut over.
+    /// Takes the definitions as they are now, so that the source need not be asked once the job has cut over. Gives what keeps it from
+    /// that.
+    async fn describe_again(
+        &self,
+        collections: &mut [CollectionRecord],
+    ) -> Result<Vec<String>, Fault> {
+        let followed = collections
+            .iter_mut()
+            .filter(|collection| collection.phase == CollectionPhase::Following);
+        let described = futures::stream::iter(followed)
+            .map(|collection| fate::describe_again(&self.agent, collection).boxed())
+            .buffer_unordered(DESCRIBED_AT_ONCE);
+        let unmet = described.try_filter_map(|unmet| std::future::ready(Ok(unmet)));
+        unmet.try_collect().await
+    }
+
+    /// The collections that are followed, if nothing is unmet and the job may cut over.
     fn followed(
         &self,
         collections: &[CollectionRecord],
         record: &JobRecord,
         live: &Live,
         options: CutoverOptions,
+        mut unmet: Vec<String>,
     ) -> Result<Vec<Arc<Following>>, Fault> {
-        let mut unmet = live.left_out();
         let mut followed = Vec::new();
         for collection in collections {
             let (name, index) = (&collection.plan.source.name, collection.plan.index);

@@ -3,6 +3,7 @@
 use super::StepError;
 use super::collection::{CollectionRun, unexpected};
 use crate::agent::Agent;
+use crate::records::CollectionRecord;
 use milvus::Kind;
 use model::job::OnConflict;
 use model::{Class, CollectionName, CollectionPhase, CollectionSpec, Fault, codes};
@@ -123,6 +124,27 @@ impl CollectionRun<'_> {
         let message = format!("collection {name} was renamed to {to} on the source");
         Fault::new(codes::COLLECTION_RENAMED, Class::Operator, message, hint)
     }
+}
+
+/// Takes a followed collection's definition as it is now. Gives what is to be waited for, if it is not as the target has it.
+pub(super) async fn describe_again(
+    agent: &Agent,
+    collection: &mut CollectionRecord,
+) -> Result<Option<String>, Fault> {
+    let known = &mut collection.plan.source;
+    let what = match fate(agent, known).await? {
+        Fate::There(now) if is_redefined(known, &now) => {
+            "has indexes or properties that the target is still to get".to_owned()
+        }
+        Fate::There(now) => {
+            let load = known.load;
+            *known = CollectionSpec { load, ..*now };
+            return Ok(None);
+        }
+        Fate::Renamed(to) => format!("was renamed to {to} on the source"),
+        Fate::Gone => "was dropped on the source, and is still to be on the target".to_owned(),
+    };
+    Ok(Some(format!("{} {what}", known.name)))
 }
 
 async fn fate(agent: &Agent, known: &CollectionSpec) -> Result<Fate, Fault> {
