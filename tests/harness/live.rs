@@ -4,7 +4,7 @@ use crate::agents::Pair;
 use crate::churn::{self, Written};
 use crate::oracle::Comparison;
 use crate::servers::{Kind, Server};
-use crate::{jobs, places};
+use crate::{jobs, places, wait};
 use anyhow::{Result, bail, ensure};
 use model::Phase;
 use serde_json::{Value, json};
@@ -38,6 +38,25 @@ pub fn spec(name: &str, collections: &[&str]) -> Value {
     let mut spec = jobs::spec(name, collections);
     spec["mode"] = "live".into();
     spec
+}
+
+/// Waits until a job says that it could cut over: what an operator asks before writers are stopped.
+///
+/// # Errors
+/// When it does not say so within the limit: with what is missing.
+pub async fn ready(pair: &Pair, job: &str, limit: Duration) -> Result<()> {
+    let what = format!("job {job} is ready");
+    let ready = wait::until(&what, limit, || async {
+        let told = jobs::cut_over(&pair.source, job, &["--dry-run"]).await?;
+        Ok((told.code == 0).then_some(()))
+    });
+    match ready.await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let told = jobs::cut_over(&pair.source, job, &["--dry-run"]).await?;
+            Err(error.context(told.err))
+        }
+    }
 }
 
 /// Nobody writes any more: the job takes the target live, and how long that took since the last write was acknowledged.
