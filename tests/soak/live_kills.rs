@@ -1,6 +1,4 @@
 //! Kills and cuts while a source is written to, spread over all that a live job goes through: copy, catch-up, sync and cutover.
-//!
-//! The source's Milvus is left out: 2.3.5 logs an upsert in two halves, and a kill between them leaves two rows of one key there.
 
 use crate::writers::{Writers, mix};
 use crate::{number_or, run};
@@ -16,7 +14,7 @@ use std::time::Duration;
 const STRIKES: u64 = 20;
 const STRIKES_A_JOB: u64 = 4;
 
-const ROWS: u64 = 15_000;
+const ROWS: u64 = 30_000;
 const RATE: u32 = 300;
 
 /// So slow that a strike can fall into the copy, and that a backlog arises meanwhile; and that it drains not much faster than it grows.
@@ -24,9 +22,9 @@ const COPY_BYTES_PER_SECOND: u64 = 1 << 20;
 const FOLLOW_BYTES_PER_SECOND: u64 = 256 << 10;
 
 /// Where strikes fall: bytes that the line has carried since the phase began, and milliseconds since the cutover was ordered.
-const COPY_BYTES: u64 = 3 << 20;
+const COPY_BYTES: u64 = 2 << 20;
 const FOLLOW_BYTES: u64 = 256 << 10;
-const CUTOVER_MS: u64 = 400;
+const CUTOVER_MS: u64 = 600;
 
 /// How long anything may take, a recovery included.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -42,6 +40,11 @@ fn live_kills_of_the_sources_agent() -> Result<()> {
 #[test]
 fn live_kills_of_the_targets_agent() -> Result<()> {
     run(struck(Victim::TargetAgent))
+}
+
+#[test]
+fn live_kills_of_the_source_milvus() -> Result<()> {
+    run(struck(Victim::SourceMilvus))
 }
 
 #[test]
