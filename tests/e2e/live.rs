@@ -6,7 +6,7 @@ use harness::agents::Pair;
 use harness::churn::{self, Churn, ChurnPlan};
 use harness::faults::{Plan, Victim};
 use harness::live::{assert_arrived, cut_over, pair, servers, spec};
-use harness::servers::{Bulk, Kind, Server};
+use harness::servers::Bulk;
 use harness::{faults, jobs, places, wait};
 use model::{ChangesStatus, JobStatus, Phase, Severity, codes};
 use serde_json::json;
