@@ -12,7 +12,7 @@ export RUST_BACKTRACE ?= 1
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Two Milvus Lite, two agents, one verified migration on this machine
+demo: ## A Milvus that is written to moves to another one, on this machine, and is proven equal
 	$(PYTHON) tests/demo/demo.py
 
 testbed: ## The Python environment and the real Milvus servers under the tests
@@ -43,6 +43,6 @@ bench: testbed ## Rows per second against a plain script and against the ceiling
 	$(CARGO) build --release --package agent-source --package agent-target
 	$(CARGO) bench --package passage-tests --bench throughput
 
-soak: testbed ## Faults and memory at full length; SEED=… replays a failure
+soak: testbed ## Faults, memory and live jobs at full length; ONLY=… narrows it, SEED=… replays a failure
 	$(CARGO) build --release --package agent-source --package agent-target
 	$(CARGO) test --release --package passage-tests --test soak -- --test-threads=1 --nocapture $(ONLY)

@@ -265,6 +265,8 @@ impl Session {
                 let partitions = &record.expected.partitions;
                 schema::keep_partitions(&self.agent.milvus, &record, partitions).await?;
                 self.redefine(&record).await?;
+                // Loaded to be compared while it was followed.
+                verifier::release_loaded(&self.agent, &mut record).await?;
             }
             schema::seal(&self.agent.milvus, &record).await?;
             self.step(&mut record, Step::Sealed).await?;

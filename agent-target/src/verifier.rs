@@ -144,7 +144,11 @@ pub(crate) async fn release(
     Ok(())
 }
 
-async fn release_loaded(agent: &Agent, record: &mut CollectionRecord) -> Result<(), Fault> {
+/// Releases a collection that is loaded only to be compared.
+pub(crate) async fn release_loaded(
+    agent: &Agent,
+    record: &mut CollectionRecord,
+) -> Result<(), Fault> {
     if !record.loaded_to_verify {
         return Ok(());
     }

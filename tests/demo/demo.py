@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""A migration from beginning to end on this machine: two Milvus Lite, two agents, one verified job.
+"""A migration from beginning to end on this machine: two Milvus, two agents, one verified job.
 
-    python3 tests/demo/demo.py [--keep]
+    python3 tests/demo/demo.py [--keep] [--lite]
 
-Installs Milvus Lite into target/testbed, builds the two agents, and works in target/demo, whose last contents it
-replaces. Listens on loopback alone. Everything that it starts is stopped again, also on Ctrl-C and after a failure;
-with --keep only on Ctrl-C. The exit code is 0 only if the target was proven to be equal to the source.
+On Linux on x86-64 it moves a real Milvus 2.3.5 that is written to throughout to another one. Elsewhere, and with --lite,
+it copies a Milvus Lite that rests to another one. Installs them into target/testbed, builds the two agents, and works in
+target/demo, whose last contents it replaces. Listens on loopback alone. Everything that it starts is stopped again, also
+on Ctrl-C and after a failure; with --keep only on Ctrl-C. The exit code is 0 only if the target was proven to be equal.
 """
 
 import argparse
@@ -17,15 +18,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from running import Agent, Failed, free_port, run, started
+import live
+import still
+from pair import agents_for
+from running import PYTHON_SIDE, REPOSITORY, TESTBED, Agent, Failed, run, servers, started, testbed
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-PROVISION = REPOSITORY / "tests" / "python" / "provision.py"
-TESTBED = Path(os.environ.get("TESTBED_HOME") or REPOSITORY / "target" / "testbed")
-BUILT = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target").resolve() / "debug"
-DOMAIN = "demo.passage.test"
 JOB = {"name": "demo", "collections": ["*", "shop.*"], "rename": {"shop.*": "globex_shop.*"}, "unloaded": "load"}
 DIFFERS, INTERRUPTED = 3, 130
 
@@ -45,78 +45,38 @@ class Steps:
         print(f"\n[{self.number}] {text}", flush=True)
 
 
-def testbed(*words):
-    """A command of the Python side of the tests; what it answered."""
-    python = TESTBED / "venv" / "bin" / "python"
-    done = subprocess.run(
-        [str(word) for word in (python, "-m", "testbed", *words)],
-        env={**os.environ, "PYTHONPATH": str(PROVISION.parent), "TESTBED_HOME": str(TESTBED)},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    if not done.stdout:
-        raise Failed(f"testbed {words[0]} ended with exit code {done.returncode}")
-    return json.loads(done.stdout.splitlines()[-1])
+@dataclass
+class Stage:
+    """Where the job runs."""
+
+    folder: Path
+    steps: Steps
+    uris: dict
+    source: Agent
+    mode: dict
+
+    def job_file(self):
+        """The job's file, written and shown."""
+        file = self.folder / "job.yaml"
+        file.write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in {**JOB, **self.mode}.items()))
+        print("".join(f"    {line}\n" for line in file.read_text().splitlines()), flush=True)
+        return file
+
+    def status(self):
+        """The job as it is now; None before it was created."""
+        return self.source.told("job", "show", JOB["name"])
+
+    def report(self):
+        """The job's report on the terminal and in a file; whether it is equal."""
+        report = self.source.tell("job", "report", JOB["name"], "--output", "json", stdout=subprocess.PIPE)
+        (self.folder / "report.json").write_text(report.stdout)
+        return self.source.tell("job", "report", JOB["name"]).returncode == 0
 
 
-@contextlib.contextmanager
-def milvus(folder):
-    """A Milvus Lite; its address."""
-    try:
-        yield testbed("serve", "--kind", "lite", "--dir", folder, "--port", free_port(), "--die-with", os.getpid())["uri"]
-    finally:
-        testbed("stop", "--dir", folder)
-
-
-def config_of(agent, uri, certs, channel):
-    """The configuration of one agent, as deploy/examples explains it."""
-    peer = {"source": "target", "target": "source"}[agent.side]
-    return {
-        "agent": {"name": f"demo-{agent.side}", "state_dir": str(agent.folder / "state")},
-        "milvus": {"uri": uri},
-        "channel": {
-            **channel,
-            "tls": {
-                "cert": str(certs / f"agent-{agent.side}.pem"),
-                "key": str(certs / f"agent-{agent.side}.key"),
-                "peer_ca": str(certs / "ca.pem"),
-            },
-            "peers": [{"name": f"demo-{peer}", "id": f"spiffe://{DOMAIN}/passage/{peer}"}],
-        },
-        "admin": {"listen": f"unix:{agent.folder / 'admin.sock'}"},
-        "metrics": {"listen": f"127.0.0.1:{free_port()}"},
-        "scope": {"allow": ["*.*"]},
-    }
-
-
-def agents_for(folder, uris):
-    """Both agents, configured; the source's dials the target's."""
-    certs, port = folder / "certs", free_port()
-    run(BUILT / "agent-source", "certs", "pair", "--dir", certs, "--domain", DOMAIN)
-    ways = {"source": {"dial": f"127.0.0.1:{port}"}, "target": {"listen": f"127.0.0.1:{port}"}}
-    agents = {side: Agent(side, BUILT / f"agent-{side}", folder / side) for side in ways}
-    for side, agent in agents.items():
-        agent.configure(config_of(agent, uris[side], certs, ways[side]))
-    return agents["source"], agents["target"]
-
-
-def migrate(folder, source):
-    """The job, with its progress on the terminal, and the report; whether all is proven to be equal."""
-    job = folder / "job.yaml"
-    job.write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in JOB.items()))
-    print("".join(f"    {line}\n" for line in job.read_text().splitlines()), flush=True)
-    ended = source.tell("job", "create", "--file", job, "--watch")
-    if ended.returncode not in (0, DIFFERS):
-        raise Failed(f"the job did not complete: exit code {ended.returncode}")
-    report = source.tell("job", "report", JOB["name"], "--output", "json", stdout=subprocess.PIPE)
-    (folder / "report.json").write_text(report.stdout)
-    return ended.returncode == 0 and report.returncode == 0
-
-
-def judged_equal(uris):
+def judged_equal(uris, ignored):
     """What the tests' oracle says, which shares no code with the agents."""
-    verdict = testbed("oracle", "--source-uri", uris["source"], "--target-uri", uris["target"], "--rename", "shop.*=globex_shop.*")
+    places = ("--source-uri", uris["source"], "--target-uri", uris["target"])
+    verdict = testbed("oracle", *places, "--rename", "shop.*=globex_shop.*", *ignored)
     print(f"    {verdict['collections']} collections, {verdict['rows']} rows, {verdict['found']} differences", flush=True)
     return verdict["equal"]
 
@@ -141,32 +101,46 @@ def wait_for_interrupt(source):
     signal.pause()
 
 
-def demonstrate(folder, keep):
+def installed(steps, lite):
+    """Installs the servers of the form that this machine can show: its module."""
+    provision = (sys.executable, PYTHON_SIDE / "provision.py", "--home", TESTBED)
+    why = "--lite was given" if lite else live.hindrance()
+    if why is None:
+        steps.next("Installing Milvus 2.3.5 (pinned, in target/testbed)")
+        run(*provision, "--server", live.KIND)
+        why = live.trouble()
+    if why is None:
+        return live
+    steps.next("Installing Milvus Lite (pinned, in target/testbed)")
+    print(f"    No real Milvus 2.3.5 here, for {why}.", flush=True)
+    print("    What follows is the copy of a source that rests, from one Milvus Lite to another: no changes are followed.", flush=True)
+    run(*provision, "--lite-only")
+    return still
+
+
+def demonstrate(folder, flags):
     """All steps; whether the target was proven to be equal."""
     steps = Steps()
+    form = installed(steps, flags.lite)
+    steps.next("Building the two agents")
+    run("cargo", "build", "--package", "agent-source", "--package", "agent-target", cwd=REPOSITORY)
     with contextlib.ExitStack() as stack:
-        steps.next("Installing Milvus Lite (pinned, in target/testbed)")
-        run(sys.executable, PROVISION, "--home", TESTBED, "--lite-only")
-        steps.next("Building the two agents")
-        run("cargo", "build", "--package", "agent-source", "--package", "agent-target", cwd=REPOSITORY)
-        steps.next("Starting two Milvus Lite, one for each side")
-        uris = {side: stack.enter_context(milvus(folder / f"milvus-{side}")) for side in ("source", "target")}
+        steps.next(f"Starting two {form.SHOWN}, one for each side")
+        folders = {side: folder / f"milvus-{side}" for side in ("source", "target")}
+        uris = stack.enter_context(servers(form.KIND, folders))
         print(f"    source {uris['source']}, target {uris['target']}", flush=True)
         steps.next("Filling the source: articles, photos and a shop, in two databases")
         seeded = testbed("seed", "demo", "--uri", uris["source"])
         print(f"    {seeded['rows']} rows in {', '.join(seeded['collections'])}", flush=True)
         steps.next("Making a CA and a certificate for each agent")
-        source, target = agents_for(folder, uris)
+        source, target = agents_for(folder, uris, form.log_of(folders["source"]))
         steps.next("Starting agent-source and agent-target")
         stack.enter_context(started(target))
         stack.enter_context(started(source))
-        steps.next("Creating the job, and watching it to its end")
-        is_equal = migrate(folder, source)
-        steps.next("The report: every row compared by content")
-        source.tell("job", "report", JOB["name"])
+        is_equal = form.move(Stage(folder, steps, uris, source, form.MODE))
         steps.next("A second opinion, from the tests' own oracle")
-        is_equal = judged_equal(uris) and is_equal
-        if keep:
+        is_equal = judged_equal(uris, form.IGNORED) and is_equal
+        if flags.keep:
             wait_for_interrupt(source)
         steps.next("Stopping what was started")
     where_to_look(folder, source)
@@ -187,10 +161,12 @@ def main():
     """Run, and say how it went."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
+    parser.add_argument("--lite", action="store_true", help="copy between two Milvus Lite, as where no real Milvus runs")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     began = time.monotonic()
     try:
-        is_equal = demonstrate(fresh_folder(), parser.parse_args().keep)
+        flags = parser.parse_args()
+        is_equal = demonstrate(fresh_folder(), flags)
     except KeyboardInterrupt:
         print("\ndemo: interrupted; everything is stopped", file=sys.stderr)
         return INTERRUPTED

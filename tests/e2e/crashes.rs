@@ -1,10 +1,11 @@
 //! Each agent dies at each of its journal's named points, one after the other, within one job.
 
-use crate::{fleet, live};
+use crate::fleet;
 use anyhow::{Result, ensure};
 use harness::agents::{Agent, Pair};
 use harness::churn::{Churn, ChurnPlan};
 use harness::jobs;
+use harness::live;
 use harness::oracle::Comparison;
 use harness::servers::{Bulk, Kind, Server};
 use model::Phase;

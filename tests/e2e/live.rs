@@ -1,16 +1,16 @@
 //! A source that is written to throughout: nothing is lost, doubled or stale on the target when it takes the source's place.
 
 use crate::fleet;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use harness::agents::Pair;
-use harness::churn::{self, Churn, ChurnPlan, Written};
+use harness::churn::{self, Churn, ChurnPlan};
 use harness::faults::{Plan, Victim};
-use harness::oracle::Comparison;
-use harness::servers::{Bulk, Kind, Server};
+use harness::live::{assert_arrived, cut_over, pair, servers, spec};
+use harness::servers::Bulk;
 use harness::{faults, jobs, places, wait};
-use model::{ChangesStatus, JobStatus, Phase, Severity, codes};
-use serde_json::{Value, json};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use model::{ChangesStatus, JobStatus, LoadState, Phase, Severity, codes};
+use serde_json::json;
+use std::time::Duration;
 
 /// How long a job may take to catch up, and to prove every row.
 pub(crate) const SYNC_LIMIT: Duration = Duration::from_secs(240);
@@ -30,23 +30,6 @@ const STRUCK: [Victim; 5] = [
     Victim::Link,
 ];
 
-/// Agents for these servers, the source's with its Milvus's log.
-pub(crate) async fn pair(source: &Server, target: &Server) -> Result<Pair> {
-    let mut pair = Pair::new(source, target).await?;
-    pair.source.config["log"] = source.log_config();
-    Ok(pair)
-}
-
-pub(crate) fn spec(name: &str, collections: &[&str]) -> Value {
-    let mut spec = jobs::spec(name, collections);
-    spec["mode"] = "live".into();
-    spec
-}
-
-pub(crate) async fn servers() -> Result<(Server, Server)> {
-    tokio::try_join!(Server::start(Kind::V2_3_5), Server::start(Kind::V2_3_5))
-}
-
 /// Waits until some more changes of each collection were sent.
 pub(crate) async fn flows(pair: &Pair, job: &str) -> Result<()> {
     let sent = || async {
@@ -65,37 +48,6 @@ pub(crate) async fn flows(pair: &Pair, job: &str) -> Result<()> {
         Ok(has_flown.then_some(()))
     })
     .await
-}
-
-/// Writes are said to have ended: the job takes the target live, and how long that took since the last write.
-pub(crate) async fn cut_over(pair: &Pair, job: &str, written: &Written) -> Result<Duration> {
-    let told = jobs::cut_over(&pair.source, job, &["--timeout", "60s"]).await?;
-    if told.code != 0 {
-        let report = jobs::report(&pair.source, job).await;
-        bail!("{told:?}\n{report:#?}\n{}", pair.source.log_tail());
-    }
-    let status = jobs::status_told(&told)?;
-    assert_eq!(status.phase, Phase::Completed, "{status:#?}");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    Ok(now.saturating_sub(Duration::from_millis(written.last_ack_unix_ms)))
-}
-
-pub(crate) async fn assert_arrived(
-    source: &Server,
-    target: &Server,
-    collection: &str,
-    written: &Written,
-) -> Result<()> {
-    churn::check(target, collection, written)
-        .await?
-        .assert_equal()?;
-    let verdict = Comparison::of(source, target)
-        .only(&[collection])
-        .ignoring(&["schema:autoID"])
-        .assert_equal(1)
-        .await?;
-    ensure!(verdict.rows > 0, "no row was compared");
-    Ok(())
 }
 
 #[test]
@@ -140,10 +92,8 @@ fn what_is_written_throughout_arrives() -> Result<()> {
         let (numbers, words, automatic) =
             tokio::try_join!(churns.0.stop(), churns.1.stop(), churns.2.stop())?;
         let last = [&numbers, &words, &automatic];
-        let last = last
-            .into_iter()
-            .max_by_key(|written| written.last_ack_unix_ms);
-        let pause = cut_over(&pair, "live", last.context("three writers")?).await?;
+        let last = last.into_iter().map(|written| written.last_ack_unix_ms);
+        let pause = cut_over(&pair, "live", last.max().context("three writers")?).await?;
         println!("{pause:?} from the last write to the completed job");
         assert!(pause < PAUSE_LIMIT, "{pause:?}");
         for (collection, written) in [
@@ -178,7 +128,7 @@ fn what_is_written_throughout_arrives_on_lite() -> Result<()> {
         jobs::syncs(&pair.source, "to_lite", SYNC_LIMIT).await?;
         flows(&pair, "to_lite").await?;
         let written = churn.stop().await?;
-        cut_over(&pair, "to_lite", &written).await?;
+        cut_over(&pair, "to_lite", written.last_ack_unix_ms).await?;
         churn::check(target, "to_lite", &written)
             .await?
             .assert_equal()
@@ -208,7 +158,7 @@ fn kills_and_cuts_while_changes_flow_lose_and_double_nothing() -> Result<()> {
         assert_eq!(status.phase, Phase::Syncing, "{plan}: {status:#?}");
         let written = churn.stop().await?;
         jobs::syncs(&pair.source, "struck", SYNC_LIMIT).await?;
-        cut_over(&pair, "struck", &written).await?;
+        cut_over(&pair, "struck", written.last_ack_unix_ms).await?;
         assert_arrived(&source, &target, "struck", &written)
             .await
             .with_context(|| plan.to_string())?;
@@ -273,7 +223,7 @@ fn a_cutover_that_may_not_be_is_refused_or_undone_and_the_job_follows_on() -> Re
         assert_eq!(told.code, 0, "{told:?}");
         let status = jobs::show(&pair.source, "early").await?;
         assert_eq!(status.phase, Phase::Syncing, "a dry run changes nothing");
-        cut_over(&pair, "early", &written).await?;
+        cut_over(&pair, "early", written.last_ack_unix_ms).await?;
         assert_arrived(&source, &target, "early", &written).await?;
         source.stop().await?;
         target.stop().await
@@ -336,5 +286,34 @@ fn an_agent_does_not_start_beside_a_log_that_it_can_not_read() -> Result<()> {
         assert!(refusal.contains(codes::CONFIG_INVALID), "{refusal}");
         assert!(refusal.contains("only the source's agent"), "{refusal}");
         Ok(())
+    })
+}
+
+#[test]
+fn a_collection_that_is_not_loaded_is_followed_and_is_not_loaded_in_the_end() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = servers().await?;
+        let bulk = Bulk {
+            database: "default",
+            collection: "resting",
+            rows: 1_000,
+            dim: 8,
+            flags: &[],
+        };
+        source.seed_bulk(&bulk).await?;
+        source.client().await?.release("resting").await?;
+        let mut pair = pair(&source, &target).await?;
+        pair.start().await?;
+        let mut spec = spec("resting", &["resting"]);
+        spec["unloaded"] = "load".into();
+        jobs::begin(&pair.source, &spec).await?;
+        harness::live::ready(&pair, "resting", SYNC_LIMIT).await?;
+        cut_over(&pair, "resting", 0).await?;
+        for server in [&source, &target] {
+            let state = server.client().await?.load_state("resting").await?;
+            assert_eq!(state, LoadState::NotLoaded, "{}", server.uri());
+        }
+        source.stop().await?;
+        target.stop().await
     })
 }

@@ -3,10 +3,11 @@
 //! Kafka is librdkafka's mock of it. It stores and serves what a real 2.3.5 writes, but has one broker, no users and no TLS.
 
 use crate::fleet;
-use crate::live::{SYNC_LIMIT, assert_arrived, blocked, cut_over, pair, spec};
+use crate::live::{SYNC_LIMIT, blocked};
 use anyhow::{Context, Result, bail, ensure};
 use harness::agents::{Pair, Side};
 use harness::churn::{Churn, ChurnPlan};
+use harness::live::{assert_arrived, cut_over, pair, spec};
 use harness::servers::{Bulk, Kind, Server};
 use harness::{faults, jobs, wait};
 use model::{Phase, codes};
@@ -47,7 +48,7 @@ async fn arrives_though_killed(queue: &str, seed: u64) -> Result<()> {
         Ok((told.code == 0).then_some(()))
     };
     wait::until("a small lag", SYNC_LIMIT, may_cut_over).await?;
-    cut_over(&pair, "followed", &written).await?;
+    cut_over(&pair, "followed", written.last_ack_unix_ms).await?;
     if queue == "natsmq" {
         assert_nothing_stays(&source).await?;
     }

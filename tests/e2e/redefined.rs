@@ -1,10 +1,11 @@
 //! Collections that are made, dropped, renamed and defined anew on a source while a live job runs.
 
 use crate::fleet;
-use crate::live::{SYNC_LIMIT, assert_arrived, cut_over, pair, servers, spec};
+use crate::live::SYNC_LIMIT;
 use anyhow::{Context, Result, ensure};
 use harness::agents::Pair;
 use harness::churn::{Churn, ChurnPlan};
+use harness::live::{assert_arrived, cut_over, pair, servers, spec};
 use harness::oracle::Comparison;
 use harness::servers::{Bulk, Server};
 use harness::{faults, jobs, python, wait};
@@ -115,7 +116,7 @@ fn what_is_made_dropped_and_defined_anew_meanwhile_is_so_on_the_target() -> Resu
         ];
         settles(&pair, "defined", &phases).await?;
         let (kept, late) = tokio::try_join!(kept.stop(), late.stop())?;
-        cut_over(&pair, "defined", &kept).await?;
+        cut_over(&pair, "defined", kept.last_ack_unix_ms).await?;
         assert_arrived(&source, &target, "kept", &kept).await?;
         assert_arrived(&source, &target, "late", &late).await?;
         let verdict = Comparison::of(&source, &target).assert_equal(5).await?;

@@ -1,10 +1,11 @@
 //! Rows of a followed collection that differ for a cause that the log does not tell: they are given to the target anew.
 
-use crate::live::{assert_arrived, cut_over, flows, pair, servers, spec};
-use crate::{fleet, live};
+use crate::fleet;
+use crate::live::flows;
 use anyhow::{Context, Result, ensure};
 use harness::agents::{Pair, Side};
 use harness::churn::{Churn, ChurnPlan};
+use harness::live::{assert_arrived, cut_over, pair, servers, spec};
 use harness::servers::{Bulk, Kind, Server};
 use harness::{faults, jobs, python, wait};
 use milvus::RangeRead;
@@ -103,7 +104,7 @@ fn what_somebody_did_to_the_target_is_undone_while_changes_flow() -> Result<()> 
         repaired(&pair, "meddled", kinds.len() as u64).await?;
         flows(&pair, "meddled").await?;
         let written = churn.stop().await?;
-        cut_over(&pair, "meddled", &written).await?;
+        cut_over(&pair, "meddled", written.last_ack_unix_ms).await?;
         assert_arrived(&source, &target, "meddled", &written).await?;
         source.stop().await?;
         target.stop().await
@@ -140,7 +141,7 @@ fn changes_that_the_log_has_lost_are_found_in_the_rows() -> Result<()> {
         ensure!(found.gaps > 0, "{found:#?}");
         flows(&pair, "forgotten").await?;
         let written = churn.stop().await?;
-        cut_over(&pair, "forgotten", &written).await?;
+        cut_over(&pair, "forgotten", written.last_ack_unix_ms).await?;
         assert_arrived(&source, &target, "forgotten", &written).await?;
         source.stop().await?;
         target.stop().await
@@ -162,7 +163,7 @@ fn rows_that_the_target_had_before_are_not_deleted() -> Result<()> {
             };
             server.seed_bulk(&bulk).await?;
         }
-        let mut pair = live::pair(&source, &target).await?;
+        let mut pair = pair(&source, &target).await?;
         pair.start().await?;
         let mut spec = spec("shared", &["shared"]);
         spec["on_conflict"] = "append".into();

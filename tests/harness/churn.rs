@@ -45,6 +45,7 @@ pub struct Churn {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     folder: PathBuf,
+    rests_since: Option<u64>,
 }
 
 /// What a writer did after its base rows, as far as the server acknowledged it.
@@ -131,6 +132,7 @@ impl Churn {
             child,
             lines: BufReader::new(out).lines(),
             folder,
+            rests_since: None,
         };
         let ready = wait::within("base rows of a churn", READY_LIMIT, churn.line()).await?;
         ensure!(ready["ready"] == true, "not ready, but {ready}");
@@ -149,9 +151,20 @@ impl Churn {
     ///
     /// # Errors
     /// When it failed: with what it said.
-    pub async fn stop(self) -> Result<Written> {
-        File::create(self.folder.join("stop"))?;
+    pub async fn stop(mut self) -> Result<Written> {
+        self.rest().await?;
         self.finish(STOP_LIMIT).await
+    }
+
+    /// Has it stop, and waits until it writes no more: when its last change was acknowledged, in milliseconds since 1970. Its record
+    /// is still to come: [`Churn::finish`] waits for that.
+    ///
+    /// # Errors
+    /// When it failed: with what it said.
+    pub async fn rest(&mut self) -> Result<u64> {
+        File::create(self.folder.join("stop"))?;
+        wait::within("rest of a churn", STOP_LIMIT, self.rests()).await?;
+        self.rests_since.context("a churn says when it rests")
     }
 
     /// Waits until it ends by itself, as one with `--seconds` does.
@@ -160,11 +173,22 @@ impl Churn {
     /// When it failed, with what it said; or when it still writes after the limit.
     pub async fn finish(mut self, limit: Duration) -> Result<Written> {
         let ended = wait::within("end of a churn", limit, async {
+            self.rests().await?;
             Ok((self.line().await?, self.child.wait().await?))
         });
         let (done, status) = ended.await?;
         ensure!(status.success(), "churn: {status}\n{}", self.log());
         serde_json::from_value(done.clone()).with_context(|| done.to_string())
+    }
+
+    /// Waits until it says that it writes no more.
+    async fn rests(&mut self) -> Result<()> {
+        if self.rests_since.is_none() {
+            let told = self.line().await?;
+            let since = told["last_ack_unix_ms"].as_u64();
+            self.rests_since = Some(since.with_context(|| format!("not at rest, but {told}"))?);
+        }
+        Ok(())
     }
 
     /// The next line that it prints.

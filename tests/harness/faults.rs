@@ -71,7 +71,7 @@ impl Plan {
     /// Draws so many strikes on each victim, at moments while the line carries this many bytes.
     #[must_use]
     pub fn draw(seed: u64, wanted: &[(Victim, usize)], bytes: u64) -> Self {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let victims = wanted
             .iter()
             .flat_map(|(victim, times)| std::iter::repeat_n(*victim, *times));
@@ -150,9 +150,15 @@ async fn restart_server(server: &Server) -> Result<()> {
 
 /// SplitMix64, as its authors published it: small, and the same everywhere.
 #[derive(Debug)]
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    /// Numbers that follow from this seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -161,8 +167,8 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// The bias is far below what a moment in a copy could show.
-    fn below(&mut self, bound: u64) -> u64 {
+    /// A number below this one. The bias is far below what a moment in a copy could show.
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 }

@@ -13,6 +13,7 @@ pub mod churn;
 pub mod faults;
 pub mod jobs;
 pub mod link;
+pub mod live;
 pub mod oracle;
 pub mod places;
 pub mod ports;

@@ -155,10 +155,18 @@ impl Process {
     /// The most memory that it has had resident so far, in bytes.
     #[must_use]
     pub fn peak_resident_bytes(self) -> Option<u64> {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that it has resident now, in bytes.
+    #[must_use]
+    pub fn resident_bytes(self) -> Option<u64> {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(self, which: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(which))?;
         line.trim()
             .strip_suffix("kB")?
             .trim()

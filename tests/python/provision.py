@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prepare what the Python tests need: one virtual environment and two real Milvus servers.
 
-    python3 provision.py [--home FOLDER] [--lite-only]
+    python3 provision.py [--home FOLDER] [--lite-only | --server VERSION …]
 
 FOLDER (default: <repository>/target/testbed) then holds
   venv/            pymilvus and Milvus Lite, pinned by requirements.txt
@@ -160,13 +160,15 @@ def main():
     """Provide everything this machine can hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--home", type=Path, default=DEFAULT_HOME)
-    parser.add_argument("--lite-only", action="store_true", help="leave the real servers out")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--lite-only", action="store_true", help="leave the real servers out")
+    chosen.add_argument("--server", action="append", choices=SERVERS, help="only this real server; may be repeated")
     wanted = parser.parse_args()
     home, python = wanted.home.resolve(), suitable_python()
     real = (platform.system(), platform.machine()) == ("Linux", "x86_64")
     with locked(home):
         provide_venv(home, python)
-        for version in SERVERS if real and not wanted.lite_only else ():
+        for version in wanted.server or SERVERS if real and not wanted.lite_only else ():
             provide_server(home, version, python)
     say(f"ready: {home}")
     if not real and not wanted.lite_only:

@@ -13,7 +13,7 @@ use crate::agent::Agent;
 use crate::following::{Following, Proof};
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::FutureExt;
 use model::job::CutoverOptions;
 use model::{Class, CollectionName, CollectionPhase, Fault, JobName, Tick, codes};
 use std::collections::BTreeMap;
@@ -30,9 +30,6 @@ const CLOCK_GOOD_FOR: Duration = Duration::from_secs(5);
 
 /// How long rows may wait to be proven, if the job is to cut over.
 const FRESH: Duration = Duration::from_secs(15);
-
-/// How many collections are described at the same time.
-const DESCRIBED_AT_ONCE: usize = 16;
 
 /// An operator's word that the job is to cut over.
 #[derive(Debug)]
@@ -177,14 +174,14 @@ impl Job {
         &self,
         collections: &mut [CollectionRecord],
     ) -> Result<Vec<String>, Fault> {
-        let followed = collections
-            .iter_mut()
-            .filter(|collection| collection.phase == CollectionPhase::Following);
-        let described = futures::stream::iter(followed)
-            .map(|collection| fate::describe_again(&self.agent, collection).boxed())
-            .buffer_unordered(DESCRIBED_AT_ONCE);
-        let unmet = described.try_filter_map(|unmet| std::future::ready(Ok(unmet)));
-        unmet.try_collect().await
+        let mut described = Vec::new();
+        for collection in collections {
+            if collection.phase == CollectionPhase::Following {
+                described.push(fate::describe_again(&self.agent, collection).boxed());
+            }
+        }
+        let unmet = futures::future::try_join_all(described).await?;
+        Ok(unmet.into_iter().flatten().collect())
     }
 
     /// The collections that are followed, if nothing is unmet and the job may cut over.

@@ -25,9 +25,11 @@ def churn(flags):
         flags.dim,
         flags.partition_changes,
     )
-    ready = lambda: print(json.dumps({"ready": True, "rows": plan.base}), flush=True)
+    tell = lambda **facts: print(json.dumps(facts), flush=True)
+    ready = lambda: tell(ready=True, rows=plan.base)
+    rests = lambda last_ack_unix_ms: tell(rests=True, last_ack_unix_ms=last_ack_unix_ms)
     try:
-        return writer.run(lambda: connect(flags), plan, ready)
+        return writer.run(lambda: connect(flags), plan, ready, rests)
     except sender.Failed as why:
         raise SystemExit(f"testbed churn: {why}") from why
 

@@ -101,10 +101,11 @@ def make_move(sender, move):
         outcome = sender.send(request)
 
 
-def run(connect, plan, ready):
+def run(connect, plan, ready, rests=lambda last_ack_unix_ms: None):
     """The whole work; answers what was done.
 
-    `connect` opens the endpoint, and again after an outage; `ready` is called when the base rows are there.
+    `connect` opens the endpoint, and again after an outage; `ready` is called when the base rows are there, `rests` when
+    nothing more is written and the record is still to be saved.
     """
     server, made = connect(), content.fields(plan.keys, plan.automatic, plan.dim)
     record = Record([one.name for one in made if one.name != content.KEY] + ["$meta"])
@@ -117,6 +118,7 @@ def run(connect, plan, ready):
     sender.counts["inserted"] = 0
     mix = Mix(record, plan.seed, plan.keys, plan.automatic, plan.partition_changes, first_number=plan.base)
     seconds = change(sender, mix, plan)
+    rests(sender.last_ack_unix_ms)
     record.save(plan.record)
     return {
         **sender.counts,

@@ -1,0 +1,88 @@
+//! Live jobs under many seeds: nothing is lost, doubled or left over, and how far behind, how fast and how long.
+
+use crate::figures::{Table, quantile};
+use crate::lag::{catch_up, sampled};
+use crate::writers::{Writers, mix};
+use crate::{number_or, run, seeds};
+use anyhow::{Context, Result, ensure};
+use harness::{jobs, live};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Rows that are there before the changes begin.
+const ROWS: u64 = 100_000;
+
+/// Changes a second of all writers together: what is wanted, and what must be reached. A writer waits for its server.
+const RATE: u32 = 650;
+const LEAST_RATE: f64 = 500.0;
+
+const SEEDS: u64 = 10;
+
+/// For how long the lag is looked at once every row was compared.
+const SECONDS: u64 = 30;
+
+const SYNC_LIMIT: Duration = Duration::from_secs(900);
+
+#[test]
+fn live_seeds_lose_double_and_leave_nothing() -> Result<()> {
+    run(async {
+        let mut table = Table::default();
+        for seed in seeds(SEEDS) {
+            let again = format!("SEED={seed} ONLY=live_seeds make soak");
+            one(seed, &mut table)
+                .await
+                .with_context(|| format!("again: {again}"))?;
+        }
+        table.print("live jobs");
+        Ok(())
+    })
+}
+
+async fn one(seed: u64, table: &mut Table) -> Result<()> {
+    println!("seed {seed}: {ROWS} rows, {RATE} changes a second");
+    let (source, target) = live::servers().await?;
+    let mut writers = Writers::start(&source, &mix(seed, ROWS, RATE)).await?;
+    let mut pair = live::pair(&source, &target).await?;
+    pair.start().await?;
+    let begun = Instant::now();
+    jobs::begin(&pair.source, &live::spec("seeded", &writers.collections())).await?;
+    let caught_up = catch_up(&pair, "seeded", begun).await?;
+    let mut lags = Vec::new();
+    let synced = jobs::syncs(&pair.source, "seeded", SYNC_LIMIT);
+    let status = sampled(&pair.source, &mut lags, synced).await?;
+    ensure!(!status.phase.is_terminal(), "{status:#?}");
+    let rest = async {
+        tokio::time::sleep(Duration::from_secs(number_or("SECONDS", SECONDS))).await;
+        Ok(())
+    };
+    sampled(&pair.source, &mut lags, rest).await?;
+    live::ready(&pair, "seeded", SYNC_LIMIT).await?;
+    let last_ack = writers.rest().await?;
+    let pause = live::cut_over(&pair, "seeded", last_ack).await?;
+    let written = writers.finish().await?;
+    written.assert_arrived(&source, &target).await?;
+    ensure!(
+        written.per_second() >= LEAST_RATE,
+        "only {:.0} changes a second were reached",
+        written.per_second()
+    );
+    let (median, most) = (quantile(&lags, 0.5), quantile(&lags, 0.99));
+    println!(
+        "seed {seed}: {} changes, {:.0} a second; lag p50 {median:.0} ms, p99 {most:.0} ms ({} looks); a backlog of {:.1} s drained in \
+         {:.1} s, {:.1} times as fast as it was written; write pause {:.2} s; nothing lost, extra or double",
+        written.changes(),
+        written.per_second(),
+        lags.len(),
+        caught_up.arose.as_secs_f64(),
+        caught_up.drained.as_secs_f64(),
+        caught_up.speed(),
+        pause.as_secs_f64(),
+    );
+    table.add("changes a second", written.per_second());
+    table.add("lag p50 (ms)", median);
+    table.add("lag p99 (ms)", most);
+    table.add("catch-up, times the write rate", caught_up.speed());
+    table.add("write pause (s)", pause.as_secs_f64());
+    source.stop().await?;
+    target.stop().await
+}
