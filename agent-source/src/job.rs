@@ -33,7 +33,7 @@ use runtime::backoff::Backoff;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +60,8 @@ pub(crate) struct Job {
     pub(crate) stop: Stop,
     /// Asks it to cut over.
     pub(crate) orders: Orders,
+    /// Whether it is to rest.
+    pub(crate) pauses: watch::Receiver<bool>,
 }
 
 /// The ways to end a job from outside.
@@ -85,7 +87,7 @@ impl Job {
             let outcome = tokio::select! {
                 () = self.stop.cancelled.cancelled() => Err(cancelled(&self.name).into()),
                 () = self.stop.has_failed.cancelled() => Err(self.stop.failed.get().cloned().unwrap_or_else(|| cancelled(&self.name)).into()),
-                outcome = self.session_run(&mut claimed) => outcome,
+                outcome = self.go_on(&mut claimed) => outcome,
             };
             let error = match outcome {
                 Ok(()) => return,
@@ -109,8 +111,60 @@ impl Job {
                     }
                 }
             }
-            backoff.wait().await;
+            let mut pauses = self.pauses.clone();
+            let is_paused = *pauses.borrow_and_update();
+            tokio::select! {
+                () = backoff.wait() => {}
+                _ = pauses.changed(), if !is_paused => {}
+            }
         }
+    }
+
+    /// Goes on whenever it is not paused.
+    async fn go_on(&self, claimed: &mut Option<model::Epoch>) -> Result<(), StepError> {
+        let mut pauses = self.pauses.clone();
+        loop {
+            self.rest().await?;
+            tokio::select! {
+                // The sender lives as long as the job runs.
+                _ = pauses.wait_for(|paused| *paused) => {}
+                outcome = self.session_run(claimed) => return outcome,
+            }
+        }
+    }
+
+    /// Rests for as long as the job is paused, which the journal knows.
+    async fn rest(&self) -> Result<(), StepError> {
+        let mut pauses = self.pauses.clone();
+        if *pauses.borrow() {
+            self.note_paused(true).await?;
+            tracing::info!(job = %self.name, "job is paused");
+            let show = async {
+                loop {
+                    self.agent
+                        .show_cause(&self.name, Some(control::paused(&self.name)));
+                    tokio::time::sleep(SHOW_LAG_EVERY).await;
+                }
+            };
+            tokio::select! {
+                _ = pauses.wait_for(|paused| !*paused) => {}
+                () = show => {}
+                never = self.show_lag() => match never {},
+            }
+            tracing::info!(job = %self.name, "job is resumed");
+        }
+        self.note_paused(false).await?;
+        Ok(())
+    }
+
+    async fn note_paused(&self, paused: bool) -> Result<(), StepError> {
+        let mut record = self.agent.job(&self.name)?;
+        if record.paused != paused {
+            record.paused = paused;
+            self.agent.put_job(&record).await?;
+            self.agent.show_cause(&self.name, None);
+        }
+        Ok(())
     }
 
     /// Waits for a session, and goes as far in it as it lasts.

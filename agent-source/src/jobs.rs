@@ -26,6 +26,7 @@ pub(crate) struct Registry {
 struct Running {
     stop: Stop,
     orders: mpsc::Sender<Order>,
+    paused: watch::Sender<bool>,
 }
 
 impl Registry {
@@ -69,9 +70,13 @@ impl Registry {
     fn start(self: &Arc<Self>, name: &JobName) {
         let stop = Stop::default();
         let (orders, taken) = mpsc::channel(1);
+        let is_paused = self.agent.job(name).is_ok_and(|record| record.paused);
+        let paused = watch::Sender::new(is_paused);
+        let pauses = paused.subscribe();
         let running = Running {
             stop: stop.clone(),
             orders,
+            paused,
         };
         self.running().insert(name.clone(), running);
         let job = Job {
@@ -79,6 +84,7 @@ impl Registry {
             agent: self.agent.clone(),
             name: name.clone(),
             stop,
+            pauses,
         };
         let registry = self.clone();
         self.tasks.spawn("job", async move {
@@ -112,6 +118,7 @@ impl Registry {
             created_ms: runtime::clock::unix_ms(),
             ended_ms: None,
             findings: vec![],
+            paused: false,
             verifying_again: false,
             round: 0,
         };
@@ -166,8 +173,28 @@ impl Jobs for Operator {
         Ok(status)
     }
 
+    async fn set_paused(&self, name: &JobName, paused: bool) -> Result<JobStatus, Fault> {
+        let mut watch = self.watch(name)?;
+        let phase = watch.borrow().phase;
+        let running = self.0.running().get(name).cloned();
+        let Some(running) = running.filter(|_| !phase.is_terminal()) else {
+            return Err(has_ended(name, phase));
+        };
+        running.paused.send_replace(paused);
+        let is_done = |status: &JobStatus| is_paused(status) == paused;
+        // The board outlives the wait.
+        let _ = watch
+            .wait_for(|status| is_done(status) || status.phase.is_terminal())
+            .await;
+        let status = watch.borrow().clone();
+        Ok(status)
+    }
+
     async fn cut_over(&self, name: &JobName, options: CutoverOptions) -> Result<JobStatus, Fault> {
         let mut watch = self.watch(name)?;
+        if is_paused(&watch.borrow()) {
+            return Err(control::paused(name));
+        }
         let phase = watch.borrow().phase;
         let running = self.0.running().get(name).cloned();
         let follows = matches!(phase, Phase::CatchingUp | Phase::Syncing);
@@ -222,12 +249,17 @@ impl Jobs for Operator {
     }
 }
 
+fn is_paused(status: &JobStatus) -> bool {
+    let mut cause = status.cause.iter();
+    cause.any(|cause| cause.code == codes::JOB_PAUSED)
+}
+
 fn has_ended(job: &JobName, phase: Phase) -> Fault {
     Fault::new(
         codes::JOB_PHASE,
         Class::Operator,
         format!("job {job} has ended already: {phase}"),
-        "nothing is left to cancel",
+        "nothing is left of it to be cancelled, paused or resumed",
     )
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct JobRecord {
     pub(crate) ended_ms: Option<u64>,
     /// What preflight found.
     pub(crate) findings: Vec<Finding>,
+    /// Whether it rests, as an operator asked.
+    pub(crate) paused: bool,
     /// Whether the collections of a job that has ended are being compared again.
     pub(crate) verifying_again: bool,
     /// How often they were to be compared again.

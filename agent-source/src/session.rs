@@ -159,6 +159,9 @@ async fn answer_call(agent: &Agent, operator: &Operator, call: Call) -> Result<A
     match call {
         Call::RequestJob(spec) => operator.create(spec).await.map(job_answer),
         Call::RequestCancel(job) => operator.cancel(&job).await.map(job_answer),
+        Call::RequestPause { job, paused } => {
+            operator.set_paused(&job, paused).await.map(job_answer)
+        }
         Call::RequestVerify(job) => operator.verify(&job).await.map(job_answer),
         Call::RequestCutover { job, options } => {
             operator.cut_over(&job, options).await.map(job_answer)

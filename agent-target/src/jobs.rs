@@ -80,6 +80,12 @@ impl Jobs for Operator {
         self.ask(Call::RequestCancel(name.clone())).await
     }
 
+    async fn set_paused(&self, name: &JobName, paused: bool) -> Result<JobStatus, Fault> {
+        self.watch(name)?;
+        let job = name.clone();
+        self.ask(Call::RequestPause { job, paused }).await
+    }
+
     async fn cut_over(&self, name: &JobName, options: CutoverOptions) -> Result<JobStatus, Fault> {
         self.watch(name)?;
         let job = name.clone();

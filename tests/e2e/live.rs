@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use harness::agents::Pair;
 use harness::churn::{self, Churn, ChurnPlan};
 use harness::faults::{Plan, Victim};
-use harness::live::{assert_arrived, cut_over, pair, servers, spec};
+use harness::live::{assert_arrived, cut_over, pair, ready, servers, spec};
 use harness::servers::Bulk;
 use harness::{faults, jobs, places, wait};
 use model::{ChangesStatus, JobStatus, LoadState, Phase, Severity, codes};
@@ -307,12 +307,69 @@ fn a_collection_that_is_not_loaded_is_followed_and_is_not_loaded_in_the_end() ->
         let mut spec = spec("resting", &["resting"]);
         spec["unloaded"] = "load".into();
         jobs::begin(&pair.source, &spec).await?;
-        harness::live::ready(&pair, "resting", SYNC_LIMIT).await?;
+        ready(&pair, "resting", SYNC_LIMIT).await?;
         cut_over(&pair, "resting", 0).await?;
         for server in [&source, &target] {
             let state = server.client().await?.load_state("resting").await?;
             assert_eq!(state, LoadState::NotLoaded, "{}", server.uri());
         }
+        source.stop().await?;
+        target.stop().await
+    })
+}
+
+/// How far a job is behind that says that it is paused, as far as that is known.
+async fn paused_lag(pair: &Pair, job: &str) -> Result<Option<u64>> {
+    let status = jobs::show(&pair.source, job).await?;
+    let cause = status.cause.context("it does not say that it is paused")?;
+    assert_eq!(cause.code, codes::JOB_PAUSED, "{cause}");
+    let changes = status.collections.first().and_then(|shown| shown.changes);
+    Ok(changes.and_then(|changes| changes.lag_ms))
+}
+
+#[test]
+fn a_paused_job_rests_over_a_restart_and_goes_on_where_it_was() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = servers().await?;
+        let plan = ChurnPlan {
+            collection: "paused",
+            seed: faults::seed_or(81),
+            rate: 200,
+            base: 5_000,
+            flags: &["--partitions", "2"],
+        };
+        let churn = Churn::start(&source, &plan).await?;
+        let mut pair = pair(&source, &target).await?;
+        pair.start().await?;
+        jobs::begin(&pair.source, &spec("paused", &["paused"])).await?;
+        // While it copies, asked for on the target's side.
+        let told = pair.target.tell(&["job", "pause", "paused"]).await?;
+        assert_eq!(told.code, 0, "{told:?}");
+        paused_lag(&pair, "paused").await?;
+        let told = pair.source.tell(&["job", "resume", "paused"]).await?;
+        assert_eq!(told.code, 0, "{told:?}");
+        jobs::syncs(&pair.source, "paused", SYNC_LIMIT).await?;
+        // While it syncs: the target falls behind, and that is shown.
+        let told = pair.source.tell(&["job", "pause", "paused"]).await?;
+        assert_eq!(told.code, 0, "{told:?}");
+        let behind = || async {
+            let lag = paused_lag(&pair, "paused").await?;
+            Ok(lag.filter(|lag| *lag > 3_000))
+        };
+        wait::until("a lag of three seconds", SYNC_LIMIT, behind).await?;
+        let refused = refusal(&pair, "paused", &[]).await?;
+        assert_eq!(refused.code, codes::JOB_PAUSED, "{refused}");
+        pair.source.kill().await?;
+        pair.source.start().await?;
+        paused_lag(&pair, "paused").await?;
+        let told = pair.source.tell(&["job", "resume", "paused"]).await?;
+        assert_eq!(told.code, 0, "{told:?}");
+        jobs::syncs(&pair.source, "paused", SYNC_LIMIT).await?;
+        flows(&pair, "paused").await?;
+        let written = churn.stop().await?;
+        ready(&pair, "paused", SYNC_LIMIT).await?;
+        cut_over(&pair, "paused", written.last_ack_unix_ms).await?;
+        assert_arrived(&source, &target, "paused", &written).await?;
         source.stop().await?;
         target.stop().await
     })

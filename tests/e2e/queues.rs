@@ -7,7 +7,7 @@ use crate::live::{SYNC_LIMIT, blocked};
 use anyhow::{Context, Result, bail, ensure};
 use harness::agents::{Pair, Side};
 use harness::churn::{Churn, ChurnPlan};
-use harness::live::{assert_arrived, cut_over, pair, spec};
+use harness::live::{assert_arrived, cut_over, pair, ready, spec};
 use harness::servers::{Bulk, Kind, Server};
 use harness::{faults, jobs, wait};
 use model::{Phase, codes};
@@ -43,11 +43,7 @@ async fn arrives_though_killed(queue: &str, seed: u64) -> Result<()> {
     pair.agent_mut(Side::Source).start().await?;
     let written = churn.stop().await?;
     ensure!(written.changes > 0, "{written:#?}");
-    let may_cut_over = || async {
-        let told = jobs::cut_over(&pair.source, "followed", &["--dry-run"]).await?;
-        Ok((told.code == 0).then_some(()))
-    };
-    wait::until("a small lag", SYNC_LIMIT, may_cut_over).await?;
+    ready(&pair, "followed", SYNC_LIMIT).await?;
     cut_over(&pair, "followed", written.last_ack_unix_ms).await?;
     if queue == "natsmq" {
         assert_nothing_stays(&source).await?;

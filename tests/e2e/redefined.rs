@@ -5,7 +5,7 @@ use crate::live::SYNC_LIMIT;
 use anyhow::{Context, Result, ensure};
 use harness::agents::Pair;
 use harness::churn::{Churn, ChurnPlan};
-use harness::live::{assert_arrived, cut_over, pair, servers, spec};
+use harness::live::{assert_arrived, cut_over, pair, ready, servers, spec};
 use harness::oracle::Comparison;
 use harness::servers::{Bulk, Server};
 use harness::{faults, jobs, python, wait};
@@ -116,6 +116,7 @@ fn what_is_made_dropped_and_defined_anew_meanwhile_is_so_on_the_target() -> Resu
         ];
         settles(&pair, "defined", &phases).await?;
         let (kept, late) = tokio::try_join!(kept.stop(), late.stop())?;
+        ready(&pair, "defined", SYNC_LIMIT).await?;
         cut_over(&pair, "defined", kept.last_ack_unix_ms).await?;
         assert_arrived(&source, &target, "kept", &kept).await?;
         assert_arrived(&source, &target, "late", &late).await?;
@@ -155,11 +156,7 @@ fn a_collection_that_is_renamed_is_named_and_followed_on_under_its_former_name()
         assert_eq!(refusal.code, codes::CUTOVER_NOT_READY, "{refusal}");
         assert!(refusal.message.contains("was renamed"), "{refusal}");
         rename(&source, "after", "before").await?;
-        let is_ready = || async {
-            let told = jobs::cut_over(&pair.source, "renamed", &["--dry-run"]).await?;
-            Ok((told.code == 0).then_some(()))
-        };
-        wait::until("its former name to be seen", SYNC_LIMIT, is_ready).await?;
+        ready(&pair, "renamed", SYNC_LIMIT).await?;
         let told = jobs::cut_over(&pair.source, "renamed", &[]).await?;
         assert_eq!(told.code, 0, "{told:?}");
         Comparison::of(&source, &target).assert_equal(1).await?;

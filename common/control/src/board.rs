@@ -85,6 +85,14 @@ fn count_phase(before: Option<Phase>, now: Phase) {
     }
 }
 
+/// The job rests, as an operator asked.
+#[must_use]
+pub fn paused(job: &JobName) -> Fault {
+    let message = format!("job {job} is paused");
+    let hint = format!("`job resume {job}` has it go on from where it was");
+    Fault::new(codes::JOB_PAUSED, Class::Operator, message, hint)
+}
+
 /// There is no such job.
 #[must_use]
 pub fn not_found(job: &JobName) -> Fault {

@@ -178,6 +178,26 @@ impl Client {
         told(answer, |answer| wire::required("status", answer.status))
     }
 
+    /// Has a job rest until it is resumed.
+    ///
+    /// # Errors
+    /// As [`crate::Jobs::set_paused`].
+    pub async fn pause(&mut self, name: &JobName) -> Result<JobStatus, Fault> {
+        let name = name.to_string();
+        let answer = self.0.pause_job(admin::PauseJobRequest { name }).await;
+        told(answer, |answer| wire::required("status", answer.status))
+    }
+
+    /// Has a paused job go on.
+    ///
+    /// # Errors
+    /// As [`crate::Jobs::set_paused`].
+    pub async fn resume(&mut self, name: &JobName) -> Result<JobStatus, Fault> {
+        let name = name.to_string();
+        let answer = self.0.resume_job(admin::ResumeJobRequest { name }).await;
+        told(answer, |answer| wire::required("status", answer.status))
+    }
+
     /// Cuts a live job over, and waits until it is done or undone.
     ///
     /// # Errors

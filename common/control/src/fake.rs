@@ -52,6 +52,13 @@ impl Jobs for FakeJobs {
         self.board.find(name).ok_or_else(|| not_found(name))
     }
 
+    async fn set_paused(&self, name: &JobName, paused: bool) -> Result<JobStatus, Fault> {
+        self.board.change(name, |status| {
+            status.cause = paused.then(|| crate::paused(name));
+        });
+        self.board.find(name).ok_or_else(|| not_found(name))
+    }
+
     async fn cut_over(&self, name: &JobName, _: CutoverOptions) -> Result<JobStatus, Fault> {
         self.board
             .change(name, |status| status.phase = Phase::Completed);

@@ -28,6 +28,16 @@ pub trait Jobs: Send + Sync + 'static {
     /// `job_not_found`, or `job_phase` when it has ended otherwise.
     fn cancel(&self, name: &JobName) -> impl Future<Output = Result<JobStatus, Fault>> + Send;
 
+    /// Has a job rest, or go on; its status from then on. Asked twice, it is as if asked once.
+    ///
+    /// # Errors
+    /// `job_not_found`, or `job_phase` when it has ended.
+    fn set_paused(
+        &self,
+        name: &JobName,
+        paused: bool,
+    ) -> impl Future<Output = Result<JobStatus, Fault>> + Send;
+
     /// Cuts a live job over, which nobody writes to the source of any more; its status when it is completed. With `dry_run`, its
     /// status if it could.
     ///

@@ -31,7 +31,7 @@ mod wire;
 
 pub use address::{Address, InvalidAddress};
 pub use attend::{attend, invalid_environment};
-pub use board::{Board, not_found};
+pub use board::{Board, not_found, paused};
 pub use cli::run;
 pub use client::{Client, Operator};
 pub use jobs::Jobs;

@@ -168,6 +168,28 @@ impl<J: Jobs> Admin for Api<J> {
         }))
     }
 
+    async fn pause_job(
+        &self,
+        request: Request<admin::PauseJobRequest>,
+    ) -> Result<Response<admin::PauseJobResponse>, Status> {
+        let name = job_name(&request.into_inner().name)?;
+        let status = told("pause", &name, self.jobs.set_paused(&name, true).await)?;
+        Ok(Response::new(admin::PauseJobResponse {
+            status: Some(status),
+        }))
+    }
+
+    async fn resume_job(
+        &self,
+        request: Request<admin::ResumeJobRequest>,
+    ) -> Result<Response<admin::ResumeJobResponse>, Status> {
+        let name = job_name(&request.into_inner().name)?;
+        let status = told("resume", &name, self.jobs.set_paused(&name, false).await)?;
+        Ok(Response::new(admin::ResumeJobResponse {
+            status: Some(status),
+        }))
+    }
+
     async fn verify_job(
         &self,
         request: Request<admin::VerifyJobRequest>,

@@ -94,6 +94,8 @@ codes! {
     CALL_SUPERSEDED = "call_superseded";
     /// An operator cancelled the job.
     JOB_CANCELLED = "job_cancelled";
+    /// An operator paused the job.
+    JOB_PAUSED = "job_paused";
     /// The agent can't be reached by its operator's command.
     AGENT_UNREACHABLE = "agent_unreachable";
     /// The agent can't serve its admin API where it should.

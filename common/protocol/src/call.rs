@@ -108,6 +108,13 @@ pub enum Call {
     RequestJob(JobSpec),
     /// Target to source: an operator cancelled the job there.
     RequestCancel(JobName),
+    /// Target to source: an operator asked there that the job rest, or go on.
+    RequestPause {
+        /// The job.
+        job: JobName,
+        /// Whether it is to rest.
+        paused: bool,
+    },
     /// Target to source: an operator asked there that this job's collections be compared again.
     RequestVerify(JobName),
     /// Target to source: an operator asked there that the job cut over.

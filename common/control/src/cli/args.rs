@@ -158,6 +158,10 @@ pub(crate) enum JobSub {
     Watch(Named),
     /// End a job; what is on the target by then stays there
     Cancel(Named),
+    /// Have a job rest until it is resumed, also over restarts of the agents: nothing is read from the source
+    Pause(Named),
+    /// Have a paused job go on from where it was
+    Resume(Named),
     /// End the following of a live job: the source is not written to any more, and the target takes its place
     #[command(after_long_help = CUTOVER_HELP)]
     Cutover {

@@ -58,6 +58,16 @@ pub(super) async fn run(
             terminal.show(&status, render::job)?;
             Ok(Exit::Done)
         }
+        JobSub::Pause(Named { name, reach }) => {
+            let status = connect(&reach).await?.pause(&name).await?;
+            terminal.show(&status, render::job)?;
+            Ok(Exit::Done)
+        }
+        JobSub::Resume(Named { name, reach }) => {
+            let status = connect(&reach).await?.resume(&name).await?;
+            terminal.show(&status, render::job)?;
+            Ok(Exit::Done)
+        }
         JobSub::Cutover {
             named: Named { name, reach },
             max_lag,

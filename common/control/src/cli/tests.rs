@@ -97,6 +97,13 @@ async fn a_created_job_is_listed_shown_and_cancelled() {
             .out
             .contains("\nsales  pending")
     );
+    let paused = command(&agent, "job pause sales").await.out;
+    assert!(
+        paused.contains("waits for: job sales is paused [job_paused]"),
+        "{paused}"
+    );
+    let resumed = command(&agent, "job resume sales").await.out;
+    assert!(!resumed.contains("job_paused"), "{resumed}");
     assert!(
         command(&agent, "job cancel sales")
             .await

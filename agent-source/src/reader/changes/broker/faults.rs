@@ -58,10 +58,10 @@ pub(super) fn truncated<B: Broker>(
         )
     };
     let hint = format!(
-        "copy anew, with {} longer than the agent is ever behind",
+        "every row is compared again, and those that missed a change are repaired; set {} longer than the agent is ever behind",
         B::RETENTION
     );
-    Fault::new(codes::LOG_TRUNCATED, Class::Permanent, message, hint)
+    Fault::new(codes::LOG_TRUNCATED, Class::Transient, message, hint)
 }
 
 /// A task ended early.

@@ -215,7 +215,7 @@ async fn who_is_far_behind_reads_for_himself_and_then_with_the_others() {
 }
 
 fn assert_truncated(fault: &Fault, told: &str) {
-    let expected = (codes::LOG_TRUNCATED, Class::Permanent);
+    let expected = (codes::LOG_TRUNCATED, Class::Transient);
     assert_eq!((&*fault.code, fault.class), expected);
     assert!(fault.message.contains(told), "{fault}");
     assert!(fault.hint.contains("its memory"), "{fault}");

@@ -183,7 +183,7 @@ async fn a_place_that_is_no_longer_there_is_truncated() {
         let fault = read(Fake::default(), behind).await;
         assert_eq!(
             (&*fault.code, fault.class),
-            (codes::LOG_TRUNCATED, Class::Permanent)
+            (codes::LOG_TRUNCATED, Class::Transient)
         );
         assert!(fault.message.contains(told), "{fault}");
         assert!(fault.hint.contains("retention.ms"), "{fault}");

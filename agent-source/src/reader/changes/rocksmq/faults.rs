@@ -74,9 +74,9 @@ pub(super) fn truncated(folder: &Path, topic: &str, behind: Offset) -> Fault {
          deleted",
         folder.display()
     );
-    let hint = "copy anew, with Milvus's rocksmq.retentionTimeInMinutes and rocksmq.retentionSizeInMB longer than the agent is ever \
-                behind; if the log's folder was replaced, bring the former one back";
-    Fault::new(codes::LOG_TRUNCATED, Class::Permanent, message, hint)
+    let hint = "every row is compared again, and those that missed a change are repaired; set Milvus's \
+                rocksmq.retentionTimeInMinutes and rocksmq.retentionSizeInMB longer than the agent is ever behind";
+    Fault::new(codes::LOG_TRUNCATED, Class::Transient, message, hint)
 }
 
 #[cfg(test)]

@@ -84,8 +84,28 @@ pub(crate) fn job(status: &JobStatus) -> Vec<String> {
     if !status.collections.is_empty() {
         lines.push(String::new());
         lines.extend(collections(&status.collections));
+        lines.extend(status.collections.iter().filter_map(amends));
     }
     lines
+}
+
+/// What the log did not tell of a followed collection, and was found by comparing it.
+fn amends(collection: &CollectionStatus) -> Option<String> {
+    let changes = collection.changes?;
+    let mut told = Vec::new();
+    if changes.gaps > 0 {
+        let times = counted(changes.gaps.into(), "time", "times");
+        told.push(format!(
+            "the log had lost changes {times}, and every row was compared again"
+        ));
+    }
+    if changes.repaired > 0 {
+        told.push(format!(
+            "{} repaired",
+            counted(changes.repaired, "row", "rows")
+        ));
+    }
+    (!told.is_empty()).then(|| format!("{}: {}", collection.source, told.join("; ")))
 }
 
 fn collections(collections: &[CollectionStatus]) -> Vec<String> {

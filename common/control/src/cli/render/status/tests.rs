@@ -68,3 +68,20 @@ fn one_collection_with_differences_spoils_the_whole() {
         "2 collections, 3,000 rows, 6.0 MiB; verification: 1 difference"
     );
 }
+
+#[test]
+fn what_the_log_did_not_tell_is_told() {
+    let mut status = sample::status(Phase::Syncing);
+    status.collections[0].changes = Some(ChangesStatus {
+        repaired: 1,
+        gaps: 2,
+        ..ChangesStatus::default()
+    });
+    let told = job(&status);
+    let last = told.last().map(String::as_str);
+    let name = &status.collections[0].source;
+    let expected = format!(
+        "{name}: the log had lost changes 2 times, and every row was compared again; 1 row repaired"
+    );
+    assert_eq!(last, Some(expected.as_str()));
+}
