@@ -343,6 +343,11 @@ fn a_paused_job_rests_over_a_restart_and_goes_on_where_it_was() -> Result<()> {
         pair.start().await?;
         jobs::begin(&pair.source, &spec("paused", &["paused"])).await?;
         // While it copies, asked for on the target's side.
+        let is_known = || async {
+            let told = pair.target.tell(&["job", "show", "paused"]).await?;
+            Ok((told.code == 0).then_some(()))
+        };
+        wait::until("the target to know the job", SYNC_LIMIT, is_known).await?;
         let told = pair.target.tell(&["job", "pause", "paused"]).await?;
         assert_eq!(told.code, 0, "{told:?}");
         paused_lag(&pair, "paused").await?;

@@ -1,8 +1,8 @@
 """Sends requests one after another, and records what the server said to each.
 
 A request that gets no answer leaves its keys in several possible states. Then the connection is made anew, for OUTAGE_SECONDS
-at most; until a request is acknowledged again, what a starting server refuses counts as unanswered too, and for SETTLING_SECONDS
-more that it does not find a partition. Any other refusal ends the writing: a writer that skips is no witness.
+at most; until a request is acknowledged again, what a starting server refuses counts as unanswered too. Any other refusal
+ends the writing: a writer that skips is no witness.
 """
 
 import time
@@ -13,10 +13,9 @@ from ..raw import Refused, literal, reason_of
 from . import content, digest
 from .requests import CreatePartition, Delete, DropPartition, Write, shown
 
-OUTAGE_SECONDS, PAUSE_SECONDS, SETTLING_SECONDS = 120, 0.2, 15
+OUTAGE_SECONDS, PAUSE_SECONDS, SETTLING_SECONDS = 120, 0.2, 10
 UNANSWERED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 NOT_SERVING = (1, 2)  # merr of 2.3: service not ready, service unavailable
-NO_PARTITION = (15, 200)  # the legacy code, and that of merr
 
 
 class Failed(Exception):
@@ -35,7 +34,6 @@ class Sender:
         self._connect, self._server = connect, connect()
         self._db, self._name, self._rows, self._record = db, name, rows, record
         self._outage_since = None
-        self._settles_until = 0.0
         self._outage_seconds = 0.0
         self.last_ack_unix_ms = None
         self.counts = dict.fromkeys(
@@ -109,6 +107,9 @@ class Sender:
         return True
 
     def _create(self, request):
+        if self._outage_since is not None:
+            # 2.3.5 lists a partition that it had half created when it was killed, until it clears it away.
+            time.sleep(SETTLING_SECONDS)
         if request.name not in self._server.partitions(self._db, self._name):
             self._server.create_partition(self._db, self._name, request.name)
         return True
@@ -124,23 +125,17 @@ class Sender:
         try:
             answer = call()
         except (Refused, grpc.RpcError) as error:
-            if self._outage_since is None and not is_outage(error) and not self._settles(error):
+            if self._outage_since is None and not is_outage(error):
                 raise Failed(f"{shown(request)}: {reason_of(error)}") from error
             self.counts["failed_requests"] += 1
             self._outage_since = self._outage_since or began
             self._connect_again(request, error)
             return None
         if self._outage_since is not None:
-            now = time.monotonic()
-            self._outage_seconds += now - self._outage_since
-            self._outage_since, self._settles_until = None, now + SETTLING_SECONDS
+            self._outage_seconds += time.monotonic() - self._outage_since
+            self._outage_since = None
         self.last_ack_unix_ms = time.time_ns() // 1_000_000
         return answer
-
-    def _settles(self, error):
-        """Whether a server that was away a moment ago does not find a partition yet that it has acknowledged before."""
-        is_missing = isinstance(error, Refused) and error.code in NO_PARTITION
-        return is_missing and time.monotonic() < self._settles_until
 
     def _connect_again(self, request, error):
         while True:
