@@ -265,6 +265,19 @@ impl Following {
         }
     }
 
+    /// Rows that were repaired lately are looked at once more: nobody writes to the source any more, and what it answers now is final.
+    pub(crate) fn doubt_repairs(&self) {
+        let repaired = self.state().differing.take_repaired();
+        if !repaired.is_empty() {
+            self.touch(repaired);
+        }
+    }
+
+    /// Whether a row that the source lacks may be deleted on the target by now.
+    pub(crate) fn may_be_deleted(&self, row: &ChangedRow) -> bool {
+        self.state().differing.may_be_deleted(row)
+    }
+
     /// The differences that are known, in the order of the keys.
     pub(crate) fn differences(&self) -> Vec<Difference> {
         self.state().differing.named()

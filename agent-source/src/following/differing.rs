@@ -11,14 +11,25 @@ const DOUBT_EVERY: Duration = Duration::from_secs(2);
 /// How often one row is repaired. One that differs still is left as it is: something keeps it from being equal.
 const MOST_REPAIRS: u32 = 3;
 
+/// A row that was repaired is looked at once more after this time: a source that has just started may have answered too little.
+const REPAIR_DOUBTED_AFTER: Duration = Duration::from_secs(30);
+
+/// How often a row must be found missing on the source before it is deleted on the target.
+const LOOKS_BEFORE_DELETE: u32 = 2;
+
 /// The rows of one collection.
 #[derive(Debug, Default)]
-pub(super) struct Differing(BTreeMap<ChangedRow, Found>);
+pub(super) struct Differing {
+    rows: BTreeMap<ChangedRow, Found>,
+    /// Those that were repaired, and when.
+    repaired: BTreeMap<ChangedRow, Instant>,
+}
 
 #[derive(Debug)]
 struct Found {
     /// When it was last found to differ.
     at: Instant,
+    looks: u32,
     repairs: u32,
     can_be_repaired: bool,
     /// How it differs; nothing until that is known.
@@ -34,24 +45,26 @@ impl Found {
 impl Differing {
     /// How many rows.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.rows.len()
     }
 
     /// The row differs.
     pub(super) fn insert(&mut self, row: ChangedRow) {
-        let found = self.0.entry(row).or_insert_with(|| Found {
+        let found = self.rows.entry(row).or_insert_with(|| Found {
             at: Instant::now(),
+            looks: 0,
             repairs: 0,
             can_be_repaired: true,
             named: Vec::new(),
         });
         found.at = Instant::now();
+        found.looks += 1;
         found.named.clear();
     }
 
     /// The row is the same on both sides.
     pub(super) fn remove(&mut self, row: &ChangedRow) {
-        self.0.remove(row);
+        self.rows.remove(row);
     }
 
     /// This is how rows differ.
@@ -59,7 +72,7 @@ impl Differing {
         for difference in differences {
             let row = (difference.key.clone(), difference.partition.clone());
             if let (Some(key), partition) = row
-                && let Some(found) = self.0.get_mut(&(key, partition))
+                && let Some(found) = self.rows.get_mut(&(key, partition))
             {
                 found.named.push(difference);
             }
@@ -68,51 +81,72 @@ impl Differing {
 
     /// How rows differ, as far as it is known, in the order of the keys.
     pub(super) fn named(&self) -> Vec<Difference> {
-        let named = self.0.values().flat_map(|found| &found.named);
+        let named = self.rows.values().flat_map(|found| &found.named);
         named.cloned().collect()
     }
 
     /// Whether the row is to be repaired.
     pub(super) fn is_to_be_repaired(&self, row: &ChangedRow) -> bool {
-        self.0.get(row).is_some_and(Found::is_to_be_repaired)
+        self.rows.get(row).is_some_and(Found::is_to_be_repaired)
     }
 
     /// How many rows are not.
     pub(super) fn beyond_repair(&self) -> usize {
-        let left = self.0.values().filter(|found| !found.is_to_be_repaired());
+        let left = self
+            .rows
+            .values()
+            .filter(|found| !found.is_to_be_repaired());
         left.count()
     }
 
     /// Whether any row is.
     pub(super) fn has_to_be_repaired(&self) -> bool {
-        self.0.values().any(Found::is_to_be_repaired)
+        self.rows.values().any(Found::is_to_be_repaired)
+    }
+
+    /// Whether it was looked at the row so often that it may be deleted on the target.
+    pub(super) fn may_be_deleted(&self, row: &ChangedRow) -> bool {
+        let found = self.rows.get(row);
+        found.is_some_and(|found| found.looks >= LOOKS_BEFORE_DELETE)
     }
 
     /// The row is being repaired.
     pub(super) fn handle_repair(&mut self, row: &ChangedRow) {
-        if let Some(found) = self.0.get_mut(row) {
+        if let Some(found) = self.rows.get_mut(row) {
             found.repairs += 1;
         }
+        self.repaired.insert(row.clone(), Instant::now());
+    }
+
+    /// The rows that were repaired and not looked at once more since.
+    pub(super) fn take_repaired(&mut self) -> Vec<ChangedRow> {
+        std::mem::take(&mut self.repaired).into_keys().collect()
     }
 
     /// The row can't be repaired.
     pub(super) fn give_up(&mut self, row: &ChangedRow) {
-        if let Some(found) = self.0.get_mut(row) {
+        if let Some(found) = self.rows.get_mut(row) {
             found.can_be_repaired = false;
         }
     }
 
-    /// The rows that it is time to look at again: somebody may have mended them.
+    /// The rows that it is time to look at again: somebody may have mended them, or they were repaired a while ago.
     pub(super) fn doubted(&mut self) -> Vec<ChangedRow> {
-        let due = self
-            .0
-            .iter_mut()
-            .filter(|(_, found)| found.at.elapsed() >= DOUBT_EVERY);
-        due.map(|(row, found)| {
-            found.at = Instant::now();
-            row.clone()
-        })
-        .collect()
+        let mut doubted = Vec::new();
+        for (row, found) in &mut self.rows {
+            if found.at.elapsed() >= DOUBT_EVERY {
+                found.at = Instant::now();
+                doubted.push(row.clone());
+            }
+        }
+        self.repaired.retain(|row, at| {
+            let is_young = at.elapsed() < REPAIR_DOUBTED_AFTER;
+            if !is_young {
+                doubted.push(row.clone());
+            }
+            is_young
+        });
+        doubted
     }
 }
 
@@ -128,11 +162,15 @@ mod tests {
     #[test]
     fn a_row_is_repaired_so_often_and_then_left() {
         let mut differing = Differing::default();
-        for _ in 0..MOST_REPAIRS {
+        for look in 1..=MOST_REPAIRS {
             differing.insert(row(1));
             assert!(differing.is_to_be_repaired(&row(1)));
+            let may_be_deleted = differing.may_be_deleted(&row(1));
+            assert_eq!(may_be_deleted, look >= LOOKS_BEFORE_DELETE);
             differing.handle_repair(&row(1));
         }
+        assert_eq!(differing.take_repaired(), [row(1)]);
+        assert!(differing.take_repaired().is_empty());
         differing.insert(row(1));
         assert!(!differing.has_to_be_repaired());
         differing.remove(&row(1));

@@ -227,6 +227,7 @@ impl Job {
         }
         let rested = self.source_tick().await?;
         for following in followed {
+            following.doubt_repairs();
             following.wait_proven().await;
             following.wait_applied(rested).await;
         }

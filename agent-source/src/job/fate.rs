@@ -1,17 +1,24 @@
 //! What became of a collection on the source while it is followed: it may be dropped, renamed, or defined anew.
+//!
+//! Only the log's word has the target drop anything. A source that has merely lost its collections, such as one that was set up anew
+//! at the same address, makes the job wait.
 
 use super::StepError;
 use super::collection::{CollectionRun, unexpected};
 use crate::agent::Agent;
+use crate::reader::changes::channels::Channels;
 use crate::records::CollectionRecord;
 use milvus::Kind;
 use model::job::OnConflict;
-use model::{Class, CollectionName, CollectionPhase, CollectionSpec, Fault, codes};
+use model::{ChangeKind, Class, CollectionName, CollectionPhase, CollectionSpec, Fault, codes};
 use protocol::{Answer, Call};
 use std::time::Duration;
 
 /// How often it is looked. Nothing in the log tells of names, indexes and properties.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How often a collection may be missed before that is told. The log tells of a drop sooner.
+const MISSED_MOST: u32 = 3;
 
 /// What became of it.
 #[derive(Debug)]
@@ -28,17 +35,18 @@ impl CollectionRun<'_> {
     /// Waits until the collection is defined otherwise than when it was last looked at: how.
     ///
     /// # Errors
-    /// `collection_renamed`.
+    /// `collection_renamed`; `collection_dropped` when it is missed and the log does not tell why.
     pub(super) async fn redefinition(&self) -> Result<Box<CollectionSpec>, StepError> {
+        let known = &self.record.plan.source;
+        let mut missed = 0;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            match fate(self.agent, &self.record.plan.source).await {
-                Ok(Fate::There(now)) if is_redefined(&self.record.plan.source, &now) => {
-                    return Ok(now);
-                }
-                Ok(Fate::Renamed(name)) => return Err(self.renamed(&name).into()),
-                // The log tells of its end, behind all changes that were made before.
-                Ok(Fate::There(_) | Fate::Gone) => {}
+            match fate(self.agent, known).await {
+                Ok(Fate::There(now)) if is_redefined(known, &now) => return Ok(now),
+                Ok(Fate::There(_)) => missed = 0,
+                Ok(Fate::Renamed(name)) => return Err(renamed(&known.name, &name).into()),
+                Ok(Fate::Gone) if missed < MISSED_MOST => missed += 1,
+                Ok(Fate::Gone) => return Err(missing(&known.name).into()),
                 Err(fault) => tracing::debug!(error = %fault, "the source is not looked at"),
             }
         }
@@ -62,8 +70,8 @@ impl CollectionRun<'_> {
         Ok(self.agent.put_collection(&self.record).await?)
     }
 
-    /// What is to be done about a fault of a followed collection: it is dropped on the target if it was not found because it was
-    /// dropped on the source, and nothing is left to be done then.
+    /// What is to be done about a fault of a collection in a live job: one that was not found because it was dropped before it could be
+    /// followed is dropped on the target, and nothing is left to be done then.
     ///
     /// # Errors
     /// `collection_renamed`; those of [`Self::follow_drop`].
@@ -73,21 +81,43 @@ impl CollectionRun<'_> {
         if !is_missing || !self.is_live() || self.record.phase >= CollectionPhase::Verifying {
             return Ok(Some(fault));
         }
-        // A drop is not undone: so it is looked twice.
-        for _ in 0..2 {
-            tokio::time::sleep(LOOK_EVERY).await;
-            match fate(self.agent, &self.record.plan.source).await? {
-                // It had another name for a while, or the target has lost it: an operator can mend that.
-                Fate::There(_) => {
-                    let class = Class::Operator;
-                    return Ok(Some(Fault { class, ..fault }));
-                }
-                Fate::Renamed(name) => return Err(self.renamed(&name).into()),
-                Fate::Gone => {}
+        let source = &self.record.plan.source;
+        match fate(self.agent, source).await? {
+            // It had another name for a while, or the target has lost it: an operator can mend that.
+            Fate::There(_) => {
+                let class = Class::Operator;
+                Ok(Some(Fault { class, ..fault }))
+            }
+            Fate::Renamed(name) => Err(renamed(&source.name, &name).into()),
+            Fate::Gone if self.log_tells_drop().await? => {
+                self.follow_drop().await?;
+                Ok(None)
+            }
+            Fate::Gone => Ok(Some(missing(&source.name))),
+        }
+    }
+
+    /// Whether the log tells that the collection was dropped while it was copied. Of one that is followed, whoever follows it finds out.
+    async fn log_tells_drop(&self) -> Result<bool, StepError> {
+        let is_copied = self.record.phase < CollectionPhase::Following;
+        let (Some(log), true) = (&self.agent.log, is_copied && !self.record.start.is_empty())
+        else {
+            return Ok(false);
+        };
+        let Some(now) = self.agent.tick_now().await? else {
+            return Ok(false);
+        };
+        let mut channels = Channels::new(log, self.record.plan.source.id, &self.record.start);
+        loop {
+            let advance = channels.next().await?;
+            let mut kinds = advance.changes.iter().map(|change| &change.kind);
+            if kinds.any(|kind| *kind == ChangeKind::DropCollection) {
+                return Ok(true);
+            }
+            if advance.tick >= now {
+                return Ok(false);
             }
         }
-        self.follow_drop().await?;
-        Ok(None)
     }
 
     /// Has the target drop what was dropped on the source.
@@ -116,13 +146,6 @@ impl CollectionRun<'_> {
         // Nothing is left that could be released.
         self.record.loaded_for_job = false;
         self.enter(CollectionPhase::Dropped).await
-    }
-
-    fn renamed(&self, to: &CollectionName) -> Fault {
-        let name = &self.record.plan.source.name;
-        let hint = "give it its former name again, and the job goes on; or cancel the job, and create a new one";
-        let message = format!("collection {name} was renamed to {to} on the source");
-        Fault::new(codes::COLLECTION_RENAMED, Class::Operator, message, hint)
     }
 }
 
@@ -183,6 +206,20 @@ fn is_redefined(known: &CollectionSpec, now: &CollectionSpec) -> bool {
         indexes
     };
     known.properties != now.properties || indexes(known) != indexes(now)
+}
+
+fn renamed(name: &CollectionName, to: &CollectionName) -> Fault {
+    let hint = "give it its former name again, and the job goes on; or cancel the job, and create a new one";
+    let message = format!("collection {name} was renamed to {to} on the source");
+    Fault::new(codes::COLLECTION_RENAMED, Class::Operator, message, hint)
+}
+
+fn missing(name: &CollectionName) -> Fault {
+    let hint = "see that the source is the Milvus that the job began with; or cancel the job: the target keeps what it has";
+    let message = format!(
+        "collection {name} is not on the source any more, and the log does not tell that it was dropped"
+    );
+    Fault::new(codes::COLLECTION_DROPPED, Class::Operator, message, hint)
 }
 
 fn dropped(name: &CollectionName) -> Fault {

@@ -14,7 +14,7 @@ use futures::TryFutureExt;
 use milvus::proof;
 use model::job::Verify;
 use model::report::CollectionReport;
-use model::{Key, RowHash};
+use model::{Key, RowHash, codes};
 use protocol::{Answer, Call};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -45,11 +45,20 @@ impl CollectionRun<'_> {
             following.want_no_proof();
             return std::future::pending().await;
         }
-        let (never, _) = tokio::try_join!(
-            self.compare_all(following, live),
-            self.compare_touched(following, live, repairs)
-        )?;
-        Ok(never)
+        loop {
+            let proven = tokio::try_join!(
+                self.compare_all(following, live),
+                self.compare_touched(following, live, repairs)
+            );
+            match proven {
+                Ok((never, _)) => return Ok(never),
+                // What became of it is told by the log, or by whoever looks after its name.
+                Err(StepError::Fault(fault)) if fault.code == codes::COLLECTION_NOT_FOUND => {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Compares every row, and again whenever more rows have changed than are remembered.

@@ -4,6 +4,9 @@
 //! is its own affair, and the target takes after it. The log may have lost changes that were not read yet. And somebody may have
 //! written to the target.
 //!
+//! Before a row is deleted, it is looked twice; and every row that was repaired is looked at once more later, at the latest when the job
+//! cuts over: a source that has just started may answer too little for a moment.
+//!
 //! A repair takes its turn among the steps. What it brings is at least as new as every change that was sent before it, and a change
 //! that the log brings later than the repair is applied after it, even where the repair knew it already.
 
@@ -32,6 +35,13 @@ pub(super) struct Repair {
     pub(super) permit: Permit,
 }
 
+/// Rows of the source.
+#[derive(Debug, Default)]
+struct Found {
+    keys: Vec<Key>,
+    inserts: Vec<ChangeKind>,
+}
+
 /// Takes repairs to where steps are sent.
 pub(super) type Repairs = mpsc::Sender<Repair>;
 
@@ -53,67 +63,71 @@ impl CollectionRun<'_> {
             .collect();
         for some in wanted.chunks(ROWS_AT_ONCE) {
             let permit = self.agent.hold_batch().await;
-            let keys: BTreeSet<Key> = some.iter().map(|(key, _)| key.clone()).collect();
-            let mut merging = self.merging()?;
-            let found = self
-                .take_rows(live, rows, partition, &keys, &mut merging)
-                .await?;
-            let may_delete = self.job.spec.on_conflict != OnConflict::Append;
-            let (rows, left): (Vec<_>, Vec<_>) = some
+            let keys: Vec<Key> = some.iter().map(|(key, _)| key.clone()).collect();
+            let found = self.rows_of(live, rows, partition, &keys).await?;
+            let there: BTreeSet<&Key> = found.keys.iter().collect();
+            let (missing, mut repaired): (Vec<_>, Vec<_>) = some
                 .iter()
                 .cloned()
-                .partition(|(key, _)| may_delete || found.contains(key));
-            // Rows that were on the target before this job are not this job's to delete.
-            left.iter().for_each(|row| following.give_up(row));
-            let merged = merging.merged().map_err(|error| malformed(&error))?;
-            if !rows.is_empty() {
-                let repair = Repair {
-                    rows,
-                    merged,
-                    permit,
-                };
-                // Nobody takes it up any more when the following has ended.
-                let _ = repairs.send(repair).await;
+                .partition(|(key, _)| !there.contains(key));
+            for row in missing {
+                if self.job.spec.on_conflict == OnConflict::Append {
+                    // It was on the target before this job, and is not this job's to delete.
+                    following.give_up(&row);
+                } else if following.may_be_deleted(&row) {
+                    repaired.push(row);
+                }
             }
+            if repaired.is_empty() {
+                continue;
+            }
+            let merged = self.merged_into(partition, &repaired, found.inserts)?;
+            let repair = Repair {
+                rows: repaired,
+                merged,
+                permit,
+            };
+            // Nobody takes it up any more when the following has ended.
+            let _ = repairs.send(repair).await;
         }
         Ok(())
     }
 
-    /// Takes the rows of these keys as changes that lead to them; gives the keys that there are.
-    async fn take_rows(
+    /// The rows of these keys as the source has them.
+    async fn rows_of(
         &self,
         live: &Live,
         rows: &MilvusRows<'_>,
         partition: Option<&str>,
-        keys: &BTreeSet<Key>,
-        merging: &mut Merging,
-    ) -> Result<BTreeSet<Key>, StepError> {
-        let asked: Vec<Key> = keys.iter().cloned().collect();
-        let mut found = BTreeSet::new();
-        let mut inserts = Vec::new();
+        keys: &[Key],
+    ) -> Result<Found, StepError> {
+        let mut found = Found::default();
         for partition in self.partitions_of(partition).await? {
             let read = rows
-                .read_keys(partition.as_deref(), &asked, live.fenced_at())
+                .read_keys(partition.as_deref(), keys, live.fenced_at())
                 .await?;
             for batch in read {
-                found.extend(keys_of(&batch, rows.primary_name())?);
-                inserts.push(ChangeKind::Insert {
+                found.keys.extend(keys_of(&batch, rows.primary_name())?);
+                found.inserts.push(ChangeKind::Insert {
                     partition: partition.clone().unwrap_or_default(),
                     batch,
                 });
             }
         }
-        let deleted = if self.job.spec.on_conflict == OnConflict::Append {
-            asked
-                .into_iter()
-                .filter(|key| found.contains(key))
-                .collect()
-        } else {
-            asked
-        };
+        Ok(found)
+    }
+
+    /// What makes these rows, whatever they are on the target, those that were found.
+    fn merged_into(
+        &self,
+        partition: Option<&str>,
+        rows: &[ChangedRow],
+        inserts: Vec<ChangeKind>,
+    ) -> Result<Merged, Fault> {
+        let mut merging = self.merging()?;
         let delete = ChangeKind::Delete {
             partition: partition.map(str::to_owned),
-            keys: deleted,
+            keys: rows.iter().map(|(key, _)| key.clone()).collect(),
         };
         for kind in std::iter::once(delete).chain(inserts) {
             let change = Change {
@@ -123,7 +137,7 @@ impl CollectionRun<'_> {
             };
             merging.take(change).map_err(|error| malformed(&error))?;
         }
-        Ok(found)
+        merging.merged().map_err(|error| malformed(&error))
     }
 
     /// Where rows of this partition are looked for, so that each is put into its own: in every one, where none is known.

@@ -122,7 +122,7 @@ codes! {
     LOG_TRUNCATED = "log_truncated";
     /// A message of the log can't be understood.
     LOG_MALFORMED = "log_malformed";
-    /// A collection was dropped on the source while its changes were followed, and the target's is not the job's to drop.
+    /// A collection is no longer on the source, and the job does not drop it on the target.
     COLLECTION_DROPPED = "collection_dropped";
     /// A collection got another name on the source while its changes were followed.
     COLLECTION_RENAMED = "collection_renamed";
