@@ -37,10 +37,10 @@ impl Touched {
             for mark in partitions.values() {
                 self.order.remove(&mark.number);
             }
-            if !partitions.contains_key(&partition) {
+            partitions.entry(partition).or_insert_with(|| {
                 self.bytes += key.size_bytes();
-                partitions.insert(partition, Mark { number: 0, at });
-            }
+                Mark { number: 0, at }
+            });
             for (partition, mark) in &mut partitions {
                 let number = self.next;
                 self.next += 1;

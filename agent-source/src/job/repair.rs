@@ -14,7 +14,7 @@ use super::StepError;
 use super::collection::CollectionRun;
 use super::cutover::Live;
 use crate::following::{ChangedRow, Following};
-use crate::merging::{Merged, Merging};
+use crate::merging::Merged;
 use crate::reader::rows::{MilvusRows, malformed};
 use milvus::keys;
 use model::job::OnConflict;
