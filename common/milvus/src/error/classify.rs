@@ -130,7 +130,7 @@ fn kind_of_inner(text: &str) -> Kind {
 
 fn kind_of_code(code: i32) -> Option<Kind> {
     Some(match code {
-        1 | 2 | 11 | 12 | 103 | 106 | 202 | 503 | 601 | 602 => Kind::NotReady,
+        1 | 2 | 11 | 12 | 103 | 106 | 202 | 500 | 501 | 503 | 601 | 602 => Kind::NotReady,
         901..=904 | 1002 | 1300..=1303 | 2200 => Kind::NotReady,
         3 | 7 | 9 => Kind::Quota,
         4 | 8 | 1807 => Kind::RateLimit,
@@ -193,6 +193,8 @@ fn kind_of_text(text: &str) -> Option<Kind> {
             has("collection not loaded") || has("partition not loaded"),
             Kind::NotLoaded,
         ),
+        // Of its own log: a server that starts again has not taken up the collection's channels yet.
+        (has("channel not found["), Kind::NotReady),
         (
             has("context deadline exceeded")
                 || has("context canceled")

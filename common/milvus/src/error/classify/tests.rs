@@ -46,6 +46,18 @@ fn what_2_3_says_is_understood() {
             Kind::NotLoaded,
         ),
         (
+            500,
+            1,
+            "attempt #42: channel not found[channel=by-dev-rootcoord-dml_1_47v1]",
+            Kind::NotReady,
+        ),
+        (
+            65535,
+            1,
+            "attempt #42: channel not found[channel=by-dev-rootcoord-dml_1_47v1]",
+            Kind::NotReady,
+        ),
+        (
             700,
             25,
             "index not found[collection=errs]",
