@@ -86,7 +86,9 @@ def writing(folder, uri):
 def watched(stage):
     """Creates the job, and shows its progress until the target follows the source and every row was compared once."""
     words = stage.source.words("job", "create", "--file", stage.job_file(), "--watch")
-    watch = subprocess.Popen(words, start_new_session=True)
+    # Whoever runs us in the background has us, and it, ignore what Ctrl-C sends.
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    watch = subprocess.Popen(words, start_new_session=True, preexec_fn=heed)
     until = time.monotonic() + SYNC_SECONDS
     try:
         while not is_synced(stage.status()):

@@ -4,7 +4,7 @@ use super::cutover::Live;
 use super::{Job, StepError};
 use crate::records::JobRecord;
 use crate::session::Session;
-use model::{CollectionIndex, CollectionPhase, Fault, Severity};
+use model::{CollectionIndex, CollectionName, CollectionPhase, Fault, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -47,7 +47,15 @@ impl Job {
             return Ok(());
         };
         let databases = self.agent.milvus.databases().await?;
-        let names = self.names(&databases).await?;
+        let mut names = self.names(&databases).await?;
+        // Whether a name still means the collection that it did, others find out.
+        let known = self.agent.collections(&self.name)?;
+        let there: BTreeSet<&CollectionName> = known
+            .iter()
+            .filter(|known| known.phase != CollectionPhase::Dropped)
+            .map(|known| &known.plan.source.name)
+            .collect();
+        names.retain(|name| !there.contains(name));
         let mut left_out = BTreeMap::new();
         for mut plan in self.plans(record, &databases, names).await? {
             let known = self.agent.collections(&self.name)?;
