@@ -4,7 +4,9 @@ CARGO ?= cargo
 # More threads than two only starve the servers on a small machine.
 TEST_THREADS ?= 2
 
+# Where a panic came from; errors tell by themselves what they are about.
 export RUST_BACKTRACE ?= 1
+export RUST_LIB_BACKTRACE ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit e2e testbed lint fmt bench soak

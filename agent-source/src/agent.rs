@@ -4,15 +4,17 @@ mod show;
 mod store;
 
 use crate::copying::Confirmations;
-use crate::following::Followings;
+use crate::following::{Following, Followings};
 use crate::reader::changes::Log;
 use crate::session::Session;
 use control::Board;
-use model::{Fault, Incarnation, Scope, Tick};
+use crate::records::CollectionRecord;
+use model::{CollectionPhase, CollectionSpec, Fault, Incarnation, JobName, Scope, Tick};
 use runtime::budget::{Budget, Permit};
 use runtime::journal::Journal;
 use runtime::rate::RateLimit;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::watch;
 
 /// The agent's shared parts.
@@ -69,6 +71,51 @@ impl Agent {
     /// The source's clock now; `None` where it does not tell it.
     pub(crate) async fn tick_now(&self) -> Result<Option<Tick>, Fault> {
         Ok(self.milvus.alloc_timestamp().await?.map(Tick::new))
+    }
+
+    /// What a job has followed is not followed any more.
+    pub(crate) fn end_following(&self, job: &JobName) {
+        self.followings.end(job);
+        if let Some(spool) = self.log.as_ref().and_then(|log| log.spool()) {
+            spool.forget(job, None);
+        }
+    }
+
+    /// Keeps the messages of the log that jobs of an earlier run of this agent go on with, and no others.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub(crate) fn keep_spool(&self) -> Result<(), Fault> {
+        let Some(spool) = self.log.as_ref().and_then(|log| log.spool()) else {
+            return Ok(());
+        };
+        for job in self.jobs()? {
+            let is_followed =
+                |found: &CollectionRecord| found.phase <= CollectionPhase::Following;
+            if !job.phase.is_terminal() {
+                let collections = self.collections(&job.spec.name)?;
+                for CollectionRecord { plan, start, .. } in collections.into_iter().filter(is_followed) {
+                    spool.want(&plan.job, plan.index, &start);
+                }
+            }
+        }
+        spool.sweep();
+        Ok(())
+    }
+
+    /// Looks how far the log of a followed collection goes back, unless that is known or nothing depends on it.
+    pub(crate) async fn look_at_log(&self, source: &CollectionSpec, following: &Following) {
+        let now = Instant::now();
+        let Some(log) = self.log.as_ref().filter(|log| log.spool().is_none()) else {
+            return;
+        };
+        if following.is_log_unknown(now) {
+            match log.begins(&source.channels).await {
+                Ok(tick) => following.handle_log_begin(tick, now),
+                // Whoever follows it tells of it.
+                Err(fault) => tracing::debug!(error = %fault, "it is not known how far the log goes back"),
+            }
+        }
     }
 
     /// Waits as long as reading so much must not be faster.

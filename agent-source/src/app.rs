@@ -4,7 +4,7 @@ use crate::agent::{Agent, Limits};
 use crate::copying::Confirmations;
 use crate::following::Followings;
 use crate::jobs::{Operator, Registry};
-use crate::reader::changes::Log;
+use crate::reader::changes::{Log, Queue};
 use crate::reader::changes::kafka::Kafka;
 use crate::reader::changes::nats::Nats;
 use crate::reader::changes::rocksmq::RocksMq;
@@ -14,7 +14,7 @@ use model::{Fault, Incarnation, Scope};
 use protocol::Role;
 use runtime::Config;
 use runtime::budget::Budget;
-use runtime::config::LogSection;
+use runtime::config::{QueueSection, SpoolSection};
 use runtime::journal::{CrashPoints, DiskJournal};
 use runtime::rate::RateLimit;
 use runtime::shutdown::{Shutdown, Step};
@@ -80,6 +80,7 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
     });
     let jobs = shutdown.tasks(Step::Finish);
     let operator = Operator(Arc::new(Registry::new(agent.clone(), jobs.clone())));
+    agent.keep_spool()?;
     operator.0.resume_all()?;
     jobs.spawn(
         "session",
@@ -93,13 +94,18 @@ async fn open_log(config: &Config) -> Result<Option<Arc<Log>>, Fault> {
     let Some(section) = &config.log else {
         return Ok(None);
     };
-    let log = match section {
-        LogSection::RocksMq { path, library } => {
+    let queue = match &section.queue {
+        QueueSection::RocksMq { path, library } => {
             let scratch = config.agent.state_dir.join("log");
-            Log::RocksMq(RocksMq::open(path, library.as_deref(), &scratch).await?)
+            Queue::RocksMq(RocksMq::open(path, library.as_deref(), &scratch).await?)
         }
-        LogSection::Nats(section) => Log::Nats(Nats::open(section)?),
-        LogSection::Kafka(section) => Log::Kafka(Kafka::open(section)?),
+        QueueSection::Nats(section) => Queue::Nats(Nats::open(section)?),
+        QueueSection::Kafka(section) => Queue::Kafka(Kafka::open(section)?),
     };
+    let mut log = Log::new(queue);
+    if let Some(SpoolSection { path, quota_bytes }) = &section.spool {
+        let beside = config.agent.state_dir.join("spool");
+        log = log.spooled(path.as_ref().unwrap_or(&beside), *quota_bytes)?;
+    }
     Ok(Some(Arc::new(log)))
 }

@@ -17,6 +17,9 @@ pub(crate) use touched::{ChangedRow, Mark};
 /// A target that is no further behind is near: it follows changes as they come.
 pub(crate) const NEAR: Duration = Duration::from_secs(5);
 
+/// How far the log goes back changes slowly.
+const LOG_KNOWN_FOR: Duration = Duration::from_secs(10);
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Followings(Mutex<ByName>);
@@ -51,6 +54,8 @@ struct State {
     repaired: u64,
     /// How often changes may have been lost with the log.
     gaps: u32,
+    /// From when on the log has messages, and when that was looked at.
+    log_begins: Option<(Tick, Instant)>,
 }
 
 /// How far every row of a collection has been compared since this agent follows it.
@@ -304,18 +309,25 @@ impl Following {
         self.settled.notify_waiters();
     }
 
-    /// These rows are about to be repaired; `false` when one of them was touched since it was found to differ, so that what is known
-    /// of it is old.
-    pub(crate) fn begin_repair(&self, rows: &[ChangedRow]) -> bool {
+    /// These rows are about to be repaired. Gives those that must not be: their keys were touched since they were found to differ, so
+    /// that what is known of them is old. They are looked at again.
+    pub(crate) fn begin_repair(&self, rows: Vec<ChangedRow>) -> Vec<ChangedRow> {
         let mut state = self.state();
-        if rows.iter().any(|row| state.touched.has(row)) {
-            return false;
-        }
-        for row in rows {
+        let (overtaken, rows): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| state.touched.has(row));
+        for row in &rows {
             state.differing.handle_repair(row);
         }
         state.repaired += rows.len() as u64;
-        true
+        drop(state);
+        self.touch(overtaken.iter().cloned());
+        overtaken
+    }
+
+    /// Rows that were to be repaired when whoever did so ended are looked at again.
+    pub(crate) fn resume_repairs(&self) {
+        let rows = self.state().differing.to_be_repaired();
+        self.touch(rows);
     }
 
     /// How far the comparison of every row is.
@@ -351,6 +363,17 @@ impl Following {
         self.state().touched.oldest_age(now)
     }
 
+    /// The log has messages from this tick on.
+    pub(crate) fn handle_log_begin(&self, tick: Tick, now: Instant) {
+        self.state().log_begins = Some((tick, now));
+    }
+
+    /// Whether it was not looked lately how far the log goes back.
+    pub(crate) fn is_log_unknown(&self, now: Instant) -> bool {
+        let looked = self.state().log_begins;
+        looked.is_none_or(|(_, at)| now.duration_since(at) >= LOG_KNOWN_FOR)
+    }
+
     /// What operators see of it.
     pub(crate) fn status(&self, now: Option<Tick>) -> ChangesStatus {
         let applied = self.applied();
@@ -364,6 +387,10 @@ impl Following {
             unproven: state.touched.len() as u64,
             repaired: state.repaired,
             gaps: state.gaps,
+            headroom_ms: state
+                .log_begins
+                .filter(|_| applied > Tick::default())
+                .map(|(begin, _)| applied.millis_since(begin)),
         }
     }
 

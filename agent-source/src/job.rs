@@ -15,6 +15,7 @@ mod follow;
 mod join;
 mod prepare;
 mod prove;
+mod recheck;
 mod repair;
 mod steps;
 
@@ -186,6 +187,7 @@ impl Job {
             for collection in self.agent.collections(&self.name).unwrap_or_default() {
                 let plan = &collection.plan;
                 if let Some(following) = self.agent.followings.find(&plan.job, plan.index) {
+                    self.agent.look_at_log(&plan.source, &following).await;
                     let verification = following.verification();
                     self.agent
                         .show_following(plan, following.status(now), verification, false);
@@ -290,7 +292,7 @@ impl Job {
         record.verifying_again = false;
         record.ended_ms.get_or_insert_with(runtime::clock::unix_ms);
         self.agent.put_job(record).await?;
-        self.agent.followings.end(&self.name);
+        self.agent.end_following(&self.name);
         self.agent.post(&self.name)?;
         tracing::info!(job = %self.name, phase = %record.phase, "job has ended");
         Ok(())
@@ -309,7 +311,7 @@ impl Job {
         record.cause = Some(cause);
         record.verifying_again = false;
         self.agent.put_job(&record).await?;
-        self.agent.followings.end(&self.name);
+        self.agent.end_following(&self.name);
         collection::release_loaded(&self.agent, &self.name).await;
         self.agent.post(&self.name)?;
         if let Some(session) = self.agent.current_session() {

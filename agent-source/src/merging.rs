@@ -132,6 +132,16 @@ impl Merging {
         Ok(())
     }
 
+    /// These keys stay as they are, as if none of the changes had named them.
+    pub(crate) fn leave_out<'k>(&mut self, keys: impl IntoIterator<Item = &'k Key>) {
+        for key in keys {
+            self.section.last.remove(key);
+            for deleted in self.section.deleted.values_mut() {
+                deleted.remove(key);
+            }
+        }
+    }
+
     /// What the changes since the last time come to.
     ///
     /// # Errors

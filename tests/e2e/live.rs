@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use harness::agents::Pair;
 use harness::churn::{self, Churn, ChurnPlan};
 use harness::faults::{Plan, Victim};
-use harness::live::{assert_arrived, cut_over, pair, ready, servers, spec};
+use harness::live::{assert_arrived, begin, cut_over, pair, ready, servers, spec};
 use harness::servers::Bulk;
 use harness::{faults, jobs, places, wait};
 use model::{ChangesStatus, JobStatus, LoadState, Phase, Severity, codes};
@@ -121,10 +121,7 @@ fn what_is_written_throughout_arrives_on_lite() -> Result<()> {
             // A row that moves to another partition is in both of them on Lite.
             flags: &["--no-partition-changes"],
         };
-        let churn = Churn::start(source, &plan).await?;
-        let mut pair = pair(source, target).await?;
-        pair.start().await?;
-        jobs::begin(&pair.source, &spec("to_lite", &["to_lite"])).await?;
+        let (churn, pair) = begin(source, target, &plan).await?;
         jobs::syncs(&pair.source, "to_lite", SYNC_LIMIT).await?;
         flows(&pair, "to_lite").await?;
         let written = churn.stop().await?;
@@ -140,17 +137,14 @@ fn kills_and_cuts_while_changes_flow_lose_and_double_nothing() -> Result<()> {
     fleet::run(async {
         let (source, target) = servers().await?;
         let seed = faults::seed_or(21);
-        let bulk = ChurnPlan {
+        let writing = ChurnPlan {
             collection: "struck",
             seed,
             rate: 300,
             base: 10_000,
             flags: &["--partitions", "2"],
         };
-        let churn = Churn::start(&source, &bulk).await?;
-        let mut pair = pair(&source, &target).await?;
-        pair.start().await?;
-        jobs::begin(&pair.source, &spec("struck", &["struck"])).await?;
+        let (churn, mut pair) = begin(&source, &target, &writing).await?;
         let plan = Plan::draw(seed, &STRUCK.map(|victim| (victim, 2)), 4 << 20);
         println!("{plan}");
         plan.carry_out(&mut pair, &source, &target).await?;
@@ -192,10 +186,7 @@ fn a_cutover_that_may_not_be_is_refused_or_undone_and_the_job_follows_on() -> Re
             base: 5_000,
             flags: &["--no-partition-changes"],
         };
-        let churn = Churn::start(&source, &plan).await?;
-        let mut pair = pair(&source, &target).await?;
-        pair.start().await?;
-        jobs::begin(&pair.source, &spec("early", &["early"])).await?;
+        let (churn, pair) = begin(&source, &target, &plan).await?;
         let early = refusal(&pair, "early", &[]).await?;
         assert_eq!(early.code, codes::JOB_PHASE, "{early}");
         jobs::syncs(&pair.source, "early", SYNC_LIMIT).await?;
@@ -338,10 +329,7 @@ fn a_paused_job_rests_over_a_restart_and_goes_on_where_it_was() -> Result<()> {
             base: 5_000,
             flags: &["--partitions", "2"],
         };
-        let churn = Churn::start(&source, &plan).await?;
-        let mut pair = pair(&source, &target).await?;
-        pair.start().await?;
-        jobs::begin(&pair.source, &spec("paused", &["paused"])).await?;
+        let (churn, mut pair) = begin(&source, &target, &plan).await?;
         // While it copies, asked for on the target's side.
         let is_known = || async {
             let told = pair.target.tell(&["job", "show", "paused"]).await?;

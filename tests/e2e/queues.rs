@@ -6,8 +6,8 @@ use crate::fleet;
 use crate::live::{SYNC_LIMIT, blocked};
 use anyhow::{Context, Result, bail, ensure};
 use harness::agents::{Pair, Side};
-use harness::churn::{Churn, ChurnPlan};
-use harness::live::{assert_arrived, cut_over, pair, ready, spec};
+use harness::churn::ChurnPlan;
+use harness::live::{assert_arrived, begin, cut_over, pair, ready, spec};
 use harness::servers::{Bulk, Kind, Server};
 use harness::{faults, jobs, wait};
 use model::{Phase, codes};
@@ -30,10 +30,7 @@ async fn arrives_though_killed(queue: &str, seed: u64) -> Result<()> {
         base: 10_000,
         flags: &["--partitions", "2"],
     };
-    let churn = Churn::start(&source, &plan).await?;
-    let mut pair = pair(&source, &target).await?;
-    pair.start().await?;
-    jobs::begin(&pair.source, &spec("followed", &["followed"])).await?;
+    let (churn, mut pair) = begin(&source, &target, &plan).await?;
     let status = jobs::syncs(&pair.source, "followed", SYNC_LIMIT).await?;
     assert_eq!(status.phase, Phase::Syncing, "{status:#?}");
     source.kill().await?;

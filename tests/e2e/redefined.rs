@@ -8,6 +8,7 @@ use harness::churn::{Churn, ChurnPlan};
 use harness::live::{assert_arrived, cut_over, pair, ready, servers, spec};
 use harness::oracle::Comparison;
 use harness::servers::{Bulk, Server};
+use harness::storm::{self, Storm};
 use harness::{faults, jobs, python, wait};
 use model::{CollectionPhase, JobStatus, codes};
 use std::collections::BTreeMap;
@@ -15,6 +16,9 @@ use std::time::Duration;
 
 /// How long a load may take.
 const LOAD_LIMIT: Duration = Duration::from_secs(120);
+
+/// For how long collections come and go once the job has proven what stays.
+const STORMY: Duration = Duration::from_secs(20);
 
 async fn seed(server: &Server, collection: &str, rows: u64, seed: &str) -> Result<()> {
     let bulk = Bulk {
@@ -160,6 +164,38 @@ fn a_collection_that_is_renamed_is_named_and_followed_on_under_its_former_name()
         let told = jobs::cut_over(&pair.source, "renamed", &[]).await?;
         assert_eq!(told.code, 0, "{told:?}");
         Comparison::of(&source, &target).assert_equal(1).await?;
+        source.stop().await?;
+        target.stop().await
+    })
+}
+
+#[test]
+fn a_storm_of_collections_and_aliases_arrives() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = servers().await?;
+        let seed = faults::seed_or(91);
+        let plan = ChurnPlan {
+            collection: "kept",
+            seed,
+            rate: 100,
+            base: 2_000,
+            flags: &["--keys", "varchar", "--partitions", "2"],
+        };
+        let churn = Churn::start(&source, &plan).await?;
+        let storm = Storm::start(&source, "storm", seed).await?;
+        let mut pair = pair(&source, &target).await?;
+        pair.start().await?;
+        jobs::begin(&pair.source, &spec("stormy", &["kept", "storm_*"])).await?;
+        jobs::proves(&pair.source, "stormy", &["kept"], SYNC_LIMIT).await?;
+        // While the job syncs, too.
+        tokio::time::sleep(STORMY).await;
+        let stormed = storm.stop().await?;
+        println!("seed {seed}: {:?}", stormed.acts);
+        ready(&pair, "stormy", SYNC_LIMIT).await?;
+        let written = churn.stop().await?;
+        cut_over(&pair, "stormy", written.last_ack_unix_ms).await?;
+        storm::assert_left(&target, &stormed).await?;
+        assert_arrived(&source, &target, "kept", &written).await?;
         source.stop().await?;
         target.stop().await
     })

@@ -5,11 +5,13 @@ use crate::live::flows;
 use anyhow::{Context, Result, ensure};
 use harness::agents::{Pair, Side};
 use harness::churn::{Churn, ChurnPlan};
-use harness::live::{assert_arrived, cut_over, pair, servers, spec};
+use harness::live::{assert_arrived, begin, cut_over, pair, ready, servers, spec};
+use harness::process::Signal;
 use harness::servers::{Bulk, Kind, Server};
 use harness::{faults, jobs, python, wait};
 use milvus::RangeRead;
 use model::{ChangesStatus, KeyRange, codes};
+use serde_json::json;
 use std::time::Duration;
 
 /// How long a job may take to catch up, and to prove every row.
@@ -78,10 +80,7 @@ fn what_somebody_did_to_the_target_is_undone_while_changes_flow() -> Result<()> 
             base: 10_000,
             flags: &["--partitions", "2", "--no-partition-changes"],
         };
-        let churn = Churn::start(&source, &plan).await?;
-        let mut pair = pair(&source, &target).await?;
-        pair.start().await?;
-        jobs::begin(&pair.source, &spec("meddled", &["meddled"])).await?;
+        let (churn, mut pair) = begin(&source, &target, &plan).await?;
         jobs::syncs(&pair.source, "meddled", SYNC_LIMIT).await?;
         assert_eq!(changes(&pair, "meddled").await?.repaired, 0);
         let kinds = [
@@ -91,6 +90,9 @@ fn what_somebody_did_to_the_target_is_undone_while_changes_flow() -> Result<()> 
             "rows_swapped",
             "float_vector_bit",
         ];
+        // Nothing overwrites what is planted before it is found.
+        let writer = churn.process()?;
+        writer.signal(Signal::Stop)?;
         let planted = async {
             for kind in kinds {
                 let at = ["--uri", target.uri(), "--collection", "meddled"];
@@ -102,6 +104,7 @@ fn what_somebody_did_to_the_target_is_undone_while_changes_flow() -> Result<()> 
         while_it_is_away(&mut pair, planted).await?;
         jobs::syncs(&pair.source, "meddled", SYNC_LIMIT).await?;
         repaired(&pair, "meddled", kinds.len() as u64).await?;
+        writer.signal(Signal::Cont)?;
         flows(&pair, "meddled").await?;
         let written = churn.stop().await?;
         cut_over(&pair, "meddled", written.last_ack_unix_ms).await?;
@@ -125,10 +128,7 @@ fn changes_that_the_log_has_lost_are_found_in_the_rows() -> Result<()> {
             base: 5_000,
             flags: &["--partitions", "2"],
         };
-        let churn = Churn::start(&source, &plan).await?;
-        let mut pair = pair(&source, &target).await?;
-        pair.start().await?;
-        jobs::begin(&pair.source, &spec("forgotten", &["forgotten"])).await?;
+        let (churn, mut pair) = begin(&source, &target, &plan).await?;
         jobs::syncs(&pair.source, "forgotten", SYNC_LIMIT).await?;
         assert_eq!(changes(&pair, "forgotten").await?.gaps, 0);
         let away = async {
@@ -143,6 +143,46 @@ fn changes_that_the_log_has_lost_are_found_in_the_rows() -> Result<()> {
         let written = churn.stop().await?;
         cut_over(&pair, "forgotten", written.last_ack_unix_ms).await?;
         assert_arrived(&source, &target, "forgotten", &written).await?;
+        source.stop().await?;
+        target.stop().await
+    })
+}
+
+#[test]
+fn what_the_log_loses_while_a_job_rests_the_agent_has_kept() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = tokio::try_join!(
+            Server::start_with(Kind::V2_3_5, &SHORT_LOG),
+            Server::start(Kind::V2_3_5)
+        )?;
+        let plan = ChurnPlan {
+            collection: "kept",
+            seed: faults::seed_or(62),
+            rate: 200,
+            base: 5_000,
+            flags: &["--partitions", "2"],
+        };
+        let churn = Churn::start(&source, &plan).await?;
+        let mut pair = pair(&source, &target).await?;
+        pair.source.config["log"]["spool"] = json!({ "quota": "1GiB" });
+        pair.start().await?;
+        jobs::begin(&pair.source, &spec("kept", &["kept"])).await?;
+        jobs::syncs(&pair.source, "kept", SYNC_LIMIT).await?;
+        let told = pair.source.tell(&["job", "pause", "kept"]).await?;
+        ensure!(told.code == 0, "{told:?}");
+        tokio::time::sleep(NOBODY_READS).await;
+        // What it kept outlives it.
+        pair.source.kill().await?;
+        pair.source.start().await?;
+        let told = pair.source.tell(&["job", "resume", "kept"]).await?;
+        ensure!(told.code == 0, "{told:?}");
+        jobs::syncs(&pair.source, "kept", SYNC_LIMIT).await?;
+        let found = changes(&pair, "kept").await?;
+        ensure!(found.gaps == 0 && found.repaired == 0, "{found:#?}");
+        let written = churn.stop().await?;
+        ready(&pair, "kept", SYNC_LIMIT).await?;
+        cut_over(&pair, "kept", written.last_ack_unix_ms).await?;
+        assert_arrived(&source, &target, "kept", &written).await?;
         source.stop().await?;
         target.stop().await
     })

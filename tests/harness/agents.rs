@@ -16,8 +16,8 @@ use std::time::Duration;
 use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
 
-/// How long an agent may take until it is ready, or has refused to start.
-const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long an agent may take until it is ready, or has refused to start: it waits for its Milvus, which may have been killed too.
+const START_LIMIT: Duration = Duration::from_secs(180);
 
 /// How long an agent may take to stop when it is asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(40);

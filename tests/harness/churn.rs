@@ -1,25 +1,14 @@
 //! A writer that changes a collection while it is migrated, and the check of a target against what was acknowledged to it.
-//!
-//! It is a process of its own, in Python, and shares no code with Passage. What it wrote is known by its record alone.
 
 use crate::process::Process;
+use crate::python;
 use crate::servers::Server;
-use crate::{places, python, wait};
-use anyhow::{Context, Result, bail, ensure};
+use crate::writer::Writer;
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
-use std::fs::File;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout};
-
-/// How long the base rows may take.
-const READY_LIMIT: Duration = Duration::from_secs(300);
-
-/// A writer whose server is away tries for two minutes; then it writes its record.
-const STOP_LIMIT: Duration = Duration::from_secs(180);
 
 /// How long a check may take.
 const CHECK_LIMIT: Duration = Duration::from_secs(600);
@@ -39,14 +28,9 @@ pub struct ChurnPlan<'a> {
     pub flags: &'a [&'a str],
 }
 
-/// A writer at work. It ends with this test process at the latest, and when it is dropped.
+/// A writer at work, as [`Writer`] is.
 #[derive(Debug)]
-pub struct Churn {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    folder: PathBuf,
-    rests_since: Option<u64>,
-}
+pub struct Churn(Writer);
 
 /// What a writer did after its base rows, as far as the server acknowledged it.
 #[derive(Debug, Clone, Deserialize)]
@@ -108,35 +92,13 @@ impl Churn {
     /// # Errors
     /// When it ends before that: with what it said.
     pub async fn start(server: &Server, plan: &ChurnPlan<'_>) -> Result<Self> {
-        let folder = places::new_folder("churn")?;
-        let mut command = python::command()?;
-        command
-            .arg("churn")
-            .args(place(server, plan.collection))
-            .args(["--seed", &plan.seed.to_string()])
-            .args(["--rate", &plan.rate.to_string()])
-            .args(["--base", &plan.base.to_string()])
-            .arg("--record")
-            .arg(folder.join("record"))
-            .arg("--stop-file")
-            .arg(folder.join("stop"))
-            .args(plan.flags)
-            .stdout(Stdio::piped())
-            .stderr(File::create(folder.join("log"))?);
-        let mut child = command.spawn()?;
-        if let Some(process) = child.id().and_then(|pid| Process::of(pid).ok()) {
-            process.end_with_us()?;
-        }
-        let out = child.stdout.take().context("its output is ours")?;
-        let mut churn = Self {
-            child,
-            lines: BufReader::new(out).lines(),
-            folder,
-            rests_since: None,
-        };
-        let ready = wait::within("base rows of a churn", READY_LIMIT, churn.line()).await?;
-        ensure!(ready["ready"] == true, "not ready, but {ready}");
-        Ok(churn)
+        let place = place(server, plan.collection);
+        let [seed, rate, base] = [plan.seed, plan.rate.into(), plan.base].map(|n| n.to_string());
+        let mut words = vec!["churn"];
+        words.extend(place.iter().map(String::as_str));
+        words.extend(["--seed", &seed, "--rate", &rate, "--base", &base]);
+        words.extend(plan.flags);
+        Ok(Self(Writer::start(&words).await?))
     }
 
     /// Its process.
@@ -144,63 +106,31 @@ impl Churn {
     /// # Errors
     /// When it is gone.
     pub fn process(&self) -> Result<Process> {
-        Process::of(self.child.id().context("the writer is gone")?)
+        self.0.process()
     }
 
-    /// Has it stop, and waits for its record. A writer whose server is away waits for it for two minutes.
+    /// As [`Writer::stop`].
     ///
     /// # Errors
     /// When it failed: with what it said.
-    pub async fn stop(mut self) -> Result<Written> {
-        self.rest().await?;
-        self.finish(STOP_LIMIT).await
+    pub async fn stop(self) -> Result<Written> {
+        self.0.stop().await
     }
 
-    /// Has it stop, and waits until it writes no more: when its last change was acknowledged, in milliseconds since 1970. Its record
-    /// is still to come: [`Churn::finish`] waits for that.
+    /// As [`Writer::rest`].
     ///
     /// # Errors
     /// When it failed: with what it said.
     pub async fn rest(&mut self) -> Result<u64> {
-        File::create(self.folder.join("stop"))?;
-        wait::within("rest of a churn", STOP_LIMIT, self.rests()).await?;
-        self.rests_since.context("a churn says when it rests")
+        self.0.rest().await
     }
 
-    /// Waits until it ends by itself, as one with `--seconds` does.
+    /// As [`Writer::finish`].
     ///
     /// # Errors
     /// When it failed, with what it said; or when it still writes after the limit.
-    pub async fn finish(mut self, limit: Duration) -> Result<Written> {
-        let ended = wait::within("end of a churn", limit, async {
-            self.rests().await?;
-            Ok((self.line().await?, self.child.wait().await?))
-        });
-        let (done, status) = ended.await?;
-        ensure!(status.success(), "churn: {status}\n{}", self.log());
-        serde_json::from_value(done.clone()).with_context(|| done.to_string())
-    }
-
-    /// Waits until it says that it writes no more.
-    async fn rests(&mut self) -> Result<()> {
-        if self.rests_since.is_none() {
-            let told = self.line().await?;
-            let since = told["last_ack_unix_ms"].as_u64();
-            self.rests_since = Some(since.with_context(|| format!("not at rest, but {told}"))?);
-        }
-        Ok(())
-    }
-
-    /// The next line that it prints.
-    async fn line(&mut self) -> Result<Value> {
-        match self.lines.next_line().await? {
-            Some(line) => serde_json::from_str(&line).with_context(|| format!("churn: {line}")),
-            None => bail!("churn: {}\n{}", self.child.wait().await?, self.log()),
-        }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    pub async fn finish(self, limit: Duration) -> Result<Written> {
+        self.0.finish(limit).await
     }
 }
 

@@ -115,13 +115,6 @@ pub async fn show(agent: &Agent, name: &str) -> Result<JobStatus> {
 /// # Errors
 /// When it does not within the limit: with its status.
 pub async fn syncs(agent: &Agent, name: &str, limit: Duration) -> Result<JobStatus> {
-    let is_proven = |collection: &CollectionStatus| {
-        collection.phase == CollectionPhase::Dropped
-            || matches!(
-                collection.verification,
-                Verification::Clean | Verification::Rechecking { .. }
-            )
-    };
     let what = format!("job {name} syncs");
     let synced = wait::until(&what, limit, || async {
         let status = show(agent, name).await?;
@@ -132,6 +125,31 @@ pub async fn syncs(agent: &Agent, name: &str, limit: Duration) -> Result<JobStat
         Ok(status) => Ok(status),
         Err(error) => Err(error.context(format!("{:#?}", show(agent, name).await?))),
     }
+}
+
+/// Waits until every row of these collections of a live job was compared once, whatever is still to be done for others.
+///
+/// # Errors
+/// When it does not within the limit, or the job has ended: with its status.
+pub async fn proves(agent: &Agent, name: &str, collections: &[&str], limit: Duration) -> Result<()> {
+    wait::until(&format!("{collections:?} proven"), limit, || async {
+        let status = show(agent, name).await?;
+        ensure!(!status.phase.is_terminal(), "{status:#?}");
+        let proven = collections.iter().all(|wanted| {
+            let mut shown = status.collections.iter();
+            shown.any(|shown| shown.source.collection == *wanted && is_proven(shown))
+        });
+        Ok(proven.then_some(()))
+    })
+    .await
+}
+
+fn is_proven(collection: &CollectionStatus) -> bool {
+    collection.phase == CollectionPhase::Dropped
+        || matches!(
+            collection.verification,
+            Verification::Clean | Verification::Rechecking { .. }
+        )
 }
 
 /// Waits until a live job has compared every row once, and some differ.

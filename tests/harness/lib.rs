@@ -20,4 +20,6 @@ pub mod ports;
 pub mod process;
 pub mod python;
 pub mod servers;
+pub mod storm;
 pub mod wait;
+pub mod writer;

@@ -1,7 +1,7 @@
 //! Live jobs: their agents, their cutover, and what must have arrived in the end.
 
 use crate::agents::Pair;
-use crate::churn::{self, Written};
+use crate::churn::{self, Churn, ChurnPlan, Written};
 use crate::oracle::Comparison;
 use crate::servers::{Kind, Server};
 use crate::{jobs, wait};
@@ -34,6 +34,22 @@ pub fn spec(name: &str, collections: &[&str]) -> Value {
     let mut spec = jobs::spec(name, collections);
     spec["mode"] = "live".into();
     spec
+}
+
+/// Writes to a collection of the source, and begins the live job of its name that moves it to the target.
+///
+/// # Errors
+/// When the writer, an agent or the job does not start.
+pub async fn begin(
+    source: &Server,
+    target: &Server,
+    plan: &ChurnPlan<'_>,
+) -> Result<(Churn, Pair)> {
+    let churn = Churn::start(source, plan).await?;
+    let mut pair = pair(source, target).await?;
+    pair.start().await?;
+    jobs::begin(&pair.source, &spec(plan.collection, &[plan.collection])).await?;
+    Ok((churn, pair))
 }
 
 /// Waits until a job says that it could cut over: what an operator asks before writers are stopped.

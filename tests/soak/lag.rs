@@ -35,8 +35,14 @@ impl CatchUp {
     }
 }
 
-/// Waits until the target has caught up with a job that was just created; the catching up of the collection that was slowest at it.
-pub(crate) async fn catch_up(pair: &Pair, job: &str, begun: Instant) -> Result<CatchUp> {
+/// Waits until the target has caught up with these collections of a job that was just created; the catching up of the one that was
+/// slowest at it.
+pub(crate) async fn catch_up(
+    pair: &Pair,
+    job: &str,
+    collections: &[&str],
+    begun: Instant,
+) -> Result<CatchUp> {
     let mut followed = BTreeMap::new();
     let mut caught_up = BTreeMap::new();
     let watched = async {
@@ -46,16 +52,19 @@ pub(crate) async fn catch_up(pair: &Pair, job: &str, begun: Instant) -> Result<C
             looks.tick().await;
             let status = jobs::show(&pair.source, job).await?;
             let now = Instant::now();
-            for (place, shown) in status.collections.iter().enumerate() {
+            for shown in &status.collections {
+                let name = shown.source.collection.as_str();
+                let Some(name) = collections.iter().find(|wanted| **wanted == name) else {
+                    continue;
+                };
                 if shown.phase >= CollectionPhase::Following {
-                    followed.entry(place).or_insert(now);
+                    followed.entry(*name).or_insert(now);
                 }
                 if is_near(shown) {
-                    caught_up.entry(place).or_insert(now);
+                    caught_up.entry(*name).or_insert(now);
                 }
             }
-            let all = status.collections.len();
-            if all > 0 && caught_up.len() == all {
+            if caught_up.len() == collections.len() {
                 return Ok::<_, anyhow::Error>(());
             }
         }
@@ -63,10 +72,10 @@ pub(crate) async fn catch_up(pair: &Pair, job: &str, begun: Instant) -> Result<C
     timeout(CATCH_UP_LIMIT, watched)
         .await
         .context("the target did not catch up")??;
-    let found = followed.iter().filter_map(|(place, since)| {
+    let found = followed.iter().filter_map(|(name, since)| {
         Some(CatchUp {
             arose: since.duration_since(begun),
-            drained: caught_up.get(place)?.duration_since(*since),
+            drained: caught_up.get(name)?.duration_since(*since),
         })
     });
     let slowest = found.min_by(|one, other| one.speed().total_cmp(&other.speed()));

@@ -69,7 +69,7 @@ async fn one(
     let mut writers = Writers::start(source, &[plan]).await?;
     let begun = Instant::now();
     jobs::begin(&pair.source, &live::spec(&name, &[&name])).await?;
-    catch_up(pair, &name, begun).await?;
+    catch_up(pair, &name, &[&name], begun).await?;
     let status = jobs::syncs(&pair.source, &name, SYNC_LIMIT).await?;
     ensure!(!status.phase.is_terminal(), "{status:#?}");
     tokio::time::sleep(FLOWING).await;

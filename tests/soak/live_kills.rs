@@ -1,6 +1,6 @@
 //! Kills and cuts while a source is written to, spread over all that a live job goes through: copy, catch-up, sync and cutover.
 
-use crate::writers::{Writers, mix};
+use crate::writers::{WRITTEN, Writers, mix};
 use crate::{number_or, run};
 use anyhow::{Context, Result, ensure};
 use harness::agents::Pair;
@@ -100,7 +100,7 @@ impl Round<'_> {
         self.pair.link.slow_to(COPY_BYTES_PER_SECOND);
         jobs::begin(
             &self.pair.source,
-            &live::spec(&self.job, &writers.collections()),
+            &live::spec(&self.job, &WRITTEN),
         )
         .await?;
         self.reaches(Phase::Copying).await?;

@@ -2,7 +2,7 @@
 
 use crate::figures::quantile;
 use crate::lag::catch_up;
-use crate::writers::{Writers, mix};
+use crate::writers::{WRITTEN, Writers, mix};
 use crate::{MOST_BYTES, number_or, run};
 use anyhow::{Context, Result, ensure};
 use harness::agents::{Pair, Side};
@@ -41,8 +41,8 @@ async fn hang(seed: u64) -> Result<()> {
     let mut pair = live::pair(&source, &target).await?;
     pair.start().await?;
     let begun = Instant::now();
-    jobs::begin(&pair.source, &live::spec("hung", &writers.collections())).await?;
-    catch_up(&pair, "hung", begun).await?;
+    jobs::begin(&pair.source, &live::spec("hung", &WRITTEN)).await?;
+    catch_up(&pair, "hung", &WRITTEN, begun).await?;
     jobs::syncs(&pair.source, "hung", SYNC_LIMIT).await?;
 
     target.process().signal(Signal::Stop)?;
@@ -51,7 +51,7 @@ async fn hang(seed: u64) -> Result<()> {
     target.kill().await?;
     target.restart().await?;
     let back = Instant::now();
-    catch_up(&pair, "hung", back).await?;
+    catch_up(&pair, "hung", &WRITTEN, back).await?;
     let caught_up = back.elapsed();
     let status = jobs::syncs(&pair.source, "hung", SYNC_LIMIT).await?;
     ensure!(!status.phase.is_terminal(), "{status:#?}");

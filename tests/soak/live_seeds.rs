@@ -2,9 +2,10 @@
 
 use crate::figures::{Table, quantile};
 use crate::lag::{catch_up, sampled};
-use crate::writers::{Writers, mix};
+use crate::writers::{WRITTEN, Writers, mix};
 use crate::{number_or, run, seeds};
 use anyhow::{Context, Result, ensure};
+use harness::storm::{self, Storm, Stormed};
 use harness::{jobs, live};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -42,25 +43,28 @@ async fn one(seed: u64, table: &mut Table) -> Result<()> {
     println!("seed {seed}: {ROWS} rows, {RATE} changes a second");
     let (source, target) = live::servers().await?;
     let mut writers = Writers::start(&source, &mix(seed, ROWS, RATE)).await?;
+    let storm = Storm::start(&source, "storm", seed).await?;
     let mut pair = live::pair(&source, &target).await?;
     pair.start().await?;
     let begun = Instant::now();
-    jobs::begin(&pair.source, &live::spec("seeded", &writers.collections())).await?;
-    let caught_up = catch_up(&pair, "seeded", begun).await?;
+    let meant = [&WRITTEN[..], &["storm_*"]].concat();
+    jobs::begin(&pair.source, &live::spec("seeded", &meant)).await?;
+    let caught_up = catch_up(&pair, "seeded", &WRITTEN, begun).await?;
     let mut lags = Vec::new();
-    let synced = jobs::syncs(&pair.source, "seeded", SYNC_LIMIT);
-    let status = sampled(&pair.source, &mut lags, synced).await?;
-    ensure!(!status.phase.is_terminal(), "{status:#?}");
+    let proven = jobs::proves(&pair.source, "seeded", &WRITTEN, SYNC_LIMIT);
+    sampled(&pair.source, &mut lags, proven).await?;
     let rest = async {
         tokio::time::sleep(Duration::from_secs(number_or("SECONDS", SECONDS))).await;
         Ok(())
     };
     sampled(&pair.source, &mut lags, rest).await?;
+    let stormed: Stormed = storm.stop().await?;
     live::ready(&pair, "seeded", SYNC_LIMIT).await?;
     let last_ack = writers.rest().await?;
     let pause = live::cut_over(&pair, "seeded", last_ack).await?;
     let written = writers.finish().await?;
     written.assert_arrived(&source, &target).await?;
+    storm::assert_left(&target, &stormed).await?;
     ensure!(
         written.per_second() >= LEAST_RATE,
         "only {:.0} changes a second were reached",
@@ -78,6 +82,7 @@ async fn one(seed: u64, table: &mut Table) -> Result<()> {
         caught_up.speed(),
         pause.as_secs_f64(),
     );
+    println!("seed {seed}: beside them {:?}", stormed.acts);
     table.add("changes a second", written.per_second());
     table.add("lag p50 (ms)", median);
     table.add("lag p99 (ms)", most);

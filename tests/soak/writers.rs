@@ -18,6 +18,9 @@ pub(crate) struct Writers(Vec<(String, Churn)>);
 #[derive(Debug)]
 pub(crate) struct AllWritten(Vec<(String, Written)>);
 
+/// The collections of the seeded mix.
+pub(crate) const WRITTEN: [&str; 3] = ["numbers", "words", "automatic"];
+
 /// The seeded mix: numbers in partitions that come and go, texts as keys, keys that the server makes. In sum so many rows to begin
 /// with and so many changes a second.
 pub(crate) fn mix(seed: u64, base: u64, rate: u32) -> [ChurnPlan<'static>; 3] {
@@ -30,9 +33,9 @@ pub(crate) fn mix(seed: u64, base: u64, rate: u32) -> [ChurnPlan<'static>; 3] {
         flags,
     };
     [
-        plan(0, "numbers", &["--partitions", "3"], 4),
-        plan(1, "words", &["--keys", "varchar", "--partitions", "1"], 3),
-        plan(2, "automatic", &["--auto-id"], 3),
+        plan(0, WRITTEN[0], &["--partitions", "3"], 4),
+        plan(1, WRITTEN[1], &["--keys", "varchar", "--partitions", "1"], 3),
+        plan(2, WRITTEN[2], &["--auto-id"], 3),
     ]
 }
 
@@ -44,11 +47,6 @@ impl Writers {
             Ok::<_, anyhow::Error>((plan.collection.to_owned(), churn))
         });
         Ok(Self(try_join_all(started).await?))
-    }
-
-    /// Their collections.
-    pub(crate) fn collections(&self) -> Vec<&str> {
-        self.0.iter().map(|(name, _)| name.as_str()).collect()
     }
 
     /// Has all of them stop: when the last change was acknowledged, in milliseconds since 1970.

@@ -12,7 +12,7 @@ use model::{
 };
 use protocol::call::CollectionPlan;
 use runtime::journal::JournalError;
-use runtime::telemetry::metric_names::{CHANGES_LAG, CHANGES_UNPROVEN};
+use runtime::telemetry::metric_names::{CHANGES_HEADROOM, CHANGES_LAG, CHANGES_UNPROVEN};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -98,6 +98,9 @@ impl Agent {
         ];
         if let Some(lag_ms) = changes.lag_ms {
             metrics::gauge!(CHANGES_LAG, &labels).set(lag_ms as f64 / 1e3);
+        }
+        if let Some(headroom_ms) = changes.headroom_ms {
+            metrics::gauge!(CHANGES_HEADROOM, &labels).set(headroom_ms as f64 / 1e3);
         }
         metrics::gauge!(CHANGES_UNPROVEN, &labels).set(changes.unproven as f64);
         self.board.change(&plan.job, |status| {

@@ -32,6 +32,8 @@ struct Found {
     looks: u32,
     repairs: u32,
     can_be_repaired: bool,
+    /// Whether another look at it is wanted before it is repaired.
+    awaits_look: bool,
     /// How it differs; nothing until that is known.
     named: Vec<Difference>,
 }
@@ -55,10 +57,12 @@ impl Differing {
             looks: 0,
             repairs: 0,
             can_be_repaired: true,
+            awaits_look: false,
             named: Vec::new(),
         });
         found.at = Instant::now();
         found.looks += 1;
+        found.awaits_look = false;
         found.named.clear();
     }
 
@@ -104,10 +108,19 @@ impl Differing {
         self.rows.values().any(Found::is_to_be_repaired)
     }
 
-    /// Whether it was looked at the row so often that it may be deleted on the target.
-    pub(super) fn may_be_deleted(&self, row: &ChangedRow) -> bool {
-        let found = self.rows.get(row);
-        found.is_some_and(|found| found.looks >= LOOKS_BEFORE_DELETE)
+    /// The rows that are.
+    pub(super) fn to_be_repaired(&self) -> Vec<ChangedRow> {
+        let wanted = self.rows.iter().filter(|(_, found)| found.is_to_be_repaired());
+        wanted.map(|(row, _)| row.clone()).collect()
+    }
+
+    /// Whether it was looked at the row so often that it may be deleted on the target. If not, it will be looked at again.
+    pub(super) fn may_be_deleted(&mut self, row: &ChangedRow) -> bool {
+        let Some(found) = self.rows.get_mut(row) else {
+            return false;
+        };
+        found.awaits_look = found.looks < LOOKS_BEFORE_DELETE;
+        !found.awaits_look
     }
 
     /// The row is being repaired.
@@ -130,11 +143,13 @@ impl Differing {
         }
     }
 
-    /// The rows that it is time to look at again: somebody may have mended them, or they were repaired a while ago.
+    /// The rows that it is time to look at again: somebody may have mended them, or they were repaired a while ago. Not those that are
+    /// being repaired: a look would take the repair for older than it.
     pub(super) fn doubted(&mut self) -> Vec<ChangedRow> {
         let mut doubted = Vec::new();
         for (row, found) in &mut self.rows {
-            if found.at.elapsed() >= DOUBT_EVERY {
+            let is_left = found.awaits_look || !found.is_to_be_repaired();
+            if is_left && found.at.elapsed() >= DOUBT_EVERY {
                 found.at = Instant::now();
                 doubted.push(row.clone());
             }
@@ -157,6 +172,29 @@ mod tests {
 
     fn row(key: i64) -> ChangedRow {
         (Key::Int64(key), Some("p".to_owned()))
+    }
+
+    #[test]
+    fn a_row_that_is_being_repaired_is_not_doubted() {
+        let mut differing = Differing::default();
+        let found_earlier = |differing: &mut Differing| {
+            for found in differing.rows.values_mut() {
+                found.at -= DOUBT_EVERY;
+            }
+        };
+        differing.insert(row(1));
+        differing.insert(row(2));
+        differing.insert(row(3));
+        assert!(!differing.may_be_deleted(&row(2)));
+        differing.give_up(&row(3));
+        assert!(differing.doubted().is_empty(), "they were just found");
+        found_earlier(&mut differing);
+        assert_eq!(differing.doubted(), [row(2), row(3)]);
+        differing.insert(row(2));
+        assert!(differing.may_be_deleted(&row(2)));
+        found_earlier(&mut differing);
+        assert_eq!(differing.doubted(), [row(3)]);
+        assert_eq!(differing.to_be_repaired(), [row(1), row(2)]);
     }
 
     #[test]

@@ -143,6 +143,9 @@ impl CollectionRun<'_> {
             Answer::Done => {}
             other => return Err(unexpected(&other)),
         }
+        if let Some(spool) = self.agent.log.as_ref().and_then(|log| log.spool()) {
+            spool.forget(&plan.job, Some(plan.index));
+        }
         // Nothing is left that could be released.
         self.record.loaded_for_job = false;
         self.enter(CollectionPhase::Dropped).await

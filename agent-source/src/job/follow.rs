@@ -17,7 +17,6 @@ use futures::future::BoxFuture;
 use model::{Batch, ChangeKind, Class, CollectionSpec, Fault, Position, Tick, codes};
 use protocol::{Answer, Call, StepName, Verb, Whole};
 use runtime::budget::Permit;
-use runtime::telemetry::metric_names::CHANGES_REPAIRED;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -79,6 +78,7 @@ impl CollectionRun<'_> {
         let plan = &self.record.plan;
         let log = self.agent.log.as_ref().ok_or_else(no_log)?;
         let mut steps = Steps::begin(self, following).await?;
+        self.want(&steps.reached);
         let mut channels = Channels::new(log, plan.source.id, &steps.reached);
         let mut confirmed = following.confirmed();
         let mut gathered = Gathered {
@@ -107,11 +107,11 @@ impl CollectionRun<'_> {
                 }
                 () = steps.wait_confirmed(&mut confirmed), if steps.is_under_way => {
                     steps.handle_confirmed(following);
+                    self.want(&steps.reached);
                 }
                 Some(repair) = repairs.recv(), if !steps.is_under_way => {
-                    if following.begin_repair(&repair.rows) {
-                        metrics::counter!(CHANGES_REPAIRED).increment(repair.rows.len() as u64);
-                        steps.send(self, following, repair.merged, Some(repair.permit)).await?;
+                    if let Some((merged, permit)) = repair.begin(following)? {
+                        steps.send(self, following, merged, Some(permit)).await?;
                     }
                 }
                 permit = has_leave(&mut leave), if !steps.is_under_way => {
@@ -119,6 +119,14 @@ impl CollectionRun<'_> {
                     steps.send_gathered(self, following, &mut gathered, Some(permit)).await?;
                 }
             }
+        }
+    }
+
+    /// The log is followed on behind these positions.
+    fn want(&self, positions: &[Position]) {
+        let plan = &self.record.plan;
+        if let Some(spool) = self.agent.log.as_ref().and_then(|log| log.spool()) {
+            spool.want(&plan.job, plan.index, positions);
         }
     }
 
@@ -152,6 +160,9 @@ impl CollectionRun<'_> {
     /// Shows how far it is, for as long as it is polled.
     pub(super) async fn show_following(&self, following: &Following, live: &Live) {
         loop {
+            self.agent
+                .look_at_log(&self.record.plan.source, following)
+                .await;
             let changes = following.status(live.source_clock());
             let cuts_over = live.fenced_at().is_some();
             let verification = following.verification();
@@ -189,6 +200,7 @@ impl CollectionRun<'_> {
             .journal
             .points()
             .pass("source.collection.start.after");
+        self.want(&self.record.start);
         Ok(())
     }
 }

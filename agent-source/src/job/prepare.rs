@@ -7,7 +7,7 @@ use crate::reader::rows::MilvusRows;
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
 use milvus::Kind;
-use model::job::Unloaded;
+use model::job::{Mode, Unloaded};
 use model::selection::Pattern;
 use model::{
     Class, CollectionIndex, CollectionName, CollectionPhase, CollectionSpec, DatabaseSpec, Fault,
@@ -172,6 +172,10 @@ impl Job {
             }
             (false, _) => None,
         };
+        if record.spec.mode == Mode::Live && !skip {
+            let found = live::check_retention(&self.agent, &plan.source, rows_total).await?;
+            findings.extend(found);
+        }
         let phase = if skip {
             CollectionPhase::Skipped
         } else {

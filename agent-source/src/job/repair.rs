@@ -11,28 +11,41 @@
 //! that the log brings later than the repair is applied after it, even where the repair knew it already.
 
 use super::StepError;
-use super::collection::CollectionRun;
-use super::cutover::Live;
+use super::recheck::Recheck;
 use crate::following::{ChangedRow, Following};
-use crate::merging::Merged;
-use crate::reader::rows::{MilvusRows, malformed};
+use crate::merging::{Merged, Merging};
+use crate::reader::rows::malformed;
 use milvus::keys;
 use model::job::OnConflict;
 use model::{Batch, Change, ChangeKind, Fault, Key, Offset, Tick};
 use runtime::budget::Permit;
+use runtime::telemetry::metric_names::CHANGES_REPAIRED;
 use std::collections::BTreeSet;
 use tokio::sync::mpsc;
-
-/// How many rows are repaired at once.
-const ROWS_AT_ONCE: usize = 200;
 
 /// Rows as they are to be on the target.
 #[derive(Debug)]
 pub(super) struct Repair {
-    pub(super) rows: Vec<ChangedRow>,
-    pub(super) merged: Merged,
+    rows: Vec<ChangedRow>,
+    merging: Merging,
     /// Leave to hold them in memory.
-    pub(super) permit: Permit,
+    permit: Permit,
+}
+
+impl Repair {
+    /// What is to be sent, and leave to hold it; nothing when every row has changed since it was read.
+    pub(super) fn begin(mut self, following: &Following) -> Result<Option<(Merged, Permit)>, Fault> {
+        let rows = self.rows.len();
+        let overtaken = following.begin_repair(self.rows);
+        let repaired = rows - overtaken.len();
+        if repaired == 0 {
+            return Ok(None);
+        }
+        metrics::counter!(CHANGES_REPAIRED).increment(repaired as u64);
+        self.merging.leave_out(overtaken.iter().map(|(key, _)| key));
+        let merged = self.merging.merged().map_err(|error| malformed(&error))?;
+        Ok(Some((merged, self.permit)))
+    }
 }
 
 /// Rows of the source.
@@ -45,69 +58,58 @@ struct Found {
 /// Takes repairs to where steps are sent.
 pub(super) type Repairs = mpsc::Sender<Repair>;
 
-impl CollectionRun<'_> {
+impl Recheck<'_, '_> {
     /// Repairs rows that differ, all of them of this partition.
     pub(super) async fn repair(
         &self,
-        following: &Following,
-        live: &Live,
-        rows: &MilvusRows<'_>,
         partition: Option<&str>,
         differing: &[ChangedRow],
-        repairs: &Repairs,
     ) -> Result<(), StepError> {
         let wanted: Vec<ChangedRow> = differing
             .iter()
-            .filter(|row| following.is_to_be_repaired(row))
+            .filter(|row| self.following.is_to_be_repaired(row))
             .cloned()
             .collect();
-        for some in wanted.chunks(ROWS_AT_ONCE) {
-            let permit = self.agent.hold_batch().await;
+        for some in wanted.chunks(self.rows_at_once()) {
+            let permit = self.at.agent.hold_batch().await;
             let keys: Vec<Key> = some.iter().map(|(key, _)| key.clone()).collect();
-            let found = self.rows_of(live, rows, partition, &keys).await?;
+            let found = self.rows_of(partition, &keys).await?;
             let there: BTreeSet<&Key> = found.keys.iter().collect();
             let (missing, mut repaired): (Vec<_>, Vec<_>) = some
                 .iter()
                 .cloned()
                 .partition(|(key, _)| !there.contains(key));
             for row in missing {
-                if self.job.spec.on_conflict == OnConflict::Append {
+                if self.at.job.spec.on_conflict == OnConflict::Append {
                     // It was on the target before this job, and is not this job's to delete.
-                    following.give_up(&row);
-                } else if following.may_be_deleted(&row) {
+                    self.following.give_up(&row);
+                } else if self.following.may_be_deleted(&row) {
                     repaired.push(row);
                 }
             }
             if repaired.is_empty() {
                 continue;
             }
-            let merged = self.merged_into(partition, &repaired, found.inserts)?;
+            let merging = self.merging_into(partition, &repaired, found.inserts)?;
             let repair = Repair {
                 rows: repaired,
-                merged,
+                merging,
                 permit,
             };
             // Nobody takes it up any more when the following has ended.
-            let _ = repairs.send(repair).await;
+            let _ = self.repairs.send(repair).await;
         }
         Ok(())
     }
 
-    /// The rows of these keys as the source has them.
-    async fn rows_of(
-        &self,
-        live: &Live,
-        rows: &MilvusRows<'_>,
-        partition: Option<&str>,
-        keys: &[Key],
-    ) -> Result<Found, StepError> {
+    /// The rows of these keys as the source has them, each in its own partition.
+    async fn rows_of(&self, partition: Option<&str>, keys: &[Key]) -> Result<Found, StepError> {
         let mut found = Found::default();
         for partition in self.partitions_of(partition).await? {
-            let read = rows
-                .read_keys(partition.as_deref(), keys, live.fenced_at())
-                .await?;
-            for batch in read {
-                found.keys.extend(keys_of(&batch, rows.primary_name())?);
+            for batch in self.read(partition.as_deref(), keys).await? {
+                found
+                    .keys
+                    .extend(keys_of(&batch, self.rows.primary_name())?);
                 found.inserts.push(ChangeKind::Insert {
                     partition: partition.clone().unwrap_or_default(),
                     batch,
@@ -118,13 +120,13 @@ impl CollectionRun<'_> {
     }
 
     /// What makes these rows, whatever they are on the target, those that were found.
-    fn merged_into(
+    fn merging_into(
         &self,
         partition: Option<&str>,
         rows: &[ChangedRow],
         inserts: Vec<ChangeKind>,
-    ) -> Result<Merged, Fault> {
-        let mut merging = self.merging()?;
+    ) -> Result<Merging, Fault> {
+        let mut merging = self.at.merging()?;
         let delete = ChangeKind::Delete {
             partition: partition.map(str::to_owned),
             keys: rows.iter().map(|(key, _)| key.clone()).collect(),
@@ -137,16 +139,16 @@ impl CollectionRun<'_> {
             };
             merging.take(change).map_err(|error| malformed(&error))?;
         }
-        merging.merged().map_err(|error| malformed(&error))
+        Ok(merging)
     }
 
     /// Where rows of this partition are looked for, so that each is put into its own: in every one, where none is known.
     async fn partitions_of(&self, partition: Option<&str>) -> Result<Vec<Option<String>>, Fault> {
-        let source = &self.record.plan.source;
+        let source = &self.at.record.plan.source;
         if partition.is_some() || source.schema.has_partition_key() {
             return Ok(vec![partition.map(str::to_owned)]);
         }
-        let milvus = self.agent.milvus.in_database(&source.name.database);
+        let milvus = self.at.agent.milvus.in_database(&source.name.database);
         let partitions = milvus.list_partitions(&source.name.collection).await?;
         Ok(partitions.into_iter().map(Some).collect())
     }

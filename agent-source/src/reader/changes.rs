@@ -7,12 +7,16 @@ pub(crate) mod channels;
 pub(crate) mod kafka;
 pub(crate) mod nats;
 pub(crate) mod rocksmq;
+pub(crate) mod spool;
 pub(crate) mod tail;
 
 use bytes::Bytes;
-use model::{Fault, Offset};
+use model::{Fault, Offset, Tick};
 use rocksmq::RocksMq;
+use spool::Spool;
 use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
 
 /// A message of the log, as it stands there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +52,9 @@ pub(crate) trait ChangeSource: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Message>, Fault>> + Send;
 }
 
-/// The log of the source's Milvus.
+/// The message queue that the source's Milvus has its log in.
 #[derive(Debug)]
-pub(crate) enum Log {
+pub(crate) enum Queue {
     /// That of a standalone Milvus: a folder beside it.
     RocksMq(RocksMq),
     /// That of a standalone Milvus: the NATS server inside it.
@@ -59,19 +63,26 @@ pub(crate) enum Log {
     Kafka(broker::Shared<kafka::Kafka>),
 }
 
-impl Log {
-    /// The newest place of a virtual channel's topic.
-    pub(crate) async fn end_of(&self, channel: &str) -> Result<Offset, Fault> {
-        self.end(topic_of(channel)).await
+impl Queue {
+    /// The oldest message of a topic, or the one behind it.
+    ///
+    /// # Errors
+    /// `log_unreachable`, `log_topic_missing`.
+    async fn oldest(&self, topic: &str) -> Result<Message, Fault> {
+        match self {
+            Self::RocksMq(queue) => queue.oldest(topic).await,
+            Self::Nats(queue) => queue.oldest(topic).await,
+            Self::Kafka(queue) => queue.oldest(topic).await,
+        }
     }
 }
 
-impl ChangeSource for Log {
+impl ChangeSource for Queue {
     async fn end(&self, topic: &str) -> Result<Offset, Fault> {
         match self {
-            Self::RocksMq(log) => log.end(topic).await,
-            Self::Nats(log) => log.end(topic).await,
-            Self::Kafka(log) => log.end(topic).await,
+            Self::RocksMq(queue) => queue.end(topic).await,
+            Self::Nats(queue) => queue.end(topic).await,
+            Self::Kafka(queue) => queue.end(topic).await,
         }
     }
 
@@ -82,10 +93,83 @@ impl ChangeSource for Log {
         most_bytes: usize,
     ) -> Result<Vec<Message>, Fault> {
         match self {
-            Self::RocksMq(log) => log.read(topic, behind, most_bytes).await,
-            Self::Nats(log) => log.read(topic, behind, most_bytes).await,
-            Self::Kafka(log) => log.read(topic, behind, most_bytes).await,
+            Self::RocksMq(queue) => queue.read(topic, behind, most_bytes).await,
+            Self::Nats(queue) => queue.read(topic, behind, most_bytes).await,
+            Self::Kafka(queue) => queue.read(topic, behind, most_bytes).await,
         }
+    }
+}
+
+/// The log of the source's Milvus: its queue, and what of it is kept on this machine.
+#[derive(Debug)]
+pub(crate) struct Log {
+    queue: Arc<Queue>,
+    spool: Option<Spool<Queue>>,
+}
+
+impl Log {
+    /// The log in this queue, of which nothing is kept on this machine.
+    pub(crate) fn new(queue: Queue) -> Self {
+        Self {
+            queue: Arc::new(queue),
+            spool: None,
+        }
+    }
+
+    /// The same, with messages that jobs want kept in this folder, so many bytes of them.
+    ///
+    /// # Errors
+    /// `spool_unusable`.
+    pub(crate) fn spooled(self, folder: &Path, quota_bytes: u64) -> Result<Self, Fault> {
+        let spool = Spool::open(self.queue.clone(), folder, quota_bytes)?;
+        Ok(Self {
+            spool: Some(spool),
+            ..self
+        })
+    }
+
+    /// The newest place of a virtual channel's topic.
+    pub(crate) async fn end_of(&self, channel: &str) -> Result<Offset, Fault> {
+        self.end(topic_of(channel)).await
+    }
+
+    /// From when on the topics of all these virtual channels have messages, by the source's clock.
+    ///
+    /// # Errors
+    /// `log_unreachable`, `log_topic_missing`, `log_malformed`.
+    pub(crate) async fn begins(&self, channels: &[String]) -> Result<Tick, Fault> {
+        let mut begins = Tick::default();
+        for channel in channels {
+            let topic = topic_of(channel);
+            let oldest = self.queue.oldest(topic).await?;
+            begins = begins.max(tail::tick_of(topic, &oldest)?);
+        }
+        Ok(begins)
+    }
+
+    /// Messages are kept on this machine for as long as jobs want them.
+    pub(crate) fn spool(&self) -> Option<&Spool<Queue>> {
+        self.spool.as_ref()
+    }
+}
+
+impl ChangeSource for Log {
+    async fn end(&self, topic: &str) -> Result<Offset, Fault> {
+        self.queue.end(topic).await
+    }
+
+    async fn read(
+        &self,
+        topic: &str,
+        behind: Offset,
+        most_bytes: usize,
+    ) -> Result<Vec<Message>, Fault> {
+        if let Some(spool) = &self.spool
+            && let Some(messages) = spool.read(topic, behind, most_bytes).await?
+        {
+            return Ok(messages);
+        }
+        self.queue.read(topic, behind, most_bytes).await
     }
 }
 

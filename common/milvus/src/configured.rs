@@ -4,6 +4,7 @@ use crate::retry::Patience;
 use crate::{Client, Credentials, Endpoint, Secret, Tls};
 use model::{Class, Fault};
 use runtime::config::{MilvusCredentials, MilvusSection, SecretSource};
+use runtime::notify;
 use std::future::Future;
 use std::time::Duration;
 
@@ -80,6 +81,8 @@ async fn connect(endpoint: &Endpoint) -> Result<Client, Fault> {
                     return Err(fault);
                 }
                 tracing::warn!(code = fault.code, error = %fault, "Milvus can't be reached yet");
+                let line = format!("waits for Milvus at {}", endpoint.uri);
+                notify::waiting(&line, 3 * ROUND);
             }
         }
     }

@@ -120,8 +120,14 @@ codes! {
     LOG_TOPIC_MISSING = "log_topic_missing";
     /// Changes that were not read yet are no longer in the log.
     LOG_TRUNCATED = "log_truncated";
+    /// The log may not be kept for as long as the copy takes.
+    LOG_SHORT = "log_short";
     /// A message of the log can't be understood.
     LOG_MALFORMED = "log_malformed";
+    /// The messages of the log that are kept on the agent's machine have used up the disk that they may take.
+    SPOOL_FULL = "spool_full";
+    /// The folder for messages of the log on the agent's machine can't be used.
+    SPOOL_UNUSABLE = "spool_unusable";
     /// A collection is no longer on the source, and the job does not drop it on the target.
     COLLECTION_DROPPED = "collection_dropped";
     /// A collection got another name on the source while its changes were followed.

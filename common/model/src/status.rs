@@ -44,6 +44,9 @@ pub struct ChangesStatus {
     pub repaired: u64,
     /// How often the log had lost changes before they were read, so that every row was compared again.
     pub gaps: u32,
+    /// How much further back than what is applied the log goes, in milliseconds: for so long at least a job that stands still loses
+    /// nothing. `None` until it is known, and where messages are kept on the agent's machine.
+    pub headroom_ms: Option<u64>,
 }
 
 /// A job, its phase and its progress.

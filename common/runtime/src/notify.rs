@@ -1,11 +1,12 @@
 //! What systemd is told (`Type=notify`, sd_notify(3)). Where no systemd listens, nothing happens.
 
 use sd_notify::NotifyState;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The agent has started: it can be reached.
 pub fn ready() {
-    tell(&[NotifyState::Ready]);
+    tell(&[NotifyState::Ready, NotifyState::Status("serving")]);
 }
 
 /// The agent is ending.
@@ -13,9 +14,14 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// What the agent does, in a line for `systemctl status`.
-pub fn status(line: &str) {
-    tell(&[NotifyState::Status(line)]);
+/// The agent is not ready yet, and waits for something that is to come within `at_most` or be told of again: a line for
+/// `systemctl status`. Without it systemd ends a unit that is not ready within `TimeoutStartSec=`.
+pub fn waiting(line: &str, at_most: Duration) {
+    let micros = u32::try_from(at_most.as_micros()).unwrap_or(u32::MAX);
+    tell(&[
+        NotifyState::Status(line),
+        NotifyState::ExtendTimeoutUsec(micros),
+    ]);
 }
 
 /// Shows systemd's watchdog, where the unit sets `WatchdogSec=`, that this runtime still turns, twice in each of its periods.
@@ -53,10 +59,10 @@ mod tests {
     #[ignore = "speaks to systemd's socket; run by systemd_hears_the_life_of_the_agent"]
     async fn lives() {
         let stop = CancellationToken::new();
+        waiting("no Milvus yet", Duration::from_secs(30));
         ready();
-        status("copying");
         let watchdog = tokio::spawn(feed_watchdog(stop.clone()));
-        tokio::time::sleep(std::time::Duration::from_secs(31)).await;
+        tokio::time::sleep(Duration::from_secs(31)).await;
         stop.cancel();
         watchdog.await.unwrap();
         stopping();
@@ -78,16 +84,15 @@ mod tests {
         let mut heard = Vec::new();
         let mut message = [0; 256];
         while let Ok(length) = systemd.recv(&mut message) {
-            heard.push(
-                String::from_utf8_lossy(&message[..length])
-                    .trim()
-                    .to_owned(),
-            );
+            let told = String::from_utf8_lossy(&message[..length]);
+            heard.extend(told.trim().lines().map(str::to_owned));
         }
         // Of a period of 60 seconds, 31 went by.
         let expected = [
+            "STATUS=no Milvus yet",
+            "EXTEND_TIMEOUT_USEC=30000000",
             "READY=1",
-            "STATUS=copying",
+            "STATUS=serving",
             "WATCHDOG=1",
             "WATCHDOG=1",
             "STOPPING=1",

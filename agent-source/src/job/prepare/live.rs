@@ -1,9 +1,18 @@
 //! What a live job needs beyond a copying one.
 
 use crate::agent::Agent;
+use crate::reader::RowReader;
+use crate::reader::rows::MilvusRows;
 use crate::records::JobRecord;
 use model::job::{AutoId, Mode, Verify};
-use model::{CollectionSpec, Finding, Severity, codes};
+use model::{CollectionSpec, Fault, Finding, KeyRange, Severity, codes};
+use std::time::{Duration, Instant};
+
+/// A collection with fewer rows is copied before any log forgets.
+const WORTH_A_GUESS_ROWS: u64 = 100_000;
+
+/// How many rows are read to guess by.
+const SAMPLED_ROWS: u32 = 1_000;
 
 /// Whether a collection's changes can be followed; every hindrance is a finding.
 pub(super) async fn check(
@@ -50,4 +59,44 @@ pub(super) async fn check(
         findings.push(blocked(codes::VERIFY_BLOCKED, text));
     }
     findings
+}
+
+/// Whether the log goes back further than copying a collection of so many rows takes, by a guess from some of them.
+pub(super) async fn check_retention(
+    agent: &Agent,
+    source: &CollectionSpec,
+    rows: Option<u64>,
+) -> Result<Option<Finding>, Fault> {
+    let Some((log, rows)) = agent.log.as_ref().zip(rows) else {
+        return Ok(None);
+    };
+    if log.spool().is_some() || rows < WORTH_A_GUESS_ROWS {
+        return Ok(None);
+    }
+    let (Ok(begins), Some(now)) = (log.begins(&source.channels).await, agent.tick_now().await?)
+    else {
+        // That it can't be read was found before.
+        return Ok(None);
+    };
+    let goes_back = Duration::from_millis(now.millis_since(begins));
+    let takes = copying_time(agent, source, rows).await?;
+    Ok((takes > goes_back).then(|| {
+        let (takes, goes_back) = (takes.as_secs(), goes_back.as_secs());
+        let text = format!(
+            "reading its {rows} rows takes about {takes} s, and its log goes back {goes_back} s now: see that Milvus keeps the log for \
+             longer, or give the source's agent `log.spool`; if changes are lost all the same, every row is compared again"
+        );
+        Finding::new(Severity::Note, codes::LOG_SHORT, &source.name, text)
+    }))
+}
+
+/// About how long it takes to read so many rows.
+async fn copying_time(agent: &Agent, source: &CollectionSpec, rows: u64) -> Result<Duration, Fault> {
+    let reader = MilvusRows::new(agent, source, false).await?;
+    let begun = Instant::now();
+    let keys = reader.keys(None, &KeyRange::all(), SAMPLED_ROWS).await?;
+    let read = reader.read_keys(None, &keys, None).await?;
+    let sampled = read.iter().map(|batch| u64::from(batch.rows)).sum::<u64>();
+    let readers = agent.limits.readers as f64;
+    Ok(begun.elapsed().mul_f64(rows as f64 / sampled.max(1) as f64 / readers))
 }

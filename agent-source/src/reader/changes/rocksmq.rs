@@ -67,6 +67,20 @@ impl RocksMq {
         })))
     }
 
+    /// The topic's oldest message.
+    ///
+    /// # Errors
+    /// `log_unreachable`, `log_topic_missing`.
+    pub(crate) async fn oldest(&self, topic: &str) -> Result<Message, Fault> {
+        let topic = topic.to_owned();
+        self.0
+            .ask(move |log| {
+                log.catch_up()?;
+                log.oldest(&topic)
+            })
+            .await
+    }
+
     /// Waits for a view that is newer than the one of this number. It is taken in a task of its own: a caller that rests in the middle
     /// would keep all others waiting.
     async fn newer_view(&self, seen: u64) -> Result<(), Fault> {

@@ -18,7 +18,7 @@ mod tests;
 
 use super::{ChangeSource, Message, topic_of};
 use milvus::log::{self, Cause, LogError, LogMessage, OfCollection};
-use model::{Change, Class, Fault, Offset, Position, codes};
+use model::{Change, Class, Fault, Offset, Position, Tick, codes};
 use order::{Arrival, Order};
 
 /// Changes that are complete up to a position.
@@ -122,6 +122,21 @@ impl<'a, S: ChangeSource> Tail<'a, S> {
         if let Arrival::Late { watermark } = self.order.add(self.behind, change) {
             let channel = &self.channel;
             tracing::warn!(%channel, %offset, %tick, %watermark, "a change stands behind a tick that should have followed it");
+        }
+    }
+}
+
+/// The time of a message by the source's clock.
+///
+/// # Errors
+/// `log_malformed` when it can't be understood.
+pub(crate) fn tick_of(topic: &str, message: &Message) -> Result<Tick, Fault> {
+    let not_understood = |error: LogError| malformed(topic, message.offset, &error);
+    match log::decode(&message.payload).map_err(not_understood)? {
+        LogMessage::TimeTick(tick) => Ok(tick),
+        LogMessage::OfCollection(ours) => {
+            let changes = ours.changes().map_err(not_understood)?;
+            Ok(changes.into_iter().map(|(tick, _)| tick).min().unwrap_or_default())
         }
     }
 }

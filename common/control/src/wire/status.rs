@@ -145,6 +145,7 @@ impl Wire for ChangesStatus {
             unproven: self.unproven,
             repaired: self.repaired,
             gaps: self.gaps,
+            headroom_ms: self.headroom_ms,
         }
     }
 
@@ -156,6 +157,7 @@ impl Wire for ChangesStatus {
             unproven: message.unproven,
             repaired: message.repaired,
             gaps: message.gaps,
+            headroom_ms: message.headroom_ms,
         })
     }
 }

@@ -6,9 +6,18 @@ use super::section::Section;
 use super::values::{self, HostPort};
 use std::path::PathBuf;
 
-/// Where Milvus keeps its log.
+/// Milvus's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogSection {
+pub struct LogSection {
+    /// Where it is.
+    pub queue: QueueSection,
+    /// What of it is kept on the agent's machine; absent, nothing.
+    pub spool: Option<SpoolSection>,
+}
+
+/// The message queue that Milvus keeps its log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueSection {
     /// In a folder beside it: the default of a standalone Milvus.
     RocksMq {
         /// The folder, `rocksmq.path` in milvus.yaml.
@@ -20,6 +29,15 @@ pub enum LogSection {
     Nats(NatsSection),
     /// In Kafka.
     Kafka(KafkaSection),
+}
+
+/// Messages of the log on the agent's own disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpoolSection {
+    /// The folder; by default one in the agent's state folder.
+    pub path: Option<PathBuf>,
+    /// How much of the disk they may take.
+    pub quota_bytes: u64,
 }
 
 /// A NATS server.
@@ -70,13 +88,16 @@ impl LogSection {
     /// Where the log's secret is kept, if it has one.
     #[must_use]
     pub fn secret(&self) -> Option<&SecretSource> {
-        match self {
-            Self::RocksMq { .. } => None,
-            Self::Nats(nats) => nats.credentials.as_ref().map(MilvusCredentials::source),
-            Self::Kafka(kafka) => kafka.sasl.as_ref().map(|sasl| &sasl.password),
+        match &self.queue {
+            QueueSection::RocksMq { .. } => None,
+            QueueSection::Nats(nats) => nats.credentials.as_ref().map(MilvusCredentials::source),
+            QueueSection::Kafka(kafka) => kafka.sasl.as_ref().map(|sasl| &sasl.password),
         }
     }
 }
+
+/// A few files for each topic of a Milvus, of which there are 16 by default.
+const LEAST_QUOTA_BYTES: u64 = 256 << 20;
 
 const PASSWORD: SecretKeys = SecretKeys {
     forbidden: "password",
@@ -105,17 +126,34 @@ pub(super) fn log(section: &mut Section<'_>) -> Option<LogSection> {
         section.leave_unread();
         return None;
     };
-    match kind {
+    let queue = match kind {
         Kind::RocksMq => rocksmq(section),
-        Kind::Nats => nats(section).map(LogSection::Nats),
-        Kind::Kafka => kafka(section).map(LogSection::Kafka),
-    }
+        Kind::Nats => nats(section).map(QueueSection::Nats),
+        Kind::Kafka => kafka(section).map(QueueSection::Kafka),
+    };
+    let spool = section.within_given("spool", spool);
+    Some(LogSection {
+        queue: queue?,
+        spool,
+    })
 }
 
-fn rocksmq(section: &mut Section<'_>) -> Option<LogSection> {
+fn spool(section: &mut Section<'_>) -> Option<SpoolSection> {
+    let path = section.optional("path", values::path);
+    let quota_bytes = section.required("quota", |text| match values::byte_size(text)? {
+        LEAST_QUOTA_BYTES.. => values::byte_size(text),
+        _ => Err("must be at least 256MiB".to_owned()),
+    });
+    Some(SpoolSection {
+        path,
+        quota_bytes: quota_bytes?,
+    })
+}
+
+fn rocksmq(section: &mut Section<'_>) -> Option<QueueSection> {
     let path = section.required("path", values::path);
     let library = section.optional("library", values::path);
-    Some(LogSection::RocksMq {
+    Some(QueueSection::RocksMq {
         path: path?,
         library,
     })

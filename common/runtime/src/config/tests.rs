@@ -60,9 +60,9 @@ fn a_complete_configuration_is_taken() {
     );
 }
 
-fn log(section: &str) -> LogSection {
+fn log(section: &str) -> QueueSection {
     let text = format!("{COMPLETE}log: {section}\n");
-    parse(&text).unwrap().log.unwrap()
+    parse(&text).unwrap().log.unwrap().queue
 }
 
 #[test]
@@ -70,18 +70,18 @@ fn each_kind_of_log_is_taken() {
     let rocksmq = "{ kind: rocksmq, path: /milvus/rdb_data, library: /milvus/librocksdb.so.6 }";
     assert_eq!(
         log(rocksmq),
-        LogSection::RocksMq {
+        QueueSection::RocksMq {
             path: "/milvus/rdb_data".into(),
             library: Some("/milvus/librocksdb.so.6".into()),
         }
     );
-    let LogSection::Nats(nats) = log(r#"{ kind: nats, url: "nats://milvus:4222", tls: {} }"#)
+    let QueueSection::Nats(nats) = log(r#"{ kind: nats, url: "nats://milvus:4222", tls: {} }"#)
     else {
         panic!("another kind");
     };
     assert_eq!(nats.address.to_string(), "milvus:4222");
     assert_eq!(nats.tls, Some(MilvusTls::default()));
-    let LogSection::Kafka(kafka) = log(r#"
+    let QueueSection::Kafka(kafka) = log(r#"
   kind: kafka
   brokers: ["kafka-1:9092", "kafka-2:9092"]
   sasl: { mechanism: scram-sha-512, user: passage, password_env: KAFKA_PASSWORD }
@@ -100,6 +100,17 @@ fn each_kind_of_log_is_taken() {
 }
 
 #[test]
+fn a_log_may_have_a_spool() {
+    let section = "{ kind: rocksmq, path: /x, spool: { path: /spool, quota: 20GiB } }";
+    let config = parse(&format!("{COMPLETE}log: {section}\n")).unwrap();
+    let spool = SpoolSection {
+        path: Some("/spool".into()),
+        quota_bytes: 20 << 30,
+    };
+    assert_eq!(config.log.unwrap().spool, Some(spool));
+}
+
+#[test]
 fn what_is_wrong_with_a_log_is_told() {
     for (section, expected) in [
         ("{ path: /x }", "log.kind: must be given"),
@@ -108,6 +119,14 @@ fn what_is_wrong_with_a_log_is_told() {
             "log.kind: must be one of rocksmq, nats, kafka, and is \"kafak\"",
         ),
         ("{ kind: rocksmq }", "log.path: must be given"),
+        (
+            "{ kind: rocksmq, path: /x, spool: {} }",
+            "log.spool.quota: must be given",
+        ),
+        (
+            "{ kind: rocksmq, path: /x, spool: { quota: 1MiB } }",
+            "log.spool.quota: must be at least 256MiB",
+        ),
         (
             "{ kind: rocksmq, path: /x, url: y }",
             "log.url: unknown key",

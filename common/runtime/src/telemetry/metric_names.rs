@@ -60,6 +60,10 @@ pub const CHANGES_LAG: &str = "passage_changes_lag_seconds";
 pub const CHANGES_UNPROVEN: &str = "passage_changes_unproven_rows";
 /// Rows that differed though every change was applied, and were given to the target anew.
 pub const CHANGES_REPAIRED: &str = "passage_changes_repaired_rows_total";
+/// How much further back than what is applied the log goes.
+pub const CHANGES_HEADROOM: &str = "passage_changes_headroom_seconds";
+/// Bytes of the log that are kept on the agent's disk.
+pub const LOG_SPOOL: &str = "passage_log_spool_bytes";
 /// Changes applied: rows upserted, keys deleted, partitions created and dropped.
 pub const WRITER_CHANGES: &str = "passage_writer_changes_total";
 /// The time from a step's first part to its being durable.
@@ -155,6 +159,16 @@ pub const ALL: &[Metric] = &[
         CHANGES_REPAIRED,
         Unit::Count,
         "rows that differed though every change was applied, and were given to the target anew",
+    ),
+    gauge(
+        CHANGES_HEADROOM,
+        Unit::Seconds,
+        "how much further back than what is applied the log goes; by job and collection",
+    ),
+    gauge(
+        LOG_SPOOL,
+        Unit::Bytes,
+        "messages of Milvus's log on the agent's disk, until every job has applied them",
     ),
     counter(
         WRITER_CHANGES,

@@ -1,4 +1,4 @@
-"""The commands churn and churn-check, and their flags."""
+"""The commands churn and storm, their checks, and their flags."""
 
 import json
 from pathlib import Path
@@ -25,13 +25,20 @@ def churn(flags):
         flags.dim,
         flags.partition_changes,
     )
-    tell = lambda **facts: print(json.dumps(facts), flush=True)
-    ready = lambda: tell(ready=True, rows=plan.base)
-    rests = lambda last_ack_unix_ms: tell(rests=True, last_ack_unix_ms=last_ack_unix_ms)
     try:
-        return writer.run(lambda: connect(flags), plan, ready, rests)
+        return writer.run(lambda: connect(flags), plan, tell_ready, tell_rest)
     except sender.Failed as why:
         raise SystemExit(f"testbed churn: {why}") from why
+
+
+def tell_ready():
+    """Changes begin."""
+    print(json.dumps({"ready": True}), flush=True)
+
+
+def tell_rest(last_ack_unix_ms):
+    """Nothing more is written."""
+    print(json.dumps({"rests": True, "last_ack_unix_ms": last_ack_unix_ms}), flush=True)
 
 
 def churn_check(flags):
@@ -39,6 +46,24 @@ def churn_check(flags):
     from . import check
 
     return check.check(connect(flags), flags.db, flags.collection, flags.record)
+
+
+def storm(flags):
+    """Make, fill, name and drop collections until told to stop, and record what was acknowledged."""
+    from . import sender
+    from . import storm as storms
+
+    try:
+        return storms.run(lambda: connect(flags), flags, tell_ready, tell_rest)
+    except sender.Failed as why:
+        raise SystemExit(f"testbed storm: {why}") from why
+
+
+def storm_check(flags):
+    """Hold a server against the record of a storm; exit code 0 if equal, 3 if not."""
+    from . import storm as storms
+
+    return storms.judge(connect(flags), flags.record)
 
 
 def churn_selfcheck(flags):
@@ -74,6 +99,19 @@ def add_all(commands):
     parser = commands.add_parser("churn-check", help=churn_check.__doc__)
     parser.set_defaults(run=churn_check)
     add_place(parser)
+    parser = commands.add_parser("storm", help=storm.__doc__)
+    parser.set_defaults(run=storm)
+    add_endpoint(parser)
+    parser.add_argument("--db", default="default")
+    parser.add_argument("--prefix", required=True, help="what the names of its collections and aliases begin with")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--every", type=float, default=0.5, help="seconds between two acts, at least")
+    parser.add_argument("--record", required=True, type=Path, metavar="FOLDER", help="what was acknowledged")
+    parser.add_argument("--stop-file", required=True, type=Path, metavar="FILE", help="ends it once it exists")
+    parser = commands.add_parser("storm-check", help=storm_check.__doc__)
+    parser.set_defaults(run=storm_check)
+    add_endpoint(parser)
+    parser.add_argument("--record", required=True, type=Path, metavar="FOLDER")
     parser = commands.add_parser("churn-selfcheck", help=churn_selfcheck.__doc__)
     parser.set_defaults(run=churn_selfcheck)
     parser.add_argument("--kind", required=True, choices=("2.3.5", "lite"))

@@ -13,9 +13,11 @@ from ..raw import Refused, literal, reason_of
 from . import content, digest
 from .requests import CreatePartition, Delete, DropPartition, Write, shown
 
-OUTAGE_SECONDS, PAUSE_SECONDS, SETTLING_SECONDS = 120, 0.2, 10
+OUTAGE_SECONDS, PAUSE_SECONDS, SETTLING_SECONDS, STALE_SECONDS = 120, 0.2, 10, 60
 UNANSWERED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 NOT_SERVING = (1, 2)  # merr of 2.3: service not ready, service unavailable
+NO_PARTITION = 200
+REFRESHER = "refresher"
 
 
 class Failed(Exception):
@@ -59,8 +61,9 @@ class Sender:
         data = self._rows.columns(request.keys, request.count)
         digests = digest.of_request(data, content.KEY, request.count)
         states = [self._record.state(request.partition, one) for one in digests]
-        method = self._server.insert if request.method == "Insert" else self._server.upsert
-        reply = self._attempt(request, lambda: method(self._db, self._name, data, request.count, request.partition))
+        method = "insert" if request.method == "Insert" else "upsert"
+        call = lambda: getattr(self._server, method)(self._db, self._name, data, request.count, request.partition)
+        reply = self._attempt(request, lambda: self._in_partition(request.partition, call))
         if reply is None and request.keys is None:
             for state in states:
                 self._record.put_unknown(state)
@@ -71,6 +74,23 @@ class Sender:
         for key, state in zip(keys, states, strict=True):
             self._record.put(key, state, reply is not None)
         return None if reply is None else keys
+
+    def _in_partition(self, partition, call):
+        """A call about a partition that there is, though 2.3.5 may say for long that there is not.
+
+        Its proxy notes a collection's partitions when somebody asks for one, and forgets them before a new one is there,
+        not after. Any other new partition makes it forget them again.
+        """
+        until = time.monotonic() + STALE_SECONDS
+        while True:
+            try:
+                return call()
+            except Refused as error:
+                if error.code != NO_PARTITION or partition not in self._record.partitions or time.monotonic() > until:
+                    raise
+            time.sleep(PAUSE_SECONDS)
+            self._server.create_partition(self._db, self._name, REFRESHER)
+            self._server.drop_partition(self._db, self._name, REFRESHER)
 
     def _check_count(self, request, reply):
         kind = "inserted" if request.method == "Insert" else "upserted"
@@ -85,7 +105,7 @@ class Sender:
     def _delete(self, request):
         expression = f"{content.KEY} in [{', '.join(map(literal, request.keys))}]"
         call = lambda: self._server.delete(self._db, self._name, expression, request.partition or "")
-        reply = self._attempt(request, call)
+        reply = self._attempt(request, lambda: self._in_partition(request.partition, call))
         homes = [self._record.home(key) for key in request.keys]
         for key in request.keys:
             self._record.take(key, request.partition, reply is not None)

@@ -60,6 +60,27 @@ impl<B: Broker> Shared<B> {
     }
 }
 
+impl<B: Broker> Shared<B> {
+    /// The topic's oldest message; where a topic begins with the place 0, the one behind it.
+    ///
+    /// # Errors
+    /// `log_unreachable`, `log_topic_missing`.
+    pub(crate) async fn oldest(&self, topic: &str) -> Result<Message, Fault> {
+        let inner = &self.0;
+        let extent = Box::pin(inner.broker.extent(topic)).await?;
+        let behind = extent.first.saturating_sub(1);
+        if extent.next <= behind + 1 {
+            return Err(faults::empty(&inner.broker, topic));
+        }
+        let opening = inner.broker.open(topic, Offset::new(behind));
+        let (mut reading, _) = Box::pin(opening).await?;
+        let messages = reading.more(1).await;
+        reading.close().await;
+        let oldest = messages?.into_iter().next();
+        oldest.ok_or_else(|| faults::empty(&inner.broker, topic))
+    }
+}
+
 impl<B: Broker> fmt::Debug for Shared<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Shared")

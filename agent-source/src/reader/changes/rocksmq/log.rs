@@ -57,6 +57,15 @@ impl Log {
         Ok(message.map_err(|cause| self.fault(topic, &cause))?.offset)
     }
 
+    /// The topic's oldest message.
+    pub(super) fn oldest(&self, topic: &str) -> Result<Message, Fault> {
+        let (start, end) = (keys::start(topic), keys::end(topic));
+        let Some(entry) = self.ask(|view| view.first_from(&start, &end))? else {
+            return Err(faults::topic_missing(&self.folder, topic));
+        };
+        keys::message(entry).map_err(|cause| self.fault(topic, &cause))
+    }
+
     /// The topic's messages behind a place, as far as the view shows them: all, or so many that their payloads have `most_bytes`.
     pub(super) fn messages(
         &self,

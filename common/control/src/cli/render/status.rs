@@ -5,6 +5,9 @@ use crate::cli::units::{bytes, count, counted, duration, moment};
 use model::{ChangesStatus, CollectionStatus, Finding, JobStatus, Phase, Severity, Verification};
 use std::time::Duration;
 
+/// A job that is no further behind needs no more of the log than any log has.
+const FAR_BEHIND_MS: u64 = 60_000;
+
 /// One line for what preflight found.
 pub(crate) fn finding(finding: &Finding) -> String {
     let severity = match finding.severity {
@@ -85,6 +88,7 @@ pub(crate) fn job(status: &JobStatus) -> Vec<String> {
         lines.push(String::new());
         lines.extend(collections(&status.collections));
         lines.extend(status.collections.iter().filter_map(amends));
+        lines.extend(status.collections.iter().filter_map(short_log));
     }
     lines
 }
@@ -106,6 +110,19 @@ fn amends(collection: &CollectionStatus) -> Option<String> {
         ));
     }
     (!told.is_empty()).then(|| format!("{}: {}", collection.source, told.join("; ")))
+}
+
+/// That a log may soon lose changes that are not applied yet: the job is further behind than the log goes back before them.
+fn short_log(collection: &CollectionStatus) -> Option<String> {
+    let changes = collection.changes?;
+    let (lag_ms, headroom_ms) = (changes.lag_ms?, changes.headroom_ms?);
+    (lag_ms > FAR_BEHIND_MS && headroom_ms < lag_ms).then(|| {
+        let left = duration(Duration::from_millis(headroom_ms));
+        format!(
+            "{}: the log may lose changes that are not applied yet: it goes back {left} before them",
+            collection.source
+        )
+    })
 }
 
 fn collections(collections: &[CollectionStatus]) -> Vec<String> {

@@ -100,6 +100,7 @@ fn together(sum: Option<ChangesStatus>, part: Option<ChangesStatus>) -> Option<C
         unproven: sum.unproven + part.unproven,
         repaired: sum.repaired + part.repaired,
         gaps: sum.gaps + part.gaps,
+        headroom_ms: sum.headroom_ms.into_iter().chain(part.headroom_ms).min(),
     })
 }
 

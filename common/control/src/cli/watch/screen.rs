@@ -207,6 +207,7 @@ mod tests {
             unproven: 1,
             repaired: 0,
             gaps: 0,
+            headroom_ms: None,
         };
         let progress = Progress {
             stage: Stage::Follow,

@@ -85,3 +85,23 @@ fn what_the_log_did_not_tell_is_told() {
     );
     assert_eq!(last, Some(expected.as_str()));
 }
+
+#[test]
+fn a_log_that_is_too_short_for_the_lag_is_told() {
+    let mut status = sample::status(Phase::Syncing);
+    let name = status.collections[0].source.clone();
+    let mut last = |lag_ms, headroom_ms| {
+        status.collections[0].changes = Some(ChangesStatus {
+            lag_ms: Some(lag_ms),
+            headroom_ms: Some(headroom_ms),
+            ..ChangesStatus::default()
+        });
+        job(&status).pop()
+    };
+    let expected = format!(
+        "{name}: the log may lose changes that are not applied yet: it goes back 2m 00s before them"
+    );
+    assert_eq!(last(180_000, 120_000), Some(expected.clone()));
+    assert_ne!(last(180_000, 180_000), Some(expected.clone()));
+    assert_ne!(last(50_000, 1_000), Some(expected));
+}
