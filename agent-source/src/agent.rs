@@ -6,9 +6,9 @@ mod store;
 use crate::copying::Confirmations;
 use crate::following::{Following, Followings};
 use crate::reader::changes::Log;
+use crate::records::CollectionRecord;
 use crate::session::Session;
 use control::Board;
-use crate::records::CollectionRecord;
 use model::{CollectionPhase, CollectionSpec, Fault, Incarnation, JobName, Scope, Tick};
 use runtime::budget::{Budget, Permit};
 use runtime::journal::Journal;
@@ -90,11 +90,12 @@ impl Agent {
             return Ok(());
         };
         for job in self.jobs()? {
-            let is_followed =
-                |found: &CollectionRecord| found.phase <= CollectionPhase::Following;
+            let is_followed = |found: &CollectionRecord| found.phase <= CollectionPhase::Following;
             if !job.phase.is_terminal() {
                 let collections = self.collections(&job.spec.name)?;
-                for CollectionRecord { plan, start, .. } in collections.into_iter().filter(is_followed) {
+                for CollectionRecord { plan, start, .. } in
+                    collections.into_iter().filter(is_followed)
+                {
                     spool.want(&plan.job, plan.index, &start);
                 }
             }
@@ -113,7 +114,9 @@ impl Agent {
             match log.begins(&source.channels).await {
                 Ok(tick) => following.handle_log_begin(tick, now),
                 // Whoever follows it tells of it.
-                Err(fault) => tracing::debug!(error = %fault, "it is not known how far the log goes back"),
+                Err(fault) => {
+                    tracing::debug!(error = %fault, "it is not known how far the log goes back")
+                }
             }
         }
     }

@@ -407,3 +407,6 @@ impl Following {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

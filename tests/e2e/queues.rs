@@ -7,7 +7,7 @@ use crate::live::{SYNC_LIMIT, blocked};
 use anyhow::{Context, Result, bail, ensure};
 use harness::agents::{Pair, Side};
 use harness::churn::ChurnPlan;
-use harness::live::{assert_arrived, begin, cut_over, pair, ready, spec};
+use harness::live::{assert_arrived, begin, cut_over, pair, ready, servers_with, spec};
 use harness::servers::{Bulk, Kind, Server};
 use harness::{faults, jobs, wait};
 use model::{Phase, codes};
@@ -18,11 +18,7 @@ use tokio::net::TcpStream;
 
 /// A collection is written to throughout, and moved; the server and then the agent are killed meanwhile.
 async fn arrives_though_killed(queue: &str, seed: u64) -> Result<()> {
-    let flags = ["--mq", queue];
-    let (source, target) = tokio::try_join!(
-        Server::start_with(Kind::V2_3_5, &flags),
-        Server::start(Kind::V2_3_5)
-    )?;
+    let (source, target) = servers_with(queue).await?;
     let plan = ChurnPlan {
         collection: "followed",
         seed: faults::seed_or(seed),

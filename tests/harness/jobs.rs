@@ -131,7 +131,12 @@ pub async fn syncs(agent: &Agent, name: &str, limit: Duration) -> Result<JobStat
 ///
 /// # Errors
 /// When it does not within the limit, or the job has ended: with its status.
-pub async fn proves(agent: &Agent, name: &str, collections: &[&str], limit: Duration) -> Result<()> {
+pub async fn proves(
+    agent: &Agent,
+    name: &str,
+    collections: &[&str],
+    limit: Duration,
+) -> Result<()> {
     wait::until(&format!("{collections:?} proven"), limit, || async {
         let status = show(agent, name).await?;
         ensure!(!status.phase.is_terminal(), "{status:#?}");

@@ -18,6 +18,18 @@ pub async fn servers() -> Result<(Server, Server)> {
     tokio::try_join!(Server::start(Kind::V2_3_5), Server::start(Kind::V2_3_5))
 }
 
+/// As [`servers`], with the source's log in another message queue: `natsmq` or `kafka`.
+///
+/// # Errors
+/// When one does not come up.
+pub async fn servers_with(queue: &str) -> Result<(Server, Server)> {
+    let flags = ["--mq", queue];
+    tokio::try_join!(
+        Server::start_with(Kind::V2_3_5, &flags),
+        Server::start(Kind::V2_3_5)
+    )
+}
+
 /// Agents for these servers, the source's with its Milvus's log.
 ///
 /// # Errors

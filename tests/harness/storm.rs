@@ -35,7 +35,15 @@ impl Storm {
     /// When it ends at once: with what it said.
     pub async fn start(server: &Server, prefix: &str, seed: u64) -> Result<Self> {
         let seed = seed.to_string();
-        let words = ["storm", "--uri", server.uri(), "--prefix", prefix, "--seed", &seed];
+        let words = [
+            "storm",
+            "--uri",
+            server.uri(),
+            "--prefix",
+            prefix,
+            "--seed",
+            &seed,
+        ];
         Ok(Self(Writer::start(&words).await?))
     }
 
@@ -66,6 +74,9 @@ pub async fn assert_left(server: &Server, stormed: &Stormed) -> Result<()> {
     let verdict = python::testbed(&words, CHECK_LIMIT).await?.json;
     let equal = verdict["equal"].as_bool().context("a verdict")?;
     ensure!(equal, "not what the storm left: {verdict:#}");
-    ensure!(verdict["rows"].as_u64() > Some(0), "no row was compared: {verdict:#}");
+    ensure!(
+        verdict["rows"].as_u64() > Some(0),
+        "no row was compared: {verdict:#}"
+    );
     Ok(())
 }

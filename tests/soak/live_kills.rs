@@ -98,11 +98,7 @@ impl Round<'_> {
     async fn carry_out(&mut self, seed: u64) -> Result<()> {
         let mut writers = Writers::start(self.source, &mix(seed, ROWS, RATE)).await?;
         self.pair.link.slow_to(COPY_BYTES_PER_SECOND);
-        jobs::begin(
-            &self.pair.source,
-            &live::spec(&self.job, &WRITTEN),
-        )
-        .await?;
+        jobs::begin(&self.pair.source, &live::spec(&self.job, &WRITTEN)).await?;
         self.reaches(Phase::Copying).await?;
         self.strike_within(COPY_BYTES).await?;
         self.reaches(Phase::Finishing).await?;

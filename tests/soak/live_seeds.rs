@@ -25,23 +25,37 @@ const SECONDS: u64 = 30;
 const SYNC_LIMIT: Duration = Duration::from_secs(900);
 
 #[test]
-fn live_seeds_lose_double_and_leave_nothing() -> Result<()> {
-    run(async {
-        let mut table = Table::default();
-        for seed in seeds(SEEDS) {
-            let again = format!("SEED={seed} ONLY=live_seeds make soak");
-            one(seed, &mut table)
-                .await
-                .with_context(|| format!("again: {again}"))?;
-        }
-        table.print("live jobs");
-        Ok(())
-    })
+fn live_seeds_lose_double_and_leave_nothing_of_rocksmq() -> Result<()> {
+    run(under_seeds("rocksmq"))
 }
 
-async fn one(seed: u64, table: &mut Table) -> Result<()> {
-    println!("seed {seed}: {ROWS} rows, {RATE} changes a second");
-    let (source, target) = live::servers().await?;
+#[test]
+fn live_seeds_lose_double_and_leave_nothing_of_natsmq() -> Result<()> {
+    run(under_seeds("natsmq"))
+}
+
+#[test]
+fn live_seeds_lose_double_and_leave_nothing_of_kafka() -> Result<()> {
+    run(under_seeds("kafka"))
+}
+
+async fn under_seeds(queue: &str) -> Result<()> {
+    let mut table = Table::default();
+    for seed in seeds(SEEDS) {
+        let again = format!(
+            "SEED={seed} ONLY=live_seeds_lose_double_and_leave_nothing_of_{queue} make soak"
+        );
+        one(queue, seed, &mut table)
+            .await
+            .with_context(|| format!("again: {again}"))?;
+    }
+    table.print(&format!("live jobs beside {queue}"));
+    Ok(())
+}
+
+async fn one(queue: &str, seed: u64, table: &mut Table) -> Result<()> {
+    println!("{queue}, seed {seed}: {ROWS} rows, {RATE} changes a second");
+    let (source, target) = live::servers_with(queue).await?;
     let mut writers = Writers::start(&source, &mix(seed, ROWS, RATE)).await?;
     let storm = Storm::start(&source, "storm", seed).await?;
     let mut pair = live::pair(&source, &target).await?;

@@ -34,7 +34,12 @@ pub(crate) fn mix(seed: u64, base: u64, rate: u32) -> [ChurnPlan<'static>; 3] {
     };
     [
         plan(0, WRITTEN[0], &["--partitions", "3"], 4),
-        plan(1, WRITTEN[1], &["--keys", "varchar", "--partitions", "1"], 3),
+        plan(
+            1,
+            WRITTEN[1],
+            &["--keys", "varchar", "--partitions", "1"],
+            3,
+        ),
         plan(2, WRITTEN[2], &["--auto-id"], 3),
     ]
 }

@@ -110,7 +110,10 @@ impl Differing {
 
     /// The rows that are.
     pub(super) fn to_be_repaired(&self) -> Vec<ChangedRow> {
-        let wanted = self.rows.iter().filter(|(_, found)| found.is_to_be_repaired());
+        let wanted = self
+            .rows
+            .iter()
+            .filter(|(_, found)| found.is_to_be_repaired());
         wanted.map(|(row, _)| row.clone()).collect()
     }
 

@@ -34,7 +34,10 @@ pub(super) struct Repair {
 
 impl Repair {
     /// What is to be sent, and leave to hold it; nothing when every row has changed since it was read.
-    pub(super) fn begin(mut self, following: &Following) -> Result<Option<(Merged, Permit)>, Fault> {
+    pub(super) fn begin(
+        mut self,
+        following: &Following,
+    ) -> Result<Option<(Merged, Permit)>, Fault> {
         let rows = self.rows.len();
         let overtaken = following.begin_repair(self.rows);
         let repaired = rows - overtaken.len();

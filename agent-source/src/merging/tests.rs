@@ -155,7 +155,10 @@ fn any_change() -> impl Strategy<Value = Vec<ChangeKind>> {
 #[test]
 fn keys_that_are_left_out_stay_as_they_are() {
     let mut merging = Merging::new(primary(), true);
-    for kind in [delete_from("p", &[1, 2, 3]), insert("p", &[(1, 10), (2, 20)])] {
+    for kind in [
+        delete_from("p", &[1, 2, 3]),
+        insert("p", &[(1, 10), (2, 20)]),
+    ] {
         let change = Change {
             tick: Tick::default(),
             offset: Offset::default(),
@@ -168,7 +171,10 @@ fn keys_that_are_left_out_stay_as_they_are() {
     let [upsert] = &merged.portions[..] else {
         panic!("{merged:?}");
     };
-    assert_eq!((upsert.verb, read(&upsert.rows)), (Verb::Upsert, vec![(2, Some(20))]));
+    assert_eq!(
+        (upsert.verb, read(&upsert.rows)),
+        (Verb::Upsert, vec![(2, Some(20))])
+    );
     assert_eq!(merged.touched.len(), 1);
 }
 

@@ -58,12 +58,20 @@ impl<'a> MilvusRows<'a> {
     }
 
     /// What was read; nothing of a partition that was dropped while changes are followed.
-    fn unless_dropped<T: Default>(&self, read: Result<T, MilvusError>) -> Result<T, Fault> {
-        match read {
-            Err(error) if self.is_live && error.kind() == Kind::PartitionNotFound => {
+    async fn unless_dropped<T: Default>(
+        &self,
+        partition: Option<&str>,
+        read: Result<T, MilvusError>,
+    ) -> Result<T, Fault> {
+        match (read, partition) {
+            (Err(error), Some(partition))
+                if self.is_live && error.kind() == Kind::PartitionNotFound =>
+            {
+                let gone = self.milvus.ensure_no_partition(&self.collection, partition);
+                gone.await?;
                 Ok(T::default())
             }
-            read => Ok(read?),
+            (read, _) => Ok(read?),
         }
     }
 
@@ -109,7 +117,8 @@ impl<'a> MilvusRows<'a> {
             seen,
             ..self.read_of(partition, &range)
         };
-        self.unless_dropped(self.milvus.query_keys(&read, keys).await)
+        self.unless_dropped(partition, self.milvus.query_keys(&read, keys).await)
+            .await
     }
 
     /// How many rows there are in a range, further rows of a key counted; `None` where the server can't count.
@@ -132,7 +141,8 @@ impl RowReader for MilvusRows<'_> {
         }
         let begun = Instant::now();
         let read = self.read_of(partition, range);
-        let mut parts = self.unless_dropped(self.milvus.query_parts(&read).await)?;
+        let parts = self.milvus.query_parts(&read).await;
+        let mut parts = self.unless_dropped(partition, parts).await?;
         if parts.is_empty() {
             // A batch without a row is one nevertheless: somebody waits for it.
             parts.push(Batch::default());
@@ -160,7 +170,8 @@ impl RowReader for MilvusRows<'_> {
             return Ok(vec![]);
         }
         let read = self.read_of(partition, range);
-        self.unless_dropped(self.milvus.border_keys(&read, limit).await)
+        self.unless_dropped(partition, self.milvus.border_keys(&read, limit).await)
+            .await
     }
 }
 

@@ -6,6 +6,9 @@ use milvus::{Kind, MilvusError, keys};
 use model::{Batch, Class, Fault, codes};
 use protocol::Verb;
 
+/// How often a partition is made for rows. A server that was killed while it made one may clear that away.
+const MOST_TRIES: u32 = 3;
+
 impl RowWriter {
     /// Applies changes; Milvus has acknowledged them all when this succeeds. Done twice, it is as if done once.
     ///
@@ -35,14 +38,21 @@ impl RowWriter {
             return Ok(());
         };
         let rows = self.rows(partition, batch);
-        match (self.milvus.replace(&rows, primary).await, partition) {
-            (Err(error), Some(partition)) if error.kind() == Kind::PartitionNotFound => {
-                self.create_partition(partition).await?;
-                self.milvus.replace(&rows, primary).await
+        let mut tries = 0;
+        loop {
+            match (self.milvus.replace(&rows, primary).await, partition) {
+                (Err(error), Some(partition))
+                    if error.kind() == Kind::PartitionNotFound && tries < MOST_TRIES =>
+                {
+                    if tries > 0 {
+                        self.ensure_no_partition(partition).await?;
+                    }
+                    self.create_partition(partition).await?;
+                    tries += 1;
+                }
+                (replaced, _) => return replaced.map(|_| ()),
             }
-            (replaced, _) => replaced,
         }
-        .map(|_| ())
     }
 
     async fn delete(&self, partition: Option<&str>, batch: &Batch) -> Result<(), Fault> {
@@ -55,15 +65,22 @@ impl RowWriter {
             Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, message, hint)
         })?;
         let collection = &self.target.collection;
-        match self
+        let deleted = self
             .milvus
             .delete(collection, partition, primary, &keys)
-            .await
-        {
-            // What is gone holds nothing to be deleted.
-            Err(error) if error.kind() != Kind::PartitionNotFound => Err(error.into()),
-            _ => Ok(()),
+            .await;
+        match (deleted, partition) {
+            (Err(error), Some(partition)) if error.kind() == Kind::PartitionNotFound => {
+                // What is gone holds nothing to be deleted.
+                Ok(self.ensure_no_partition(partition).await?)
+            }
+            (deleted, _) => Ok(deleted.map(|_| ())?),
         }
+    }
+
+    async fn ensure_no_partition(&self, partition: &str) -> Result<(), MilvusError> {
+        let collection = &self.target.collection;
+        self.milvus.ensure_no_partition(collection, partition).await
     }
 
     async fn create_partition(&self, partition: &str) -> Result<(), MilvusError> {

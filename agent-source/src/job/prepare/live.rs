@@ -91,12 +91,18 @@ pub(super) async fn check_retention(
 }
 
 /// About how long it takes to read so many rows.
-async fn copying_time(agent: &Agent, source: &CollectionSpec, rows: u64) -> Result<Duration, Fault> {
+async fn copying_time(
+    agent: &Agent,
+    source: &CollectionSpec,
+    rows: u64,
+) -> Result<Duration, Fault> {
     let reader = MilvusRows::new(agent, source, false).await?;
     let begun = Instant::now();
     let keys = reader.keys(None, &KeyRange::all(), SAMPLED_ROWS).await?;
     let read = reader.read_keys(None, &keys, None).await?;
     let sampled = read.iter().map(|batch| u64::from(batch.rows)).sum::<u64>();
     let readers = agent.limits.readers as f64;
-    Ok(begun.elapsed().mul_f64(rows as f64 / sampled.max(1) as f64 / readers))
+    Ok(begun
+        .elapsed()
+        .mul_f64(rows as f64 / sampled.max(1) as f64 / readers))
 }

@@ -8,6 +8,26 @@ use model::IndexSpec;
 use proto::milvus::service as wire;
 
 impl Client {
+    /// Makes sure that a partition that a call did not find is not there.
+    ///
+    /// # Errors
+    /// [`MilvusError`]; of kind [`Kind::NotReady`] when the server lists it all the same. Milvus 2.3 lists a partition that it was making
+    /// when it was killed, until it has cleared it away (seen on 2.3.5); its rows must not be taken for gone before.
+    pub async fn ensure_no_partition(
+        &self,
+        collection: &str,
+        partition: &str,
+    ) -> Result<(), MilvusError> {
+        let there = self.list_partitions(collection).await?;
+        if !there.iter().any(|known| known == partition) {
+            return Ok(());
+        }
+        let call = Call::new("ShowPartitions", collection, CallKind::Describe);
+        let text =
+            format!("partition {partition} is listed and not found: is it still being made?");
+        Err(MilvusError::new(call, Kind::NotReady, text))
+    }
+
     /// Makes a partition.
     ///
     /// # Errors

@@ -17,7 +17,6 @@ OUTAGE_SECONDS, PAUSE_SECONDS, SETTLING_SECONDS, STALE_SECONDS = 120, 0.2, 10, 6
 UNANSWERED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 NOT_SERVING = (1, 2)  # merr of 2.3: service not ready, service unavailable
 NO_PARTITION = 200
-REFRESHER = "refresher"
 
 
 class Failed(Exception):
@@ -76,10 +75,9 @@ class Sender:
         return None if reply is None else keys
 
     def _in_partition(self, partition, call):
-        """A call about a partition that there is, though 2.3.5 may say for long that there is not.
+        """A call about a partition that there is: 2.3.5 lists one that it was making when it was killed, and clears it away later.
 
-        Its proxy notes a collection's partitions when somebody asks for one, and forgets them before a new one is there,
-        not after. Any other new partition makes it forget them again.
+        Then it is made again: it had no row, for none could be written.
         """
         until = time.monotonic() + STALE_SECONDS
         while True:
@@ -89,8 +87,8 @@ class Sender:
                 if error.code != NO_PARTITION or partition not in self._record.partitions or time.monotonic() > until:
                     raise
             time.sleep(PAUSE_SECONDS)
-            self._server.create_partition(self._db, self._name, REFRESHER)
-            self._server.drop_partition(self._db, self._name, REFRESHER)
+            if partition not in self._server.partitions(self._db, self._name):
+                self._server.create_partition(self._db, self._name, partition)
 
     def _check_count(self, request, reply):
         kind = "inserted" if request.method == "Insert" else "upserted"

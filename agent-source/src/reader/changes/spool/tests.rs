@@ -246,7 +246,9 @@ async fn what_everybody_has_applied_is_let_go_of() {
     fixture.has(42).await;
     until(|| fixture.bytes() < 30 << 20).await;
     assert_eq!(fixture.all(20).await.len(), 22);
-    fixture.spool().forget(&job(), Some(CollectionIndex::new(0)));
+    fixture
+        .spool()
+        .forget(&job(), Some(CollectionIndex::new(0)));
     assert_eq!(fixture.all(20).await.len(), 22);
     fixture.spool().forget(&job(), None);
     until(|| fixture.bytes() == 0 && fixture.files().is_empty()).await;
