@@ -196,6 +196,10 @@ fn a_storm_of_collections_and_aliases_arrives() -> Result<()> {
         cut_over(&pair, "stormy", written.last_ack_unix_ms).await?;
         storm::assert_left(&target, &stormed).await?;
         assert_arrived(&source, &target, "kept", &written).await?;
+        // The check does find what is missing.
+        let left = stormed.collections.first().context("a storm leaves one")?;
+        target.client().await?.drop_collection(left).await?;
+        ensure!(storm::assert_left(&target, &stormed).await.is_err());
         source.stop().await?;
         target.stop().await
     })

@@ -11,7 +11,7 @@ use harness::servers::{Bulk, Kind, Server};
 use harness::{faults, jobs, python, wait};
 use milvus::RangeRead;
 use model::{ChangesStatus, KeyRange, codes};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How long a job may take to catch up, and to prove every row.
@@ -114,77 +114,96 @@ fn what_somebody_did_to_the_target_is_undone_while_changes_flow() -> Result<()> 
     })
 }
 
-#[test]
-fn changes_that_the_log_has_lost_are_found_in_the_rows() -> Result<()> {
-    fleet::run(async {
-        let (source, target) = tokio::try_join!(
-            Server::start_with(Kind::V2_3_5, &SHORT_LOG),
-            Server::start(Kind::V2_3_5)
-        )?;
-        let plan = ChurnPlan {
-            collection: "forgotten",
-            seed: faults::seed_or(61),
-            rate: 200,
-            base: 5_000,
-            flags: &["--partitions", "2"],
-        };
-        let (churn, mut pair) = begin(&source, &target, &plan).await?;
-        jobs::syncs(&pair.source, "forgotten", SYNC_LIMIT).await?;
-        assert_eq!(changes(&pair, "forgotten").await?.gaps, 0);
-        let away = async {
-            tokio::time::sleep(NOBODY_READS).await;
-            Ok(())
-        };
-        while_it_is_away(&mut pair, away).await?;
-        jobs::syncs(&pair.source, "forgotten", SYNC_LIMIT).await?;
-        let found = repaired(&pair, "forgotten", 1).await?;
-        ensure!(found.gaps > 0, "{found:#?}");
-        flows(&pair, "forgotten").await?;
-        let written = churn.stop().await?;
-        cut_over(&pair, "forgotten", written.last_ack_unix_ms).await?;
-        assert_arrived(&source, &target, "forgotten", &written).await?;
-        source.stop().await?;
-        target.stop().await
-    })
+/// A source that keeps its log for a minute, and the job that follows it.
+struct Brief {
+    source: Server,
+    target: Server,
+    churn: Churn,
+    pair: Pair,
+    job: &'static str,
 }
 
-#[test]
-fn what_the_log_loses_while_a_job_rests_the_agent_has_kept() -> Result<()> {
-    fleet::run(async {
+impl Brief {
+    /// Begins to write, and to follow; the agent keeps messages itself, if `spool` says how.
+    async fn begin(job: &'static str, seed: u64, spool: Option<Value>) -> Result<Self> {
         let (source, target) = tokio::try_join!(
             Server::start_with(Kind::V2_3_5, &SHORT_LOG),
             Server::start(Kind::V2_3_5)
         )?;
         let plan = ChurnPlan {
-            collection: "kept",
-            seed: faults::seed_or(62),
+            collection: job,
+            seed: faults::seed_or(seed),
             rate: 200,
             base: 5_000,
             flags: &["--partitions", "2"],
         };
         let churn = Churn::start(&source, &plan).await?;
         let mut pair = pair(&source, &target).await?;
-        pair.source.config["log"]["spool"] = json!({ "quota": "1GiB" });
+        if let Some(spool) = spool {
+            pair.source.config["log"]["spool"] = spool;
+        }
         pair.start().await?;
-        jobs::begin(&pair.source, &spec("kept", &["kept"])).await?;
-        jobs::syncs(&pair.source, "kept", SYNC_LIMIT).await?;
-        let told = pair.source.tell(&["job", "pause", "kept"]).await?;
+        jobs::begin(&pair.source, &spec(job, &[job])).await?;
+        jobs::syncs(&pair.source, job, SYNC_LIMIT).await?;
+        assert_eq!(changes(&pair, job).await?.gaps, 0);
+        Ok(Self {
+            source,
+            target,
+            churn,
+            pair,
+            job,
+        })
+    }
+
+    async fn tell(&self, word: &str) -> Result<()> {
+        let told = self.pair.source.tell(&["job", word, self.job]).await?;
         ensure!(told.code == 0, "{told:?}");
+        Ok(())
+    }
+
+    async fn assert_arrives(self) -> Result<()> {
+        let (pair, job) = (&self.pair, self.job);
+        flows(pair, job).await?;
+        let written = self.churn.stop().await?;
+        ready(pair, job, SYNC_LIMIT).await?;
+        cut_over(pair, job, written.last_ack_unix_ms).await?;
+        assert_arrived(&self.source, &self.target, job, &written).await?;
+        self.source.stop().await?;
+        self.target.stop().await
+    }
+}
+
+#[test]
+fn changes_that_the_log_has_lost_are_found_in_the_rows() -> Result<()> {
+    fleet::run(async {
+        let mut brief = Brief::begin("forgotten", 61, None).await?;
+        let away = async {
+            tokio::time::sleep(NOBODY_READS).await;
+            Ok(())
+        };
+        while_it_is_away(&mut brief.pair, away).await?;
+        jobs::syncs(&brief.pair.source, "forgotten", SYNC_LIMIT).await?;
+        let found = repaired(&brief.pair, "forgotten", 1).await?;
+        ensure!(found.gaps > 0, "{found:#?}");
+        brief.assert_arrives().await
+    })
+}
+
+#[test]
+fn what_the_log_loses_while_a_job_rests_the_agent_has_kept() -> Result<()> {
+    fleet::run(async {
+        let spool = json!({ "quota": "1GiB" });
+        let mut brief = Brief::begin("kept", 62, Some(spool)).await?;
+        brief.tell("pause").await?;
         tokio::time::sleep(NOBODY_READS).await;
         // What it kept outlives it.
-        pair.source.kill().await?;
-        pair.source.start().await?;
-        let told = pair.source.tell(&["job", "resume", "kept"]).await?;
-        ensure!(told.code == 0, "{told:?}");
-        jobs::syncs(&pair.source, "kept", SYNC_LIMIT).await?;
-        let found = changes(&pair, "kept").await?;
+        brief.pair.source.kill().await?;
+        brief.pair.source.start().await?;
+        brief.tell("resume").await?;
+        jobs::syncs(&brief.pair.source, "kept", SYNC_LIMIT).await?;
+        let found = changes(&brief.pair, "kept").await?;
         ensure!(found.gaps == 0 && found.repaired == 0, "{found:#?}");
-        let written = churn.stop().await?;
-        ready(&pair, "kept", SYNC_LIMIT).await?;
-        cut_over(&pair, "kept", written.last_ack_unix_ms).await?;
-        assert_arrived(&source, &target, "kept", &written).await?;
-        source.stop().await?;
-        target.stop().await
+        brief.assert_arrives().await
     })
 }
 

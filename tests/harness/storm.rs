@@ -47,14 +47,6 @@ impl Storm {
         Ok(Self(Writer::start(&words).await?))
     }
 
-    /// As [`Writer::rest`].
-    ///
-    /// # Errors
-    /// When it failed: with what it said.
-    pub async fn rest(&mut self) -> Result<u64> {
-        self.0.rest().await
-    }
-
     /// As [`Writer::stop`].
     ///
     /// # Errors

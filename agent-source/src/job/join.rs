@@ -8,7 +8,7 @@ use model::{CollectionIndex, CollectionName, CollectionPhase, Fault, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How often it is looked for new ones.
+/// How often it is looked for new ones. Their messages are in topics that nobody need read yet.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 impl Job {
