@@ -71,6 +71,8 @@ pub async fn begin(
 pub async fn ready(pair: &Pair, job: &str, limit: Duration) -> Result<()> {
     let what = format!("job {job} is ready");
     let ready = wait::until(&what, limit, || async {
+        let status = jobs::show(&pair.source, job).await?;
+        ensure!(!status.phase.is_terminal(), "{status:#?}");
         let told = jobs::cut_over(&pair.source, job, &["--dry-run"]).await?;
         Ok((told.code == 0).then_some(()))
     });

@@ -195,6 +195,11 @@ fn kind_of_text(text: &str) -> Option<Kind> {
         ),
         // Of its own log: a server that starts again has not taken up the collection's channels yet.
         (has("channel not found["), Kind::NotReady),
+        // A query that met a partition which is just being dropped.
+        (
+            has("belongs to partition") && has("which is not in"),
+            Kind::NotReady,
+        ),
         (
             has("context deadline exceeded")
                 || has("context canceled")

@@ -58,6 +58,12 @@ fn what_2_3_says_is_understood() {
             Kind::NotReady,
         ),
         (
+            65535,
+            1,
+            "worker(1) query failed: segment 47 belongs to partition 46, which is not in [44 45]",
+            Kind::NotReady,
+        ),
+        (
             700,
             25,
             "index not found[collection=errs]",
