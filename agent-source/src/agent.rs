@@ -5,7 +5,8 @@ mod store;
 
 use crate::copying::Confirmations;
 use crate::following::{Following, Followings};
-use crate::reader::changes::Log;
+use crate::reader::changes::spool::Spool;
+use crate::reader::changes::{Log, Queue};
 use crate::records::CollectionRecord;
 use crate::session::Session;
 use control::Board;
@@ -14,7 +15,6 @@ use runtime::budget::{Budget, Permit};
 use runtime::journal::Journal;
 use runtime::rate::RateLimit;
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::sync::watch;
 
 /// The agent's shared parts.
@@ -76,7 +76,7 @@ impl Agent {
     /// What a job has followed is not followed any more.
     pub(crate) fn end_following(&self, job: &JobName) {
         self.followings.end(job);
-        if let Some(spool) = self.log.as_ref().and_then(|log| log.spool()) {
+        if let Some(spool) = self.spool() {
             spool.forget(job, None);
         }
     }
@@ -86,7 +86,7 @@ impl Agent {
     /// # Errors
     /// The journal's.
     pub(crate) fn keep_spool(&self) -> Result<(), Fault> {
-        let Some(spool) = self.log.as_ref().and_then(|log| log.spool()) else {
+        let Some(spool) = self.spool() else {
             return Ok(());
         };
         for job in self.jobs()? {
@@ -104,19 +104,21 @@ impl Agent {
         Ok(())
     }
 
-    /// Looks how far the log of a followed collection goes back, unless that is known or nothing depends on it.
+    /// What is kept of the log on this machine, where anything is.
+    pub(crate) fn spool(&self) -> Option<&Spool<Queue>> {
+        self.log.as_ref()?.spool()
+    }
+
+    /// Looks how far the log of a followed collection goes back, unless nothing depends on it.
     pub(crate) async fn look_at_log(&self, source: &CollectionSpec, following: &Following) {
-        let now = Instant::now();
         let Some(log) = self.log.as_ref().filter(|log| log.spool().is_none()) else {
             return;
         };
-        if following.is_log_unknown(now) {
-            match log.begins(&source.channels).await {
-                Ok(tick) => following.handle_log_begin(tick, now),
-                // Whoever follows it tells of it.
-                Err(fault) => {
-                    tracing::debug!(error = %fault, "it is not known how far the log goes back")
-                }
+        match log.begins(&source.channels).await {
+            Ok(tick) => following.handle_log_begin(tick),
+            // Whoever follows it tells of it.
+            Err(fault) => {
+                tracing::debug!(error = %fault, "it is not known how far the log goes back")
             }
         }
     }

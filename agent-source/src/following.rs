@@ -17,9 +17,6 @@ pub(crate) use touched::{ChangedRow, Mark};
 /// A target that is no further behind is near: it follows changes as they come.
 pub(crate) const NEAR: Duration = Duration::from_secs(5);
 
-/// How far the log goes back changes slowly.
-const LOG_KNOWN_FOR: Duration = Duration::from_secs(10);
-
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Followings(Mutex<ByName>);
@@ -54,8 +51,8 @@ struct State {
     repaired: u64,
     /// How often changes may have been lost with the log.
     gaps: u32,
-    /// From when on the log has messages, and when that was looked at.
-    log_begins: Option<(Tick, Instant)>,
+    /// From when on the log has messages, as far as that is known.
+    log_begins: Option<Tick>,
 }
 
 /// How far every row of a collection has been compared since this agent follows it.
@@ -364,14 +361,8 @@ impl Following {
     }
 
     /// The log has messages from this tick on.
-    pub(crate) fn handle_log_begin(&self, tick: Tick, now: Instant) {
-        self.state().log_begins = Some((tick, now));
-    }
-
-    /// Whether it was not looked lately how far the log goes back.
-    pub(crate) fn is_log_unknown(&self, now: Instant) -> bool {
-        let looked = self.state().log_begins;
-        looked.is_none_or(|(_, at)| now.duration_since(at) >= LOG_KNOWN_FOR)
+    pub(crate) fn handle_log_begin(&self, tick: Tick) {
+        self.state().log_begins = Some(tick);
     }
 
     /// What operators see of it.
@@ -390,7 +381,7 @@ impl Following {
             headroom_ms: state
                 .log_begins
                 .filter(|_| applied > Tick::default())
-                .map(|(begin, _)| applied.millis_since(begin)),
+                .map(|begin| applied.millis_since(begin)),
         }
     }
 

@@ -23,6 +23,7 @@ pub(crate) use cutover::{Live, Order, Orders};
 pub(crate) use steps::StepError;
 
 use crate::agent::Agent;
+use crate::following::Following;
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -30,6 +31,7 @@ use model::job::Mode;
 use model::report::CollectionReport;
 use model::{Class, CollectionPhase, Fault, JobName, Phase, Verification, codes};
 use protocol::Call;
+use protocol::call::CollectionPlan;
 use runtime::backoff::Backoff;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -182,19 +184,41 @@ impl Job {
 
     /// Shows how far the collections fall behind while nothing is applied, for as long as it is polled.
     async fn show_lag(&self) -> Infallible {
-        loop {
-            let now = self.agent.tick_now().await.unwrap_or_default();
-            for collection in self.agent.collections(&self.name).unwrap_or_default() {
-                let plan = &collection.plan;
-                if let Some(following) = self.agent.followings.find(&plan.job, plan.index) {
+        let look = async {
+            loop {
+                for (plan, following) in self.under_way() {
                     self.agent.look_at_log(&plan.source, &following).await;
-                    let verification = following.verification();
-                    self.agent
-                        .show_following(plan, following.status(now), verification, false);
                 }
+                tokio::time::sleep(follow::LOOK_AT_LOG_EVERY).await;
             }
-            tokio::time::sleep(SHOW_LAG_EVERY).await;
+        };
+        let show = async {
+            loop {
+                let now = self.agent.tick_now().await.unwrap_or_default();
+                for (plan, following) in self.under_way() {
+                    let (changes, verification) = (following.status(now), following.verification());
+                    self.agent
+                        .show_following(&plan, changes, verification, false);
+                }
+                tokio::time::sleep(SHOW_LAG_EVERY).await;
+            }
+        };
+        // A log that does not answer must not hold up what is shown.
+        tokio::select! {
+            never = look => never,
+            never = show => never,
         }
+    }
+
+    /// The collections that are followed.
+    fn under_way(&self) -> Vec<(CollectionPlan, Arc<Following>)> {
+        let collections = self.agent.collections(&self.name).unwrap_or_default();
+        let following = |plan: CollectionPlan| {
+            let following = self.agent.followings.find(&plan.job, plan.index)?;
+            Some((plan, following))
+        };
+        let plans = collections.into_iter().map(|collection| collection.plan);
+        plans.filter_map(following).collect()
     }
 
     #[tracing::instrument(name = "job", skip_all, fields(job = %self.name))]

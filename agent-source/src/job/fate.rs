@@ -143,7 +143,7 @@ impl CollectionRun<'_> {
             Answer::Done => {}
             other => return Err(unexpected(&other)),
         }
-        if let Some(spool) = self.agent.log.as_ref().and_then(|log| log.spool()) {
+        if let Some(spool) = self.agent.spool() {
             spool.forget(&plan.job, Some(plan.index));
         }
         // Nothing is left that could be released.

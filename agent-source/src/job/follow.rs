@@ -24,6 +24,9 @@ use tokio::sync::{mpsc, watch};
 /// How often what operators see is renewed.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
 
+/// How often it is looked how far the log goes back, which changes slowly.
+pub(super) const LOOK_AT_LOG_EVERY: Duration = Duration::from_secs(10);
+
 /// Why following came to its end.
 #[derive(Debug)]
 pub(super) enum End {
@@ -125,7 +128,7 @@ impl CollectionRun<'_> {
     /// The log is followed on behind these positions.
     fn want(&self, positions: &[Position]) {
         let plan = &self.record.plan;
-        if let Some(spool) = self.agent.log.as_ref().and_then(|log| log.spool()) {
+        if let Some(spool) = self.agent.spool() {
             spool.want(&plan.job, plan.index, positions);
         }
     }
@@ -159,19 +162,31 @@ impl CollectionRun<'_> {
 
     /// Shows how far it is, for as long as it is polled.
     pub(super) async fn show_following(&self, following: &Following, live: &Live) {
-        loop {
-            self.agent
-                .look_at_log(&self.record.plan.source, following)
-                .await;
-            let changes = following.status(live.source_clock());
-            let cuts_over = live.fenced_at().is_some();
-            let verification = following.verification();
-            let plan = &self.record.plan;
-            self.agent
-                .show_following(plan, changes, verification, cuts_over);
-            self.agent.show_differences(plan, following.differences());
-            tokio::time::sleep(SHOW_EVERY).await;
-        }
+        let look = async {
+            loop {
+                let source = &self.record.plan.source;
+                self.agent.look_at_log(source, following).await;
+                tokio::time::sleep(LOOK_AT_LOG_EVERY).await;
+            }
+        };
+        let show = async {
+            loop {
+                self.show_once(following, live);
+                tokio::time::sleep(SHOW_EVERY).await;
+            }
+        };
+        // A log that does not answer must not hold up what is shown.
+        futures::future::join(look, show).await;
+    }
+
+    fn show_once(&self, following: &Following, live: &Live) {
+        let changes = following.status(live.source_clock());
+        let cuts_over = live.fenced_at().is_some();
+        let verification = following.verification();
+        let plan = &self.record.plan;
+        self.agent
+            .show_following(plan, changes, verification, cuts_over);
+        self.agent.show_differences(plan, following.differences());
     }
 
     /// Notes where the log is before a row is read, and how the collection is then: what changes later is in the log behind it.
