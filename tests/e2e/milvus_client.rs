@@ -29,6 +29,7 @@ async fn every_claim(uri: &str) -> Result<()> {
         things::a_described_collection_can_be_made_again,
         things::aliases_are_made_found_moved_and_dropped,
         things::what_is_missing_is_told_apart,
+        things::a_list_of_partitions_that_is_read_anew_is_the_same,
         things::databases_keep_their_collections_apart,
         writes::replacing_leaves_one_row_for_each_key,
         writes::a_batch_that_is_too_large_goes_in_pieces,

@@ -71,23 +71,26 @@ impl CollectionRun<'_> {
     }
 
     /// What is to be done about a fault of a collection in a live job: one that was not found because it was dropped before it could be
-    /// followed is dropped on the target, and nothing is left to be done then.
+    /// followed is dropped on the target, and nothing is left to be done then. Another one that has its name by now may refuse what was
+    /// asked of it for any reason, such as keys of another type.
     ///
     /// # Errors
     /// `collection_renamed`; those of [`Self::follow_drop`].
     pub(super) async fn unless_gone(&mut self, fault: Fault) -> Result<Option<Fault>, StepError> {
         let codes = [codes::COLLECTION_NOT_FOUND, codes::COLLECTION_REPLACED];
         let is_missing = codes.contains(&fault.code.as_str());
-        if !is_missing || !self.is_live() || self.record.phase >= CollectionPhase::Verifying {
+        let may_be_another = is_missing || !fault.may_pass();
+        if !may_be_another || !self.is_live() || self.record.phase >= CollectionPhase::Verifying {
             return Ok(Some(fault));
         }
         let source = &self.record.plan.source;
         match fate(self.agent, source).await? {
             // It had another name for a while, or the target has lost it: an operator can mend that.
-            Fate::There(_) => {
+            Fate::There(_) if is_missing => {
                 let class = Class::Operator;
                 Ok(Some(Fault { class, ..fault }))
             }
+            Fate::There(_) => Ok(Some(fault)),
             Fate::Renamed(name) => Err(renamed(&source.name, &name).into()),
             Fate::Gone if self.log_tells_drop().await? => {
                 self.follow_drop().await?;

@@ -6,7 +6,7 @@ use milvus::{Kind, MilvusError, keys};
 use model::{Batch, Class, Fault, codes};
 use protocol::Verb;
 
-/// How often a partition is made for rows. A server that was killed while it made one may clear that away.
+/// How often a partition that is not found is seen to, before that is told.
 const MOST_TRIES: u32 = 3;
 
 impl RowWriter {
@@ -38,21 +38,19 @@ impl RowWriter {
             return Ok(());
         };
         let rows = self.rows(partition, batch);
-        let mut tries = 0;
-        loop {
+        for _ in 0..MOST_TRIES {
             match (self.milvus.replace(&rows, primary).await, partition) {
-                (Err(error), Some(partition))
-                    if error.kind() == Kind::PartitionNotFound && tries < MOST_TRIES =>
-                {
-                    if tries > 0 {
-                        self.ensure_no_partition(partition).await?;
+                (Err(error), Some(partition)) if error.kind() == Kind::PartitionNotFound => {
+                    if !self.uncover(partition).await? {
+                        self.create_partition(partition).await?;
                     }
-                    self.create_partition(partition).await?;
-                    tries += 1;
                 }
                 (replaced, _) => return replaced.map(|_| ()),
             }
         }
+        self.ensure_no_partition(partition.unwrap_or_default())
+            .await?;
+        self.milvus.replace(&rows, primary).await.map(|_| ())
     }
 
     async fn delete(&self, partition: Option<&str>, batch: &Batch) -> Result<(), Fault> {
@@ -65,17 +63,32 @@ impl RowWriter {
             Fault::new(codes::PROTOCOL_VIOLATION, Class::Permanent, message, hint)
         })?;
         let collection = &self.target.collection;
-        let deleted = self
-            .milvus
-            .delete(collection, partition, primary, &keys)
-            .await;
-        match (deleted, partition) {
-            (Err(error), Some(partition)) if error.kind() == Kind::PartitionNotFound => {
-                // What is gone holds nothing to be deleted.
-                Ok(self.ensure_no_partition(partition).await?)
+        for _ in 0..MOST_TRIES {
+            let delete = self.milvus.delete(collection, partition, primary, &keys);
+            match (delete.await, partition) {
+                (Err(error), Some(partition)) if error.kind() == Kind::PartitionNotFound => {
+                    if !self.uncover(partition).await? {
+                        // What is gone holds nothing to be deleted.
+                        return Ok(());
+                    }
+                }
+                (deleted, _) => return Ok(deleted.map(|_| ())?),
             }
-            (deleted, _) => Ok(deleted.map(|_| ())?),
         }
+        Ok(self
+            .ensure_no_partition(partition.unwrap_or_default())
+            .await?)
+    }
+
+    /// Sees to it that a partition that was not found is found if it is there. Says whether it is.
+    async fn uncover(&self, partition: &str) -> Result<bool, MilvusError> {
+        let collection = &self.target.collection;
+        let is_there = self.milvus.lists_partition(collection, partition).await?;
+        if is_there {
+            tracing::info!(collection = %self.target, partition, "the target lists a partition that it does not find: it is to read its list anew");
+            self.milvus.renew_partitions(collection).await?;
+        }
+        Ok(is_there)
     }
 
     async fn ensure_no_partition(&self, partition: &str) -> Result<(), MilvusError> {

@@ -13,6 +13,8 @@ pub struct Capabilities {
     pub upsert: bool,
     /// Rows can be counted by a query; since 2.3.
     pub count: bool,
+    /// A partition of a loaded collection can be released by itself, and then be dropped; since 2.3.
+    pub release_partition: bool,
     /// A query answers in the order of primary keys when asked to; since 2.3.
     pub ordered_query: bool,
     /// There are databases; since 2.2.9.
@@ -63,6 +65,7 @@ impl Capabilities {
         Self {
             upsert: since(2, 3, 0),
             count: since(2, 3, 0),
+            release_partition: since(2, 3, 0),
             ordered_query: since(2, 3, 0),
             databases: since(2, 2, 9),
             describe_database: since(2, 4, 3),
@@ -93,6 +96,7 @@ impl Capabilities {
         Self {
             upsert: false,
             count: true,
+            release_partition: true,
             ordered_query: true,
             databases: true,
             describe_database: true,

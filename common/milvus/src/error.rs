@@ -17,6 +17,8 @@ pub enum Kind {
     CollectionNotFound,
     /// No such partition.
     PartitionNotFound,
+    /// The server lists the partition, and finds it in no read and no write.
+    PartitionUnseen,
     /// No such index, or none at all.
     IndexNotFound,
     /// No such alias.
@@ -126,7 +128,11 @@ impl MilvusError {
             Kind::NotReady | Kind::RateLimit | Kind::Timeout | Kind::Unreachable => {
                 Class::Transient
             }
-            Kind::NotLoaded | Kind::Quota | Kind::Unauthenticated | Kind::Denied => Class::Operator,
+            Kind::PartitionUnseen
+            | Kind::NotLoaded
+            | Kind::Quota
+            | Kind::Unauthenticated
+            | Kind::Denied => Class::Operator,
             Kind::DatabaseNotFound
             | Kind::CollectionNotFound
             | Kind::PartitionNotFound
@@ -147,6 +153,7 @@ impl MilvusError {
         match self.kind {
             Kind::DatabaseNotFound => codes::DATABASE_NOT_FOUND,
             Kind::CollectionNotFound => codes::COLLECTION_NOT_FOUND,
+            Kind::PartitionUnseen => codes::PARTITION_UNSEEN,
             Kind::NotLoaded => codes::COLLECTION_NOT_LOADED,
             Kind::AlreadyExists => codes::NAME_TAKEN,
             Kind::RateLimit => codes::MILVUS_RATE_LIMIT,
@@ -174,6 +181,9 @@ impl MilvusError {
             }
             Kind::PartitionNotFound | Kind::IndexNotFound | Kind::AliasNotFound => {
                 "check the name; it may have been dropped while the job ran"
+            }
+            Kind::PartitionUnseen => {
+                "if it lasts, create another partition of the collection and drop it again: the server then reads its list anew"
             }
             Kind::AlreadyExists => "choose another name, or say what to do with on_conflict",
             Kind::NotLoaded => "load the collection, or allow the job to load it",

@@ -56,6 +56,8 @@ codes! {
     COLLECTION_NOT_FOUND = "collection_not_found";
     /// The collection is not loaded, so that its rows can't be read.
     COLLECTION_NOT_LOADED = "collection_not_loaded";
+    /// Milvus lists a partition, and finds it in no read and no write.
+    PARTITION_UNSEEN = "partition_unseen";
     /// A collection changed its identity while its job ran.
     COLLECTION_REPLACED = "collection_replaced";
     /// A pattern of the job matches no collection.

@@ -90,6 +90,31 @@ pub(super) async fn aliases_are_made_found_moved_and_dropped(uri: &str) -> Resul
     next.drop().await
 }
 
+/// A server that is to read its list of partitions anew has the same ones afterwards, and finds what was last made.
+pub(super) async fn a_list_of_partitions_that_is_read_anew_is_the_same(uri: &str) -> Result<()> {
+    let place = Place::make(uri, "parted", KeyKind::Int64, 2).await?;
+    let client = &place.client;
+    client.create_partition("parted", "later").await?;
+    let before = client.list_partitions("parted").await?;
+    let can = client.capabilities().release_partition;
+    let refused = kind(client.renew_partitions("parted").await);
+    ensure!(
+        refused == (!can).then_some(Kind::Unimplemented),
+        "{refused:?}"
+    );
+    ensure!(client.list_partitions("parted").await? == before);
+    let batch = super::rows::batch(&[Key::Int64(1)], 2, 1.0);
+    let rows = milvus::Rows {
+        partition: Some("later"),
+        ..place.rows(&batch)
+    };
+    client.insert(&rows).await?;
+    let unseen = kind(client.ensure_no_partition("parted", "later").await);
+    ensure!(unseen == Some(Kind::PartitionUnseen), "{unseen:?}");
+    client.ensure_no_partition("parted", "nowhere").await?;
+    place.drop().await
+}
+
 /// Each thing that is missing, not loaded or there already is told as that.
 pub(super) async fn what_is_missing_is_told_apart(uri: &str) -> Result<()> {
     let place = Place::make(uri, "told_apart", KeyKind::Int64, 2).await?;

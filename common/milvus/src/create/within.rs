@@ -7,25 +7,50 @@ use crate::{Client, MilvusError};
 use model::IndexSpec;
 use proto::milvus::service as wire;
 
+/// A partition that is made only to be dropped: see [`Client::renew_partitions`].
+const OTHER_PARTITION: &str = "passage_other";
+
 impl Client {
     /// Makes sure that a partition that a call did not find is not there.
     ///
     /// # Errors
-    /// [`MilvusError`]; of kind [`Kind::NotReady`] when the server lists it all the same. Milvus 2.3 lists a partition that it was making
-    /// when it was killed, until it has cleared it away (seen on 2.3.5); its rows must not be taken for gone before.
+    /// [`MilvusError`]; of kind [`Kind::PartitionUnseen`] when the server lists it all the same: its rows must not be taken for gone.
+    /// See [`Client::renew_partitions`].
     pub async fn ensure_no_partition(
         &self,
         collection: &str,
         partition: &str,
     ) -> Result<(), MilvusError> {
-        let there = self.list_partitions(collection).await?;
-        if !there.iter().any(|known| known == partition) {
+        if !self.lists_partition(collection, partition).await? {
             return Ok(());
         }
         let call = Call::new("ShowPartitions", collection, CallKind::Describe);
-        let text =
-            format!("partition {partition} is listed and not found: is it still being made?");
-        Err(MilvusError::new(call, Kind::NotReady, text))
+        let text = format!("partition {partition} is listed and not found");
+        Err(MilvusError::new(call, Kind::PartitionUnseen, text))
+    }
+
+    /// Has the server read anew which partitions the collection has, by making another one and dropping it again.
+    ///
+    /// A proxy of Milvus 2.3 keeps that list, drops it before a partition is made, and reads it again with the next query. A query that
+    /// comes between has it overlook the partition for good. Without a restart that moment is too short to be met; after a kill it lasts
+    /// half a minute, for which the proxy of before is waited for (seen on 2.3.5). Describing, loading and altering the collection does
+    /// not help.
+    ///
+    /// # Errors
+    /// [`MilvusError`]; of kind [`Kind::Unimplemented`] before 2.3, where nothing is made. After any other one, the partition
+    /// `passage_other` may be left.
+    pub async fn renew_partitions(&self, collection: &str) -> Result<(), MilvusError> {
+        if !self.capabilities().release_partition {
+            let call = Call::new("ReleasePartitions", collection, CallKind::Define);
+            let text = "a partition can't be released by itself";
+            return Err(MilvusError::new(call, Kind::Unimplemented, text));
+        }
+        if !self.lists_partition(collection, OTHER_PARTITION).await? {
+            self.create_partition(collection, OTHER_PARTITION).await?;
+        }
+        // What keeps it from being released keeps it from being dropped, and says why.
+        let _ = self.release_partition(collection, OTHER_PARTITION).await;
+        self.drop_partition(collection, OTHER_PARTITION).await
     }
 
     /// Makes a partition.
@@ -52,7 +77,10 @@ impl Client {
             // Lite's words for "there already" are the partition's name and nothing else.
             Err(error)
                 if error.kind() == Kind::Refused
-                    && self.has_partition(collection, partition).await =>
+                    && self
+                        .lists_partition(collection, partition)
+                        .await
+                        .unwrap_or_default() =>
             {
                 Err(MilvusError::new(
                     call,
@@ -64,9 +92,17 @@ impl Client {
         }
     }
 
-    async fn has_partition(&self, collection: &str, partition: &str) -> bool {
-        let names = self.list_partitions(collection).await.unwrap_or_default();
-        names.iter().any(|name| name == partition)
+    /// Whether the server lists such a partition.
+    ///
+    /// # Errors
+    /// [`MilvusError`] when the server refuses or can't be asked.
+    pub async fn lists_partition(
+        &self,
+        collection: &str,
+        partition: &str,
+    ) -> Result<bool, MilvusError> {
+        let names = self.list_partitions(collection).await?;
+        Ok(names.iter().any(|name| name == partition))
     }
 
     /// Drops a partition with all its rows.

@@ -13,10 +13,11 @@ from ..raw import Refused, literal, reason_of
 from . import content, digest
 from .requests import CreatePartition, Delete, DropPartition, Write, shown
 
-OUTAGE_SECONDS, PAUSE_SECONDS, SETTLING_SECONDS, STALE_SECONDS = 120, 0.2, 10, 60
+OUTAGE_SECONDS, PAUSE_SECONDS, UNSEEN_SECONDS = 120, 0.2, 120
 UNANSWERED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 NOT_SERVING = (1, 2)  # merr of 2.3: service not ready, service unavailable
 NO_PARTITION = 200
+OTHER_PARTITION = "other"
 
 
 class Failed(Exception):
@@ -36,6 +37,7 @@ class Sender:
         self._db, self._name, self._rows, self._record = db, name, rows, record
         self._outage_since = None
         self._outage_seconds = 0.0
+        self._is_untidy = False
         self.last_ack_unix_ms = None
         self.counts = dict.fromkeys(
             ("inserted", "upserted", "deleted", "partitions_created", "partitions_dropped", "failed_requests"), 0
@@ -75,11 +77,8 @@ class Sender:
         return None if reply is None else keys
 
     def _in_partition(self, partition, call):
-        """A call about a partition that there is: 2.3.5 lists one that it was making when it was killed, and clears it away later.
-
-        Then it is made again: it had no row, for none could be written.
-        """
-        until = time.monotonic() + STALE_SECONDS
+        """A call about a partition that there is, though the server may not find it at first."""
+        until = time.monotonic() + UNSEEN_SECONDS
         while True:
             try:
                 return call()
@@ -87,8 +86,27 @@ class Sender:
                 if error.code != NO_PARTITION or partition not in self._record.partitions or time.monotonic() > until:
                     raise
             time.sleep(PAUSE_SECONDS)
-            if partition not in self._server.partitions(self._db, self._name):
-                self._server.create_partition(self._db, self._name, partition)
+            self._uncover(partition)
+
+    def _uncover(self, partition):
+        """2.3.5 may clear away a partition that it was making when it was killed: then it had no row, for none could be written.
+
+        And it overlooks one for good that was made soon after a restart, while it was asked for rows: it lists it, but does not find
+        it until another partition comes or goes.
+        """
+        if partition not in self._server.partitions(self._db, self._name):
+            self._server.create_partition(self._db, self._name, partition)
+            return
+        self._is_untidy = True
+        self._server.create_partition(self._db, self._name, OTHER_PARTITION)
+        self.tidy()
+
+    def tidy(self):
+        """Take away what was made beside the recorded partitions."""
+        if self._is_untidy:
+            if OTHER_PARTITION in self._server.partitions(self._db, self._name):
+                self._server.drop_partition(self._db, self._name, OTHER_PARTITION)
+            self._is_untidy = False
 
     def _check_count(self, request, reply):
         kind = "inserted" if request.method == "Insert" else "upserted"
@@ -125,9 +143,6 @@ class Sender:
         return True
 
     def _create(self, request):
-        if self._outage_since is not None:
-            # 2.3.5 lists a partition that it had half created when it was killed, until it clears it away.
-            time.sleep(SETTLING_SECONDS)
         if request.name not in self._server.partitions(self._db, self._name):
             self._server.create_partition(self._db, self._name, request.name)
         return True

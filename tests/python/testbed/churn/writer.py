@@ -118,6 +118,7 @@ def run(connect, plan, ready, rests=lambda last_ack_unix_ms: None):
     sender.counts["inserted"] = 0
     mix = Mix(record, plan.seed, plan.keys, plan.automatic, plan.partition_changes, first_number=plan.base)
     seconds = change(sender, mix, plan)
+    sender.tidy()
     rests(sender.last_ack_unix_ms)
     record.save(plan.record)
     return {
