@@ -11,6 +11,7 @@ mod collection;
 mod copy;
 mod cutover;
 mod fate;
+mod fence;
 mod follow;
 mod join;
 mod prepare;
@@ -127,6 +128,7 @@ impl Job {
     async fn go_on(&self, claimed: &mut Option<model::Epoch>) -> Result<(), StepError> {
         let mut pauses = self.pauses.clone();
         loop {
+            self.lift_fence().await?;
             self.rest().await?;
             tokio::select! {
                 // The sender lives as long as the job runs.
@@ -337,6 +339,9 @@ impl Job {
         self.agent.put_job(&record).await?;
         self.agent.end_following(&self.name);
         collection::release_loaded(&self.agent, &self.name).await;
+        if let Err(fault) = self.lift_fence().await {
+            tracing::error!(job = %self.name, code = fault.code, error = %fault, "the source still denies writes");
+        }
         self.agent.post(&self.name)?;
         if let Some(session) = self.agent.current_session() {
             // The target learns of it with the next status at the latest.

@@ -118,6 +118,7 @@ impl Registry {
             created_ms: runtime::clock::unix_ms(),
             ended_ms: None,
             findings: vec![],
+            fenced: vec![],
             paused: false,
             verifying_again: false,
             round: 0,

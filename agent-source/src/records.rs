@@ -33,6 +33,8 @@ pub(crate) struct JobRecord {
     pub(crate) ended_ms: Option<u64>,
     /// What preflight found.
     pub(crate) findings: Vec<Finding>,
+    /// The databases to which the source is to deny writes for a cutover that is not made yet.
+    pub(crate) fenced: Vec<String>,
     /// Whether it rests, as an operator asked.
     pub(crate) paused: bool,
     /// Whether the collections of a job that has ended are being compared again.

@@ -4,6 +4,7 @@ mod churn;
 mod copy;
 mod crashes;
 mod faults;
+mod fence;
 mod fleet;
 mod house;
 mod live;

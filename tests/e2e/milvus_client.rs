@@ -1,9 +1,9 @@
 //! Claims about the client, each on a real server. They hold on Milvus 2.2.16, 2.3.5 and Milvus Lite alike.
 
 mod keys;
-mod place;
+pub(crate) mod place;
 mod reads;
-mod rows;
+pub(crate) mod rows;
 mod things;
 mod trust;
 mod writes;

@@ -2,7 +2,7 @@
 //! source's place.
 //!
 //! ```text
-//! conditions ─► the fence's tick T ─► every channel applied up to T ─► every touched row proven ─► journal ─► aliases, load state
+//! conditions ─► fence ─► its tick T ─► every channel applied up to T ─► every touched row proven ─► journal ─► aliases, load state
 //!      └── unmet: refused      └────────────── too late, or a change after T: undone, the job follows on
 //! ```
 //! Beside the proof a second tick is waited for: up to it the log holds no change that is younger than T, or the fence does not hold.
@@ -14,7 +14,7 @@ use crate::following::{Following, Proof};
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
 use futures::FutureExt;
-use model::job::CutoverOptions;
+use model::job::{Cutover, CutoverOptions, Fence};
 use model::{Class, CollectionName, CollectionPhase, Fault, JobName, Tick, codes};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -126,8 +126,13 @@ impl Job {
             if let Err(fault) = &outcome {
                 tracing::warn!(job = %self.name, code = fault.code, error = %fault, "no cutover");
             }
+            let lifted = match &outcome {
+                Ok(()) => Ok(()),
+                Err(_) => self.lift_fence().await,
+            };
             // Who gave the order may be gone.
             let _ = answer.send(outcome);
+            lifted?;
         }
         std::future::pending().await
     }
@@ -141,21 +146,25 @@ impl Job {
     ) -> Result<(), Fault> {
         // One that was made a moment ago keeps the job from cutting over, until it is followed too.
         self.take_up(session, record, live).await?;
+        let cutover = record.spec.cutover.ordered(options);
         let mut collections = self.agent.collections(&self.name)?;
         let mut unmet = live.left_out();
         unmet.extend(self.describe_again(&mut collections).await?);
-        let followed = self.followed(&collections, record, live, options, unmet)?;
+        let followed = self.followed(&collections, record, live, cutover, unmet)?;
         if options.dry_run {
             return Ok(());
         }
         let drained = async {
+            if cutover.fence == Fence::DenyWrites {
+                self.set_fence(&collections).await?;
+            }
             let ends = tokio::try_join!(
                 self.drain(live, &followed),
                 self.describe_again(&mut collections)
             );
             ends.map(|((), unmet)| unmet)
         };
-        let limit = Duration::from_millis(options.timeout_ms);
+        let limit = Duration::from_millis(cutover.timeout_ms);
         let unmet = match tokio::time::timeout(limit, drained).await {
             Ok(drained) => drained?,
             Err(_) => return Err(too_late(&self.name, limit)),
@@ -163,7 +172,7 @@ impl Job {
         if !unmet.is_empty() {
             return Err(not_ready(&self.name, &unmet));
         }
-        self.commit(record, collections, &followed).await?;
+        self.commit(collections, &followed).await?;
         live.committed.send_replace(true);
         Ok(())
     }
@@ -190,7 +199,7 @@ impl Job {
         collections: &[CollectionRecord],
         record: &JobRecord,
         live: &Live,
-        options: CutoverOptions,
+        cutover: Cutover,
         mut unmet: Vec<String>,
     ) -> Result<Vec<Arc<Following>>, Fault> {
         let mut followed = Vec::new();
@@ -203,7 +212,7 @@ impl Job {
                     _,
                 ) => {}
                 (CollectionPhase::Following, Some(following)) => {
-                    let found = conditions(&following, live, options);
+                    let found = conditions(&following, live, cutover);
                     unmet.extend(found.into_iter().map(|text| format!("{name} {text}")));
                     followed.push(following);
                 }
@@ -254,10 +263,12 @@ impl Job {
     /// The point of no return: from here on the journal has the collections cut over.
     async fn commit(
         &self,
-        record: &JobRecord,
         mut collections: Vec<CollectionRecord>,
         followed: &[Arc<Following>],
     ) -> Result<(), Fault> {
+        let mut record = self.agent.job(&self.name)?;
+        // What the source denies it denies for good: the target takes over.
+        record.fenced.clear();
         for collection in &mut collections {
             if collection.phase == CollectionPhase::Following {
                 collection.phase = CollectionPhase::Verifying;
@@ -265,7 +276,7 @@ impl Job {
         }
         let points = self.agent.journal.points();
         points.pass("source.cutover.commit.before");
-        self.agent.put_prepared(record, &collections).await?;
+        self.agent.put_prepared(&record, &collections).await?;
         points.pass("source.cutover.commit.after");
         tracing::info!(job = %self.name, collections = followed.len(), "cut over");
         Ok(())
@@ -273,12 +284,12 @@ impl Job {
 }
 
 /// What is missing for a collection to be cut over.
-fn conditions(following: &Following, live: &Live, options: CutoverOptions) -> Vec<String> {
+fn conditions(following: &Following, live: &Live, cutover: Cutover) -> Vec<String> {
     let mut unmet = Vec::new();
     match following.status(live.source_clock()).lag_ms {
         None => unmet.push("has a lag that is not measured".to_owned()),
-        Some(lag) if lag > options.max_lag_ms => {
-            let most = options.max_lag_ms;
+        Some(lag) if lag > cutover.max_lag_ms => {
+            let most = cutover.max_lag_ms;
             unmet.push(format!(
                 "is {lag} ms behind, and at most {most} ms are allowed"
             ));

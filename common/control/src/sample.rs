@@ -24,6 +24,11 @@ pub(crate) fn spec(name: &str) -> JobSpec {
         load: model::job::Load::No,
         verify: model::job::Verify::Counts,
         unloaded: model::job::Unloaded::Load,
+        cutover: model::job::Cutover {
+            max_lag_ms: 250,
+            timeout_ms: 5_000,
+            fence: model::job::Fence::DenyWrites,
+        },
         dry_run: true,
     }
 }

@@ -21,6 +21,8 @@ pub struct Capabilities {
     pub databases: bool,
     /// Properties of databases can be asked for; since 2.4.3.
     pub describe_database: bool,
+    /// Properties of databases can be altered, so that writes to one can be denied; since 2.4.
+    pub alter_database: bool,
     /// Aliases can be listed; since 2.3. Before, a collection's description holds them.
     pub list_aliases: bool,
     /// The server tells its clock; since 2.2.13. Lite needs none: its reads see every write.
@@ -69,6 +71,7 @@ impl Capabilities {
             ordered_query: since(2, 3, 0),
             databases: since(2, 2, 9),
             describe_database: since(2, 4, 3),
+            alter_database: since(2, 4, 1),
             list_aliases: since(2, 3, 0),
             alloc_timestamp: since(2, 2, 13),
             replicas: !is_zilliz,
@@ -100,6 +103,7 @@ impl Capabilities {
             ordered_query: true,
             databases: true,
             describe_database: true,
+            alter_database: false,
             list_aliases: true,
             alloc_timestamp: false,
             replicas: false,

@@ -183,7 +183,7 @@ fn is_missing(kind: Kind) -> bool {
     )
 }
 
-fn to_pairs(settings: &BTreeMap<String, String>) -> Vec<KeyValuePair> {
+pub(crate) fn to_pairs(settings: &BTreeMap<String, String>) -> Vec<KeyValuePair> {
     let pair = |(key, value): (&String, &String)| KeyValuePair {
         key: key.clone(),
         value: value.clone(),

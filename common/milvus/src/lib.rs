@@ -22,6 +22,7 @@ pub mod describe;
 mod endpoint;
 pub mod error;
 pub mod expression;
+mod fence;
 pub mod gather;
 mod load;
 pub mod log;

@@ -58,6 +58,8 @@ codes! {
     COLLECTION_NOT_LOADED = "collection_not_loaded";
     /// Milvus lists a partition, and finds it in no read and no write.
     PARTITION_UNSEEN = "partition_unseen";
+    /// The source's Milvus can't be had to deny writes.
+    FENCE_UNAVAILABLE = "fence_unavailable";
     /// A collection changed its identity while its job ran.
     COLLECTION_REPLACED = "collection_replaced";
     /// A pattern of the job matches no collection.

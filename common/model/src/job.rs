@@ -98,25 +98,58 @@ choice! {
     } default Copy
 }
 
+choice! {
+    /// Who sees to it that nobody writes to the source while a job cuts over.
+    Fence {
+        /// The operator.
+        Operator,
+        /// The agent, which has the source's Milvus deny writes.
+        DenyWrites,
+    } default Operator
+}
+
 /// How a job that follows changes is to cut over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CutoverOptions {
+pub struct Cutover {
     /// It begins only if the target lags behind the source by no more, in milliseconds.
     pub max_lag_ms: u64,
     /// It is given up, and the job goes on following, if it is not done after so many milliseconds.
     pub timeout_ms: u64,
-    /// Only says whether it could begin.
-    pub dry_run: bool,
+    /// Who keeps writers away.
+    pub fence: Fence,
 }
 
-impl Default for CutoverOptions {
+impl Default for Cutover {
     fn default() -> Self {
         Self {
             max_lag_ms: 1_000,
             timeout_ms: 30_000,
-            dry_run: false,
+            fence: Fence::default(),
         }
     }
+}
+
+impl Cutover {
+    /// The same, but for what an order says.
+    #[must_use]
+    pub fn ordered(self, order: CutoverOptions) -> Self {
+        Self {
+            max_lag_ms: order.max_lag_ms.unwrap_or(self.max_lag_ms),
+            timeout_ms: order.timeout_ms.unwrap_or(self.timeout_ms),
+            ..self
+        }
+    }
+}
+
+/// An order to cut over: what is to be otherwise than the job says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CutoverOptions {
+    /// In place of [`Cutover::max_lag_ms`].
+    pub max_lag_ms: Option<u64>,
+    /// In place of [`Cutover::timeout_ms`].
+    pub timeout_ms: Option<u64>,
+    /// Only says whether it could begin.
+    pub dry_run: bool,
 }
 
 /// A job as it was asked for.
@@ -140,6 +173,8 @@ pub struct JobSpec {
     pub verify: Verify,
     /// Source collections that are not loaded.
     pub unloaded: Unloaded,
+    /// How a job that follows changes cuts over.
+    pub cutover: Cutover,
     /// Preflight only: nothing is changed.
     pub dry_run: bool,
 }

@@ -7,18 +7,18 @@ use model::{Field, IndexSpec, Key, KeyRange, Schema};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// A loaded collection with a primary key `pk` and a vector `v`; dropped and made anew each time.
-pub(super) struct Place {
-    pub(super) client: Client,
-    pub(super) name: String,
-    pub(super) schema: Schema,
-    pub(super) dim: u64,
+pub(crate) struct Place {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+    pub(crate) schema: Schema,
+    pub(crate) dim: u64,
     fields: Vec<String>,
 }
 
-pub(super) fn index() -> IndexSpec {
+pub(crate) fn index() -> IndexSpec {
     let params = [
         ("index_type", "FLAT"),
         ("metric_type", "L2"),
@@ -32,7 +32,7 @@ pub(super) fn index() -> IndexSpec {
     }
 }
 
-pub(super) fn new_collection(name: &str, key: KeyKind, dim: u64) -> NewCollection {
+pub(crate) fn new_collection(name: &str, key: KeyKind, dim: u64) -> NewCollection {
     NewCollection {
         name: name.to_owned(),
         schema: rows::schema(name, key, dim),
@@ -44,11 +44,11 @@ pub(super) fn new_collection(name: &str, key: KeyKind, dim: u64) -> NewCollectio
 }
 
 impl Place {
-    pub(super) async fn make(uri: &str, name: &str, key: KeyKind, dim: u64) -> Result<Self> {
+    pub(crate) async fn make(uri: &str, name: &str, key: KeyKind, dim: u64) -> Result<Self> {
         Self::make_at(&Endpoint::new(uri), name, key, dim).await
     }
 
-    pub(super) async fn make_at(
+    pub(crate) async fn make_at(
         endpoint: &Endpoint,
         name: &str,
         key: KeyKind,
@@ -73,18 +73,18 @@ impl Place {
         })
     }
 
-    pub(super) fn primary(&self) -> &Field {
+    pub(crate) fn primary(&self) -> &Field {
         self.schema.primary().expect("the schema has a primary key")
     }
 
-    pub(super) async fn insert(&self, keys: &[Key], value: f32) -> Result<()> {
+    pub(crate) async fn insert(&self, keys: &[Key], value: f32) -> Result<()> {
         let batch = rows::batch(keys, self.dim, value);
         let done = self.client.insert(&self.rows(&batch)).await?;
         anyhow::ensure!(done.rows == keys.len() as u64, "{done:?}");
         Ok(())
     }
 
-    pub(super) fn rows<'a>(&'a self, batch: &'a model::Batch) -> Rows<'a> {
+    pub(crate) fn rows<'a>(&'a self, batch: &'a model::Batch) -> Rows<'a> {
         Rows {
             collection: &self.name,
             partition: None,
@@ -95,11 +95,11 @@ impl Place {
     }
 
     /// A read of a range that sees everything done so far.
-    pub(super) async fn read<'a>(&'a self, range: &'a KeyRange) -> Result<RangeRead<'a>> {
+    pub(crate) async fn read<'a>(&'a self, range: &'a KeyRange) -> Result<RangeRead<'a>> {
         Ok(self.read_at(range, self.client.read_point().await?))
     }
 
-    pub(super) fn read_at<'a>(&'a self, range: &'a KeyRange, seen: ReadPoint) -> RangeRead<'a> {
+    pub(crate) fn read_at<'a>(&'a self, range: &'a KeyRange, seen: ReadPoint) -> RangeRead<'a> {
         let (collection, fields) = (&self.name, &self.fields);
         RangeRead {
             collection,
@@ -112,19 +112,19 @@ impl Place {
     }
 
     /// The keys of all rows in a range, sorted.
-    pub(super) async fn keys(&self, range: &KeyRange) -> Result<Vec<Key>> {
+    pub(crate) async fn keys(&self, range: &KeyRange) -> Result<Vec<Key>> {
         self.keys_at(range, self.client.read_point().await?).await
     }
 
     /// As [`Place::keys`], without waiting for the server's next tick.
-    pub(super) async fn keys_at(&self, range: &KeyRange, seen: ReadPoint) -> Result<Vec<Key>> {
+    pub(crate) async fn keys_at(&self, range: &KeyRange, seen: ReadPoint) -> Result<Vec<Key>> {
         let batch = self.client.query_range(&self.read_at(range, seen)).await?;
         let mut keys = milvus::keys(&batch, "pk")?;
         keys.sort();
         Ok(keys)
     }
 
-    pub(super) async fn drop(self) -> Result<()> {
+    pub(crate) async fn drop(self) -> Result<()> {
         Ok(self.client.drop_collection(&self.name).await?)
     }
 }

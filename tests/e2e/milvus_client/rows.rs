@@ -32,13 +32,13 @@ fn pair(key: &str, value: &str) -> Vec<u8> {
 
 /// The type of a collection's primary key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeyKind {
+pub(crate) enum KeyKind {
     Int64,
     VarChar,
 }
 
 /// The serialized schema of a collection with a primary key `pk` and a vector `v`.
-pub(super) fn schema(name: &str, key: KeyKind, dim: u64) -> Bytes {
+pub(crate) fn schema(name: &str, key: KeyKind, dim: u64) -> Bytes {
     let key = match key {
         KeyKind::Int64 => [bytes(2, b"pk"), number(3, 1), number(5, 5)].concat(),
         KeyKind::VarChar => {
@@ -86,7 +86,7 @@ fn keys_column(keys: &[Key]) -> Column {
 }
 
 /// A row for each key; every number of its vector is `value`.
-pub(super) fn batch(keys: &[Key], dim: u64, value: f32) -> Batch {
+pub(crate) fn batch(keys: &[Key], dim: u64, value: f32) -> Batch {
     let floats: Vec<u8> = value.to_le_bytes().repeat(keys.len() * dim as usize);
     let payload = [number(1, dim), bytes(2, &bytes(1, &floats))].concat();
     let vectors = column(

@@ -4,7 +4,7 @@ use crate::agent::Agent;
 use crate::reader::RowReader;
 use crate::reader::rows::MilvusRows;
 use crate::records::JobRecord;
-use model::job::{AutoId, Mode, Verify};
+use model::job::{AutoId, Fence, Mode, Verify};
 use model::{CollectionSpec, Fault, Finding, KeyRange, Severity, codes};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,12 @@ pub(super) async fn check(
     if spec.auto_id == AutoId::Regenerate && source.schema.has_auto_id() {
         let text = "with keys made anew, later changes could not find their rows: give `auto_id: preserve`";
         findings.push(blocked(codes::AUTO_ID_REGENERATED, text));
+    }
+    let can = agent.milvus.capabilities();
+    let is_deniable = can.alter_database && can.describe_database;
+    if spec.cutover.fence == Fence::DenyWrites && !is_deniable {
+        let text = "its server can't be had to deny writes, which Milvus does since 2.4: give `cutover: { fence: operator }`, and stop the writers yourself";
+        findings.push(blocked(codes::FENCE_UNAVAILABLE, text));
     }
     if spec.verify == Verify::Counts {
         let text = "numbers of rows prove nothing while rows come and go: give `verify: content` or `verify: none`";

@@ -167,12 +167,12 @@ pub(crate) enum JobSub {
     Cutover {
         #[command(flatten)]
         named: Named,
-        /// Begin only if the target lags behind by no more than this
-        #[arg(long, default_value = "1s", value_name = "TIME", value_parser = time)]
-        max_lag: Duration,
-        /// Give up, and go on following, if it is not done by then
-        #[arg(long, default_value = "30s", value_name = "TIME", value_parser = time)]
-        timeout: Duration,
+        /// Begin only if the target lags behind by no more than this [default: as the job says, else 1s]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        max_lag: Option<Duration>,
+        /// Give up, and go on following, if it is not done by then [default: as the job says, else 30s]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        timeout: Option<Duration>,
         /// Only say whether it could begin, and what is missing; the source may still be written to
         #[arg(long)]
         dry_run: bool,
@@ -205,7 +205,7 @@ Exit codes: see `{agent} job --help`.";
 
 const CUTOVER_HELP: &str = "\
 Before: see that the job syncs and is equal but for the last changes (`job watch`, `job cutover --dry-run`).
-1. Stop all writes to the source's collections. This is the fence; Passage does not set it.
+1. Stop all writes to the source's collections. This is the fence, and it is yours, unless the job file says `fence: deny_writes`.
 2. {agent} job cutover NAME    applies and proves the last changes, sets the aliases, completes the job
 3. Send writes and reads to the target.
 If the command fails, nothing is lost: the job goes on following, and the source may be written to again.

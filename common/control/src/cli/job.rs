@@ -76,8 +76,8 @@ pub(super) async fn run(
         } => {
             let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             let options = CutoverOptions {
-                max_lag_ms: millis(max_lag),
-                timeout_ms: millis(timeout),
+                max_lag_ms: max_lag.map(millis),
+                timeout_ms: timeout.map(millis),
                 dry_run,
             };
             let status = connect(&reach).await?.cut_over(&name, options).await?;

@@ -1,7 +1,9 @@
 //! What a job is asked to do.
 
 use super::{Malformed, Wire, all, each, required, wire_enum};
-use model::job::{AutoId, CutoverOptions, Indexes, Load, Mode, OnConflict, Unloaded, Verify};
+use model::job::{
+    AutoId, Cutover, CutoverOptions, Fence, Indexes, Load, Mode, OnConflict, Unloaded, Verify,
+};
 use model::selection::{Pattern, Rename};
 use model::{JobSpec, Selection};
 use proto::admin;
@@ -12,6 +14,7 @@ wire_enum!(AutoId, admin::AutoId, "auto_id", unspecified = Preserve; Preserve, R
 wire_enum!(Indexes, admin::Indexes, "indexes", unspecified = Keep; Keep, Auto, None);
 wire_enum!(Load, admin::Load, "load", unspecified = Keep; Keep, Yes, No);
 wire_enum!(Verify, admin::Verify, "verify", unspecified = Content; Content, Counts, None);
+wire_enum!(Fence, admin::Fence, "fence", unspecified = Operator; Operator, DenyWrites);
 wire_enum!(Unloaded, admin::Unloaded, "unloaded", unspecified = Refuse; Refuse, Load);
 
 impl Wire for Rename {
@@ -68,6 +71,7 @@ impl Wire for JobSpec {
             load: self.load.to_wire(),
             verify: self.verify.to_wire(),
             unloaded: self.unloaded.to_wire(),
+            cutover: Some(self.cutover.to_wire()),
             dry_run: self.dry_run,
         }
     }
@@ -83,7 +87,29 @@ impl Wire for JobSpec {
             load: Wire::from_wire(message.load)?,
             verify: Wire::from_wire(message.verify)?,
             unloaded: Wire::from_wire(message.unloaded)?,
+            cutover: Wire::from_wire(message.cutover.unwrap_or_default())?,
             dry_run: message.dry_run,
+        })
+    }
+}
+
+impl Wire for Cutover {
+    type Message = admin::Cutover;
+
+    fn to_wire(&self) -> Self::Message {
+        admin::Cutover {
+            max_lag_ms: Some(self.max_lag_ms),
+            timeout_ms: Some(self.timeout_ms),
+            fence: self.fence.to_wire(),
+        }
+    }
+
+    fn from_wire(message: Self::Message) -> Result<Self, Malformed> {
+        let usual = Self::default();
+        Ok(Self {
+            max_lag_ms: message.max_lag_ms.unwrap_or(usual.max_lag_ms),
+            timeout_ms: message.timeout_ms.unwrap_or(usual.timeout_ms),
+            fence: Wire::from_wire(message.fence)?,
         })
     }
 }
@@ -93,17 +119,16 @@ impl Wire for CutoverOptions {
 
     fn to_wire(&self) -> Self::Message {
         admin::CutoverOptions {
-            max_lag_ms: Some(self.max_lag_ms),
-            timeout_ms: Some(self.timeout_ms),
+            max_lag_ms: self.max_lag_ms,
+            timeout_ms: self.timeout_ms,
             dry_run: self.dry_run,
         }
     }
 
     fn from_wire(message: Self::Message) -> Result<Self, Malformed> {
-        let usual = Self::default();
         Ok(Self {
-            max_lag_ms: message.max_lag_ms.unwrap_or(usual.max_lag_ms),
-            timeout_ms: message.timeout_ms.unwrap_or(usual.timeout_ms),
+            max_lag_ms: message.max_lag_ms,
+            timeout_ms: message.timeout_ms,
             dry_run: message.dry_run,
         })
     }

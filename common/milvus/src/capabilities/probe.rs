@@ -8,7 +8,11 @@ use crate::call::{Call, Kind as CallKind};
 use crate::error::Kind;
 use crate::{Client, MilvusError};
 use model::name::DEFAULT_DATABASE;
+use proto::milvus::common::Status;
 use proto::milvus::service as wire;
+
+/// A name that no database can have: where none is given, Milvus takes the default one.
+const NO_DATABASE: &str = "no database";
 
 impl Client {
     /// Corrects what the version says by what the server knows.
@@ -26,6 +30,16 @@ impl Client {
             |mut stub, q| async move { stub.describe_database(q).await },
         );
         can.describe_database = is_known(asked.await)?;
+
+        let message = wire::AlterDatabaseRequest {
+            db_name: NO_DATABASE.to_owned(),
+            ..wire::AlterDatabaseRequest::default()
+        };
+        let asked = self.call(call("AlterDatabase"), message, |mut stub, q| async move {
+            stub.alter_database(q).await
+        });
+        let asked: Result<Status, _> = asked.await;
+        can.alter_database = is_known(asked)?;
 
         let message = wire::ListAliasesRequest::default();
         let asked = self.call(call("ListAliases"), message, |mut stub, q| async move {

@@ -4,7 +4,7 @@ use super::error::{ConfigError, ConfigFault};
 use super::section::{Reading, Section};
 use super::sections::pattern;
 use super::{values, yaml};
-use model::job::{AutoId, Indexes, Load, Mode, OnConflict, Unloaded, Verify};
+use model::job::{AutoId, Cutover, Fence, Indexes, Load, Mode, OnConflict, Unloaded, Verify};
 use model::selection::Rename;
 use model::{JobName, JobSpec, Selection};
 use std::path::Path;
@@ -95,6 +95,13 @@ fn read(root: &mut Section<'_>) -> Option<JobSpec> {
         "refuse",
         values::choice([("refuse", Unloaded::Refuse), ("load", Unloaded::Load)]),
     );
+    if mode == Some(Mode::Copy) && root.has_section("cutover") {
+        root.refuse(
+            "cutover",
+            "is of a job with `mode: live`: a copy ends by itself",
+        );
+    }
+    let cutover = root.within("cutover", cutover);
     let dry_run = root.or("dry_run", "false", values::truth);
     Some(JobSpec {
         name: name?,
@@ -106,7 +113,30 @@ fn read(root: &mut Section<'_>) -> Option<JobSpec> {
         load: load?,
         verify: verify?,
         unloaded: unloaded?,
+        cutover: cutover?,
         dry_run: dry_run?,
+    })
+}
+
+fn cutover(section: &mut Section<'_>) -> Option<Cutover> {
+    let millis = |text: &str| {
+        let time = values::duration(text)?;
+        u64::try_from(time.as_millis()).map_err(|_| "is too long".to_owned())
+    };
+    let max_lag_ms = section.or("max_lag", "1s", millis);
+    let timeout_ms = section.or("timeout", "30s", millis);
+    let fence = section.or(
+        "fence",
+        "operator",
+        values::choice([
+            ("operator", Fence::Operator),
+            ("deny_writes", Fence::DenyWrites),
+        ]),
+    );
+    Some(Cutover {
+        max_lag_ms: max_lag_ms?,
+        timeout_ms: timeout_ms?,
+        fence: fence?,
     })
 }
 
@@ -150,10 +180,6 @@ fn refuse_what_is_not_built(root: &mut Section<'_>) {
         "segments" => Err("segments is not built yet; give auto or rows".to_owned()),
         text => values::choice([("auto", ()), ("rows", ())])(text),
     });
-    root.forbid(
-        "cutover",
-        "is not part of a job file yet; give `job cutover` its options, and leave this key out",
-    );
 }
 
 #[cfg(test)]

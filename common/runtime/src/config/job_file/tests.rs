@@ -54,13 +54,33 @@ fn what_is_left_out_has_the_cautious_default() {
 
 #[test]
 fn what_is_not_built_is_refused_by_name() {
-    let text = COMPLETE.replace("copy: rows", "copy: segments") + "cutover: { max_lag: 1s }\n";
+    let text = COMPLETE.replace("copy: rows", "copy: segments");
     let refusal = refusal(&text);
+    let expected = "job.yaml:7: copy: segments is not built yet";
+    assert!(refusal.contains(expected), "{expected}\n in\n{refusal}");
+}
+
+#[test]
+fn a_job_says_how_it_cuts_over_if_it_is_live() {
+    let live = "name: a\ncollections: [docs]\nmode: live\n";
+    let usual = parse("job.yaml", live).unwrap();
+    assert_eq!(usual.cutover, Cutover::default());
+    let text = format!("{live}cutover: {{ max_lag: 250ms, timeout: 2m, fence: deny_writes }}\n");
+    let expected = Cutover {
+        max_lag_ms: 250,
+        timeout_ms: 120_000,
+        fence: Fence::DenyWrites,
+    };
+    assert_eq!(parse("job.yaml", &text).unwrap().cutover, expected);
+    let refused = refusal(&(COMPLETE.to_owned() + "cutover: { max_lag: 1s }\n"));
+    let expected = "job.yaml:15: cutover: is of a job with `mode: live`";
+    assert!(refused.contains(expected), "{refused}");
+    let refused = refusal(&format!("{live}cutover: {{ max_lag: 1, fence: none }}\n"));
     for expected in [
-        "job.yaml:7: copy: segments is not built yet",
-        "job.yaml:15: cutover: is not part of a job file yet",
+        "cutover.max_lag: must be a duration",
+        "cutover.fence: must be one of operator, deny_writes",
     ] {
-        assert!(refusal.contains(expected), "{expected}\n in\n{refusal}");
+        assert!(refused.contains(expected), "{expected}\n in\n{refused}");
     }
 }
 
