@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// The languages, by their folders.
-const LANGUAGES: [&str; 3] = ["milvus", "agent", "admin"];
+const LANGUAGES: [&str; 4] = ["milvus", "pulsar", "agent", "admin"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);

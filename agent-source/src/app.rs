@@ -6,6 +6,7 @@ use crate::following::Followings;
 use crate::jobs::{Operator, Registry};
 use crate::reader::changes::kafka::Kafka;
 use crate::reader::changes::nats::Nats;
+use crate::reader::changes::pulsar::Pulsar;
 use crate::reader::changes::rocksmq::RocksMq;
 use crate::reader::changes::{Log, Queue};
 use crate::session;
@@ -101,6 +102,7 @@ async fn open_log(config: &Config) -> Result<Option<Arc<Log>>, Fault> {
         }
         QueueSection::Nats(section) => Queue::Nats(Nats::open(section)?),
         QueueSection::Kafka(section) => Queue::Kafka(Kafka::open(section)?),
+        QueueSection::Pulsar(section) => Queue::Pulsar(Pulsar::open(section)?),
     };
     let mut log = Log::new(queue);
     if let Some(SpoolSection { path, quota_bytes }) = &section.spool {

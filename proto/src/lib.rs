@@ -1,4 +1,5 @@
-//! The written language: messages between agents, the operator's API, and the subset of Milvus's API that Passage uses.
+//! The written language: messages between agents, the operator's API, and the subsets of Milvus's API and of Pulsar's protocol that
+//! Passage uses.
 //!
 //! Generated code and nothing else; the `.proto` files beside it are the documentation. These types live and die inside the
 //! rooms that speak the language: they stand in no other room's public signature.
@@ -44,6 +45,16 @@ pub mod milvus {
     pub mod service {
         include!(concat!(env!("OUT_DIR"), "/milvus.proto.milvus.rs"));
     }
+}
+
+/// The part of Pulsar's binary protocol that a reader of Milvus's log speaks, wire-compatible with Pulsar.
+#[allow(
+    missing_docs,
+    clippy::all,
+    reason = "generated code: the .proto files are its documentation"
+)]
+pub mod pulsar {
+    include!(concat!(env!("OUT_DIR"), "/pulsar.proto.rs"));
 }
 
 /// What agents say to each other.

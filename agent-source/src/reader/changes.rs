@@ -6,6 +6,7 @@ pub(crate) mod broker;
 pub(crate) mod channels;
 pub(crate) mod kafka;
 pub(crate) mod nats;
+pub(crate) mod pulsar;
 pub(crate) mod rocksmq;
 pub(crate) mod spool;
 pub(crate) mod tail;
@@ -61,10 +62,12 @@ pub(crate) enum Queue {
     Nats(broker::Shared<nats::Nats>),
     /// That of a Milvus with Kafka.
     Kafka(broker::Shared<kafka::Kafka>),
+    /// That of a Milvus with Pulsar.
+    Pulsar(broker::Shared<pulsar::Pulsar>),
 }
 
 impl Queue {
-    /// The oldest message of a topic, or the one behind it.
+    /// The oldest message of a topic.
     ///
     /// # Errors
     /// `log_unreachable`, `log_topic_missing`.
@@ -73,6 +76,7 @@ impl Queue {
             Self::RocksMq(queue) => queue.oldest(topic).await,
             Self::Nats(queue) => queue.oldest(topic).await,
             Self::Kafka(queue) => queue.oldest(topic).await,
+            Self::Pulsar(queue) => queue.oldest(topic).await,
         }
     }
 }
@@ -83,6 +87,7 @@ impl ChangeSource for Queue {
             Self::RocksMq(queue) => queue.end(topic).await,
             Self::Nats(queue) => queue.end(topic).await,
             Self::Kafka(queue) => queue.end(topic).await,
+            Self::Pulsar(queue) => queue.end(topic).await,
         }
     }
 
@@ -96,6 +101,7 @@ impl ChangeSource for Queue {
             Self::RocksMq(queue) => queue.read(topic, behind, most_bytes).await,
             Self::Nats(queue) => queue.read(topic, behind, most_bytes).await,
             Self::Kafka(queue) => queue.read(topic, behind, most_bytes).await,
+            Self::Pulsar(queue) => queue.read(topic, behind, most_bytes).await,
         }
     }
 }

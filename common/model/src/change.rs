@@ -3,7 +3,7 @@
 //! Milvus writes every change of a collection into the log of one of the collection's channels: a topic of its message queue, which
 //! several collections may share. Beside the changes the log holds ticks: none that follows a tick is older than it.
 
-use crate::{Batch, Key};
+use crate::{Batch, Key, Offset};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -41,32 +41,6 @@ impl Tick {
 }
 
 impl fmt::Display for Tick {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The place of a message in its topic, as the message queue numbers them: rising, not without gaps.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
-)]
-pub struct Offset(u64);
-
-impl Offset {
-    /// The place of this number.
-    #[must_use]
-    pub fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// The number.
-    #[must_use]
-    pub fn number(self) -> u64 {
-        self.0
-    }
-}
-
-impl fmt::Display for Offset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

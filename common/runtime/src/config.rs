@@ -21,7 +21,8 @@ mod yaml;
 pub use channel::{ChannelSection, Reach, TlsFiles, TransportKind};
 pub use error::{ConfigError, ConfigFault};
 pub use log::{
-    KafkaSasl, KafkaSection, LogSection, NatsSection, QueueSection, SaslMechanism, SpoolSection,
+    KafkaSasl, KafkaSection, LogSection, NatsSection, PulsarSection, QueueSection, SaslMechanism,
+    SpoolSection,
 };
 pub use milvus::{ClientPem, MilvusCredentials, MilvusSection, MilvusTls};
 pub use origin::{ENVIRONMENT_PREFIX, Origin, Overrides, Setting};

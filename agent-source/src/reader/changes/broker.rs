@@ -5,7 +5,7 @@
 //! further behind reads for himself; only a few may do so at a time.
 //!
 //! Invariants:
-//! - a read goes wrong rather than leave something out: what a topic holds is looked at whenever reading begins at a place;
+//! - a read goes wrong rather than leave something out: a broker proves that all is there whenever reading begins at a place;
 //! - each step of reading runs in a task of its own, so that it gets on though nobody who wants it happens to be polled: else one
 //!   reader that rests would hold up all others;
 //! - a fault that is about one reader's place is nobody else's.
@@ -15,7 +15,7 @@
 //! ```text
 //! Shared    who reads what, with whom           (async)
 //!   Window  a topic's newest messages           (pure)
-//! Broker    one kind of message broker: NATS, Kafka
+//! Broker    one kind of message broker: NATS, Kafka, Pulsar
 //! ```
 
 mod faults;
@@ -25,7 +25,7 @@ mod tests;
 mod tls;
 mod window;
 
-pub(super) use faults::{BrokerFault, topic_missing, unreachable};
+pub(super) use faults::{BrokerFault, topic_missing, truncated, unreachable};
 pub(crate) use shared::Shared;
 pub(super) use tls::client_config;
 
@@ -33,7 +33,7 @@ use super::Message;
 use model::{Fault, Offset};
 use std::future::Future;
 
-/// What a topic holds.
+/// What a topic holds, where a broker numbers its messages through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Extent {
     /// The place of its oldest message; where it has none, as `next`.
@@ -43,10 +43,34 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// Whether all messages behind a place are there, and the place is one that the topic had.
-    fn holds_all_behind(self, place: Offset) -> bool {
+    /// The place of the newest message, also where it was deleted; `None` if there never was one. The very first has the place
+    /// `first_ever`.
+    pub(super) fn newest(self, first_ever: u64) -> Option<Offset> {
+        let newest = self.next.checked_sub(1)?;
+        (newest >= first_ever).then(|| Offset::new(newest))
+    }
+
+    /// Whether there is any message.
+    pub(super) fn is_empty(self) -> bool {
+        self.first >= self.next
+    }
+
+    /// That all messages behind a place are there, and the place is one that the topic had.
+    ///
+    /// # Errors
+    /// `log_truncated`.
+    pub(super) fn must_hold_all_behind(
+        self,
+        broker: &impl Broker,
+        topic: &str,
+        place: Offset,
+    ) -> Result<(), Fault> {
         let next = place.number().saturating_add(1);
-        (self.first..=self.next).contains(&next)
+        if (self.first..=self.next).contains(&next) {
+            Ok(())
+        } else {
+            Err(faults::out_of(self, broker, topic, place))
+        }
     }
 }
 
@@ -58,27 +82,34 @@ pub(crate) trait Broker: Send + Sync + 'static {
     /// What it is called in messages, with its address.
     fn name(&self) -> &str;
 
-    /// The place of a topic's very first message.
-    const FIRST: u64;
-
     /// What keeps messages for longer, in the words of its configuration.
     const RETENTION: &'static str;
 
-    /// What a topic holds.
+    /// The place of a topic's newest message, also where it was deleted; `None` where there was none.
     ///
     /// # Errors
     /// `log_unreachable`, `log_topic_missing`.
-    fn extent(&self, topic: &str) -> impl Future<Output = Result<Extent, Fault>> + Send;
+    fn newest(&self, topic: &str) -> impl Future<Output = Result<Option<Offset>, Fault>> + Send;
 
-    /// Begins to read a topic behind a place, and tells what it holds.
+    /// Begins to read a topic behind a place.
     ///
     /// # Errors
-    /// `log_unreachable`, `log_topic_missing`.
+    /// `log_unreachable`, `log_topic_missing`; `log_truncated` unless all messages behind the place are there, and it is one that the
+    /// topic had.
     fn open(
         &self,
         topic: &str,
         behind: Offset,
-    ) -> impl Future<Output = Result<(Self::Reading, Extent), Fault>> + Send;
+    ) -> impl Future<Output = Result<Self::Reading, Fault>> + Send;
+
+    /// Begins to read a topic with its oldest message; `None` where there is none.
+    ///
+    /// # Errors
+    /// `log_unreachable`, `log_topic_missing`.
+    fn open_oldest(
+        &self,
+        topic: &str,
+    ) -> impl Future<Output = Result<Option<Self::Reading>, Fault>> + Send;
 }
 
 /// A reading of one topic.

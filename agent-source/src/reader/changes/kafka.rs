@@ -94,32 +94,39 @@ impl Kafka {
         let connected = Box::pin(connecting).await;
         connected.map_err(|error| faults::of(&self.name, topic, &error))
     }
+
+    fn fetching(&self, partition: PartitionClient, next: u64) -> Fetching {
+        Fetching {
+            name: self.name.clone(),
+            partition,
+            next: i64::try_from(next).unwrap_or(i64::MAX),
+        }
+    }
 }
 
 impl Broker for Kafka {
     type Reading = Fetching;
 
-    const FIRST: u64 = 0;
     const RETENTION: &'static str = "the retention.ms and retention.bytes of Kafka's topics";
 
     fn name(&self) -> &str {
         &self.name
     }
 
-    async fn extent(&self, topic: &str) -> Result<Extent, Fault> {
+    async fn newest(&self, topic: &str) -> Result<Option<Offset>, Fault> {
         let (_, extent) = self.connect(topic).await?;
-        Ok(extent)
+        Ok(extent.newest(0))
     }
 
-    async fn open(&self, topic: &str, behind: Offset) -> Result<(Fetching, Extent), Fault> {
+    async fn open(&self, topic: &str, behind: Offset) -> Result<Fetching, Fault> {
         let (partition, extent) = self.connect(topic).await?;
-        let behind = i64::try_from(behind.number()).unwrap_or(i64::MAX);
-        let fetching = Fetching {
-            name: self.name.clone(),
-            partition,
-            next: behind.saturating_add(1),
-        };
-        Ok((fetching, extent))
+        extent.must_hold_all_behind(self, topic, behind)?;
+        Ok(self.fetching(partition, behind.number().saturating_add(1)))
+    }
+
+    async fn open_oldest(&self, topic: &str) -> Result<Option<Fetching>, Fault> {
+        let (partition, extent) = self.connect(topic).await?;
+        Ok((!extent.is_empty()).then(|| self.fetching(partition, extent.first)))
     }
 }
 

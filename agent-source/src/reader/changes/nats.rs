@@ -32,6 +32,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+/// The number of a stream's very first message.
+const FIRST: u64 = 1;
+
 /// How long the server may take to be connected to, and to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -122,6 +125,19 @@ impl Nats {
         }
     }
 
+    async fn extent(&self, topic: &str) -> Result<(Link, Extent), Fault> {
+        let link = self.link().await?;
+        match consumer::extent(&link.client, topic).await {
+            Ok(extent) => Ok((link, extent)),
+            Err(error) => Err(faults::of(&self.name, topic, &error)),
+        }
+    }
+
+    async fn consumer(&self, link: Link, topic: &str, behind: u64) -> Result<Consumer, Fault> {
+        let made = Consumer::make(&self.name, link, topic, behind).await;
+        made.map_err(|error| faults::of(&self.name, topic, &error))
+    }
+
     fn held(&self) -> MutexGuard<'_, Option<Link>> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -136,7 +152,6 @@ impl Link {
 impl Broker for Nats {
     type Reading = Consumer;
 
-    const FIRST: u64 = 1;
     const RETENTION: &'static str =
         "Milvus's natsmq.server.retention.maxAge (and maxBytes, maxMsgs, where set)";
 
@@ -144,22 +159,23 @@ impl Broker for Nats {
         &self.name
     }
 
-    async fn extent(&self, topic: &str) -> Result<Extent, Fault> {
-        let link = self.link().await?;
-        consumer::extent(&link.client, topic)
-            .await
-            .map_err(|error| faults::of(&self.name, topic, &error))
+    async fn newest(&self, topic: &str) -> Result<Option<Offset>, Fault> {
+        let (_, extent) = self.extent(topic).await?;
+        Ok(extent.newest(FIRST))
     }
 
-    async fn open(&self, topic: &str, behind: Offset) -> Result<(Consumer, Extent), Fault> {
-        let link = self.link().await?;
-        let opened = async {
-            let extent = consumer::extent(&link.client, topic).await?;
-            let consumer = Consumer::make(&self.name, link, topic, behind).await?;
-            Ok((consumer, extent))
-        };
-        opened
-            .await
-            .map_err(|error| faults::of(&self.name, topic, &error))
+    async fn open(&self, topic: &str, behind: Offset) -> Result<Consumer, Fault> {
+        let (link, extent) = self.extent(topic).await?;
+        extent.must_hold_all_behind(self, topic, behind)?;
+        self.consumer(link, topic, behind.number()).await
+    }
+
+    async fn open_oldest(&self, topic: &str) -> Result<Option<Consumer>, Fault> {
+        let (link, extent) = self.extent(topic).await?;
+        if extent.is_empty() {
+            return Ok(None);
+        }
+        let behind = extent.first.saturating_sub(1);
+        self.consumer(link, topic, behind).await.map(Some)
     }
 }

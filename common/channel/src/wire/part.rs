@@ -125,17 +125,20 @@ fn read_verb(verb: written::Verb) -> Result<Verb, Malformed> {
 }
 
 fn write_position(position: Position) -> written::Position {
+    let offset = position.offset.bits();
     written::Position {
         channel: position.channel,
-        offset: position.offset.number(),
+        offset: offset as u64,
+        offset_high: (offset >> u64::BITS) as u64,
         tick: position.tick.number(),
     }
 }
 
 fn read_position(position: written::Position) -> Position {
+    let [high, low] = [position.offset_high, position.offset].map(u128::from);
     Position {
         channel: position.channel,
-        offset: Offset::new(position.offset),
+        offset: Offset::from_bits(high << u64::BITS | low),
         tick: Tick::new(position.tick),
     }
 }

@@ -33,15 +33,16 @@ fn step() -> StepName {
 }
 
 fn step_head(verb: Verb) -> PartHead {
-    let reached = Position {
+    let at = |offset| Position {
         channel: "by-dev-rootcoord-dml_0_1v0".into(),
-        offset: Offset::new(u64::MAX),
+        offset,
         tick: Tick::new(u64::MAX - 1),
     };
+    let in_ledger = Offset::in_ledger(u64::MAX - 1, 7, 3).unwrap();
     let whole = Whole::Step {
         name: step(),
         verb,
-        reached: vec![reached],
+        reached: vec![at(Offset::new(u64::MAX)), at(in_ledger)],
     };
     let mut head = head();
     head.place.whole = whole;

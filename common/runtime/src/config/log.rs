@@ -1,5 +1,9 @@
 //! Milvus's log, from which the source's agent follows changes.
 
+mod pulsar;
+
+pub use pulsar::PulsarSection;
+
 use super::milvus::{self, MilvusCredentials, MilvusTls};
 use super::secret::{SecretKeys, SecretSource};
 use super::section::Section;
@@ -29,6 +33,8 @@ pub enum QueueSection {
     Nats(NatsSection),
     /// In Kafka.
     Kafka(KafkaSection),
+    /// In Pulsar.
+    Pulsar(PulsarSection),
 }
 
 /// Messages of the log on the agent's own disk.
@@ -92,6 +98,7 @@ impl LogSection {
             QueueSection::RocksMq { .. } => None,
             QueueSection::Nats(nats) => nats.credentials.as_ref().map(MilvusCredentials::source),
             QueueSection::Kafka(kafka) => kafka.sasl.as_ref().map(|sasl| &sasl.password),
+            QueueSection::Pulsar(pulsar) => pulsar.token.as_ref(),
         }
     }
 }
@@ -111,17 +118,19 @@ enum Kind {
     RocksMq,
     Nats,
     Kafka,
+    Pulsar,
 }
 
 pub(super) fn log(section: &mut Section<'_>) -> Option<LogSection> {
-    let kind = section.required("kind", |text| match text {
-        "pulsar" => Err("pulsar is not built yet: give rocksmq, nats or kafka".to_owned()),
-        text => values::choice([
+    let kind = section.required(
+        "kind",
+        values::choice([
             ("rocksmq", Kind::RocksMq),
             ("nats", Kind::Nats),
             ("kafka", Kind::Kafka),
-        ])(text),
-    });
+            ("pulsar", Kind::Pulsar),
+        ]),
+    );
     let Some(kind) = kind else {
         section.leave_unread();
         return None;
@@ -130,6 +139,7 @@ pub(super) fn log(section: &mut Section<'_>) -> Option<LogSection> {
         Kind::RocksMq => rocksmq(section),
         Kind::Nats => nats(section).map(QueueSection::Nats),
         Kind::Kafka => kafka(section).map(QueueSection::Kafka),
+        Kind::Pulsar => pulsar::pulsar(section).map(QueueSection::Pulsar),
     };
     let spool = section.within_given("spool", spool);
     Some(LogSection {

@@ -38,13 +38,8 @@ fn missing(message: String) -> Fault {
     Fault::new(codes::LOG_TOPIC_MISSING, Class::Operator, message, hint)
 }
 
-/// Messages behind the place may be gone.
-pub(super) fn truncated<B: Broker>(
-    broker: &B,
-    topic: &str,
-    behind: Offset,
-    extent: Extent,
-) -> Fault {
+/// A topic that holds this no longer holds all that is behind a place.
+pub(super) fn out_of<B: Broker>(extent: Extent, broker: &B, topic: &str, behind: Offset) -> Fault {
     let (name, Extent { first, next }) = (broker.name(), extent);
     let message = if behind.number() >= next {
         format!(
@@ -57,6 +52,11 @@ pub(super) fn truncated<B: Broker>(
              that were not read were deleted"
         )
     };
+    truncated::<B>(message)
+}
+
+/// Messages behind a place may be gone.
+pub(crate) fn truncated<B: Broker>(message: String) -> Fault {
     let hint = format!(
         "every row is compared again, and those that missed a change are repaired; set {} longer than the agent is ever behind",
         B::RETENTION

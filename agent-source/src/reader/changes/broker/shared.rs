@@ -61,23 +61,19 @@ impl<B: Broker> Shared<B> {
 }
 
 impl<B: Broker> Shared<B> {
-    /// The topic's oldest message; where a topic begins with the place 0, the one behind it.
+    /// The topic's oldest message.
     ///
     /// # Errors
     /// `log_unreachable`, `log_topic_missing`.
     pub(crate) async fn oldest(&self, topic: &str) -> Result<Message, Fault> {
-        let inner = &self.0;
-        let extent = Box::pin(inner.broker.extent(topic)).await?;
-        let behind = extent.first.saturating_sub(1);
-        if extent.next <= behind + 1 {
-            return Err(faults::empty(&inner.broker, topic));
-        }
-        let opening = inner.broker.open(topic, Offset::new(behind));
-        let (mut reading, _) = Box::pin(opening).await?;
+        let broker = &self.0.broker;
+        let none = || faults::empty(broker, topic);
+        // Connecting takes much room, and is rare.
+        let reading = Box::pin(broker.open_oldest(topic)).await?;
+        let mut reading = reading.ok_or_else(none)?;
         let messages = reading.more(1).await;
         reading.close().await;
-        let oldest = messages?.into_iter().next();
-        oldest.ok_or_else(|| faults::empty(&inner.broker, topic))
+        messages?.into_iter().next().ok_or_else(none)
     }
 }
 
@@ -91,12 +87,10 @@ impl<B: Broker> fmt::Debug for Shared<B> {
 
 impl<B: Broker> ChangeSource for Shared<B> {
     async fn end(&self, topic: &str) -> Result<Offset, Fault> {
-        // Connecting takes much room, and is rare.
-        let extent = Box::pin(self.0.broker.extent(topic)).await?;
-        match extent.next.checked_sub(1) {
-            Some(newest) if extent.next > B::FIRST => Ok(Offset::new(newest)),
-            _ => Err(faults::empty(&self.0.broker, topic)),
-        }
+        let broker = &self.0.broker;
+        // As above.
+        let newest = Box::pin(broker.newest(topic)).await?;
+        newest.ok_or_else(|| faults::empty(broker, topic))
     }
 
     async fn read(
@@ -244,13 +238,8 @@ impl<B: Broker> Inner<B> {
             }
             reading.close().await;
         }
-        let (mut reading, extent) = self.broker.open(topic, place).await?;
-        let messages = if extent.holds_all_behind(place) {
-            reading.more(most_bytes).await
-        } else {
-            Err(faults::truncated(&self.broker, topic, place, extent))
-        };
-        match messages {
+        let mut reading = self.broker.open(topic, place).await?;
+        match reading.more(most_bytes).await {
             Ok(messages) => Ok((reading, messages)),
             Err(fault) => {
                 reading.close().await;

@@ -75,17 +75,8 @@ fn away() -> Fault {
     unreachable("memory", fault)
 }
 
-impl Broker for InMemory {
-    type Reading = ReadingMemory;
-
-    const FIRST: u64 = 0;
-    const RETENTION: &'static str = "its memory";
-
-    fn name(&self) -> &str {
-        "memory"
-    }
-
-    async fn extent(&self, _topic: &str) -> Result<Extent, Fault> {
+impl InMemory {
+    fn extent(&self) -> Result<Extent, Fault> {
         let log = self.0.log.borrow();
         if log.is_away {
             return Err(away());
@@ -97,15 +88,38 @@ impl Broker for InMemory {
         })
     }
 
-    async fn open(&self, topic: &str, behind: Offset) -> Result<(ReadingMemory, Extent), Fault> {
-        let extent = self.extent(topic).await?;
+    fn reading(&self, behind: u64) -> ReadingMemory {
         self.0.opened.fetch_add(1, Ordering::Relaxed);
-        let reading = ReadingMemory {
+        ReadingMemory {
             broker: self.clone(),
             log: self.0.log.subscribe(),
-            behind: behind.number(),
-        };
-        Ok((reading, extent))
+            behind,
+        }
+    }
+}
+
+impl Broker for InMemory {
+    type Reading = ReadingMemory;
+
+    const RETENTION: &'static str = "its memory";
+
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    async fn newest(&self, _topic: &str) -> Result<Option<Offset>, Fault> {
+        Ok(self.extent()?.newest(0))
+    }
+
+    async fn open(&self, topic: &str, behind: Offset) -> Result<ReadingMemory, Fault> {
+        self.extent()?.must_hold_all_behind(self, topic, behind)?;
+        Ok(self.reading(behind.number()))
+    }
+
+    async fn open_oldest(&self, _topic: &str) -> Result<Option<ReadingMemory>, Fault> {
+        let extent = self.extent()?;
+        // What is in memory begins with 1.
+        Ok((!extent.is_empty()).then(|| self.reading(extent.first.saturating_sub(1))))
     }
 }
 
@@ -300,6 +314,11 @@ async fn the_end_is_the_newest_message_and_an_unused_topic_has_none() {
     assert_eq!(fault.code, codes::LOG_TOPIC_MISSING);
     broker.write(3, 10);
     assert_eq!(log.end(TOPIC).await, Ok(Offset::new(2)));
+    broker.delete_before(2);
+    let oldest = log.oldest(TOPIC).await.map(|message| message.offset);
+    assert_eq!(oldest, Ok(Offset::new(2)));
     broker.delete_before(3);
     assert_eq!(log.end(TOPIC).await, Ok(Offset::new(2)));
+    let fault = log.oldest(TOPIC).await.unwrap_err();
+    assert_eq!(fault.code, codes::LOG_TOPIC_MISSING);
 }

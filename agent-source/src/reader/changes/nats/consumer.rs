@@ -72,9 +72,8 @@ impl Consumer {
         broker: &str,
         link: Link,
         stream: &str,
-        behind: Offset,
+        behind: u64,
     ) -> Result<Self, Error> {
-        let behind = behind.number();
         let wanted = NewConsumer::from(stream, behind.saturating_add(1), UNASKED);
         let made: ConsumerInfo = ask(&link.client, api::create_subject(stream), &wanted).await?;
         let inbox = link.client.new_inbox();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file   = record*
-//! record = length of the payload u32 · offset u64 · checksum u64 · payload       (little endian)
+//! record = length of the payload u32 · offset u128 · checksum u64 · payload      (little endian)
 //! ```
 //! The checksum (xxh3, 64 bits) is of all else in the record. What a crash left unfinished at the end is found by it and cut off.
 
@@ -14,7 +14,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3Default;
 
-const HEAD_BYTES: usize = 4 + 8 + 8;
+const HEAD_BYTES: usize = 4 + 16 + 8;
 
 /// A payload is no larger: Milvus's queues take 64 MiB at most.
 const MOST_PAYLOAD_BYTES: u32 = 256 << 20;
@@ -36,7 +36,7 @@ pub(super) struct Segment {
 impl Segment {
     /// An empty one for what is behind a place.
     pub(super) fn begin(folder: &Path, begin: Offset) -> io::Result<Self> {
-        let path = folder.join(format!("{:020}", begin.number()));
+        let path = folder.join(format!("{:039}", begin.bits()));
         File::create(&path)?;
         Ok(Self::empty(path, begin))
     }
@@ -66,7 +66,7 @@ impl Segment {
     /// The place of a file by its name.
     pub(super) fn begin_of(path: &Path) -> Option<Offset> {
         let name = path.file_name()?.to_str()?;
-        name.parse().ok().map(Offset::new)
+        name.parse().ok().map(Offset::from_bits)
     }
 
     /// The place behind which it begins.
@@ -155,7 +155,7 @@ fn record_bytes(message: &Message) -> u64 {
 
 fn write_record(into: &mut Vec<u8>, message: &Message) {
     let length = u32::try_from(message.payload.len()).unwrap_or(u32::MAX);
-    let offset = message.offset.number();
+    let offset = message.offset.bits();
     into.extend(length.to_le_bytes());
     into.extend(offset.to_le_bytes());
     into.extend(checksum(length, offset, &message.payload).to_le_bytes());
@@ -167,9 +167,11 @@ fn next_record(reader: &mut impl Read) -> io::Result<Option<Message>> {
     let Some(length) = number::<4>(reader)?.map(u32::from_le_bytes) else {
         return Ok(None);
     };
-    let (offset, told) = (number::<8>(reader)?, number::<8>(reader)?);
-    let (Some(offset), Some(told)) = (offset.map(u64::from_le_bytes), told.map(u64::from_le_bytes))
-    else {
+    let (offset, told) = (number::<16>(reader)?, number::<8>(reader)?);
+    let (Some(offset), Some(told)) = (
+        offset.map(u128::from_le_bytes),
+        told.map(u64::from_le_bytes),
+    ) else {
         return Ok(None);
     };
     if length > MOST_PAYLOAD_BYTES {
@@ -180,7 +182,7 @@ fn next_record(reader: &mut impl Read) -> io::Result<Option<Message>> {
     let is_whole = payload.len() as u64 == u64::from(length);
     let is_right = is_whole && checksum(length, offset, &payload) == told;
     Ok(is_right.then(|| Message {
-        offset: Offset::new(offset),
+        offset: Offset::from_bits(offset),
         payload: Bytes::from(payload),
     }))
 }
@@ -194,7 +196,7 @@ fn number<const N: usize>(reader: &mut impl Read) -> io::Result<Option<[u8; N]>>
     }
 }
 
-fn checksum(length: u32, offset: u64, payload: &[u8]) -> u64 {
+fn checksum(length: u32, offset: u128, payload: &[u8]) -> u64 {
     let mut hash = Xxh3Default::new();
     hash.update(&length.to_le_bytes());
     hash.update(&offset.to_le_bytes());

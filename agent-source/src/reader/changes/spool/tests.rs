@@ -355,7 +355,28 @@ proptest! {
         if !whole.is_empty() {
             prop_assert_eq!(opened.read(begin, usize::MAX).unwrap(), Some(whole.clone()));
         }
-        let next = messages.get(whole.len()).map_or(0, |next| next.payload.len() as u64 + 20);
+        let next = messages.get(whole.len()).map_or(0, |next| next.payload.len() as u64 + 28);
         prop_assert!(opened.bytes() <= kept as u64 && (kept as u64) < opened.bytes() + next.max(1));
     }
+}
+
+#[test]
+fn places_in_ledgers_are_kept_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |entry, index| Offset::in_ledger(u64::MAX >> 1, entry, index).unwrap();
+    let messages = [place(3, 1), place(3, 2), place(4, 0)].map(|offset| Message {
+        offset,
+        payload: Bytes::from_static(b"row"),
+    });
+    let begin = place(3, 0);
+    Segment::begin(folder.path(), begin)
+        .unwrap()
+        .append(&messages)
+        .unwrap();
+    let file = std::fs::read_dir(folder.path()).unwrap().next();
+    let path = file.unwrap().unwrap().path();
+    assert_eq!(Segment::begin_of(&path), Some(begin));
+    let opened = Segment::open(path, begin).unwrap();
+    let behind = opened.read(place(3, 1), MANY_BYTES).unwrap();
+    assert_eq!(behind.as_deref(), Some(&messages[1..]));
 }

@@ -42,6 +42,47 @@ fn each_kind_of_log_is_taken() {
 }
 
 #[test]
+fn a_log_in_pulsar_is_in_milvus_s_own_namespace_unless_told_otherwise() {
+    let QueueSection::Pulsar(plain) =
+        log(r#"{ kind: pulsar, url: "pulsar://pulsar-proxy:6650/" }"#)
+    else {
+        panic!("another kind");
+    };
+    assert_eq!(plain.address.to_string(), "pulsar-proxy:6650");
+    assert_eq!((&*plain.tenant, &*plain.namespace), ("public", "default"));
+    assert_eq!((plain.tls, plain.token), (None, None));
+    let text = format!(
+        "{COMPLETE}log: {}\n",
+        r#"
+  kind: pulsar
+  url: "pulsar+ssl://pulsar:6651"
+  tenant: acme
+  namespace: milvus-1
+  token_file: /pulsar.token
+  tls: { ca_pem_path: /pulsar.pem }
+  spool: { quota: 1GiB }"#
+    );
+    let section = parse(&text).unwrap().log.unwrap();
+    let token = SecretSource::File("/pulsar.token".into());
+    assert_eq!(section.secret(), Some(&token));
+    let QueueSection::Pulsar(secured) = section.queue else {
+        panic!("another kind");
+    };
+    assert_eq!(
+        (&*secured.tenant, &*secured.namespace),
+        ("acme", "milvus-1")
+    );
+    let ca = secured.tls.unwrap().ca_pem_path;
+    assert_eq!(ca, Some("/pulsar.pem".into()));
+    let QueueSection::Pulsar(believing) =
+        log(r#"{ kind: pulsar, url: "pulsar+ssl://pulsar:6651" }"#)
+    else {
+        panic!("another kind");
+    };
+    assert_eq!(believing.tls, Some(MilvusTls::default()));
+}
+
+#[test]
 fn a_log_may_have_a_spool() {
     let section = "{ kind: rocksmq, path: /x, spool: { path: /spool, quota: 20GiB } }";
     let config = parse(&format!("{COMPLETE}log: {section}\n")).unwrap();
@@ -58,7 +99,7 @@ fn what_is_wrong_with_a_log_is_told() {
         ("{ path: /x }", "log.kind: must be given"),
         (
             "{ kind: kafak, brokers: [a] }",
-            "log.kind: must be one of rocksmq, nats, kafka, and is \"kafak\"",
+            "log.kind: must be one of rocksmq, nats, kafka, pulsar, and is \"kafak\"",
         ),
         ("{ kind: rocksmq }", "log.path: must be given"),
         (
@@ -106,6 +147,39 @@ fn what_is_wrong_with_a_log_is_told() {
         (
             "{ kind: kafka, brokers: [\"k:9092\"], sasl: { mechanism: plain, user: x, password: canary } }",
             "log.sasl.password: a secret is not written here",
+        ),
+        ("{ kind: pulsar }", "log.url: must be given"),
+        (
+            "{ kind: pulsar, url: \"http://pulsar:8080\" }",
+            "log.url: must be one address such as pulsar://127.0.0.1:6650",
+        ),
+        (
+            "{ kind: pulsar, url: \"pulsar://a:6650,b:6650\" }",
+            "log.url: must be one address",
+        ),
+        (
+            "{ kind: pulsar, url: \"pulsar://x:canary@pulsar:6650\" }",
+            "log.url: must not hold a user or password",
+        ),
+        (
+            "{ kind: pulsar, url: \"pulsar://pulsar:6650\", tls: {} }",
+            "log.tls: needs a pulsar+ssl:// url",
+        ),
+        (
+            "{ kind: pulsar, url: \"pulsar+ssl://pulsar:6651\", tls: { server_name: x } }",
+            "log.tls.server_name: is not for a log",
+        ),
+        (
+            "{ kind: pulsar, url: \"pulsar://pulsar:6650\", token: canary }",
+            "log.token: a secret is not written here",
+        ),
+        (
+            "{ kind: pulsar, url: \"pulsar://pulsar:6650\", namespace: acme/x }",
+            "log.namespace: must be a name as Pulsar has them",
+        ),
+        (
+            "{ kind: pulsar, url: \"pulsar://pulsar:6650\", user: x }",
+            "log.user: unknown key",
         ),
         (
             "{ kind: kafka, brokers: [\"k:9092\"], sasl: { mechanism: plain, user: x } }",
