@@ -199,8 +199,8 @@ fn each_wrong_value_is_named_with_its_line() {
         ),
         (
             "limits:",
-            "log: { kind: pulsar, path: /x }\nlimits:",
-            "agent.yaml:16: log.kind: pulsar is not built yet",
+            "log: { kind: woodpecker, path: /x }\nlimits:",
+            "agent.yaml:16: log.kind: must be one of",
         ),
         (
             "limits:",
