@@ -50,6 +50,7 @@ fn compile(root: &Path, files: &[PathBuf], descriptors: &Path) -> Result<(), Box
         // Milvus has a call named Connect, which would clash with the constructor of a client that brings its own transport.
         .build_transport(false)
         .generate_default_stubs(true)
+        .codec_path("crate::codec::Exact")
         .bytes(".")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())

@@ -1,8 +1,10 @@
 //! The written language: messages between agents, the operator's API, and the subsets of Milvus's API and of Pulsar's protocol that
 //! Passage uses.
 //!
-//! Generated code and nothing else; the `.proto` files beside it are the documentation. These types live and die inside the
+//! Generated code, and how it is written to the wire; the `.proto` files beside it are the documentation. These types live and die inside the
 //! rooms that speak the language: they stand in no other room's public signature.
+
+pub mod codec;
 
 /// The subset of Milvus's API that Passage uses, wire-compatible with Milvus. Columns of values stay bytes.
 pub mod milvus {

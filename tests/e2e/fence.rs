@@ -86,6 +86,15 @@ fn a_source_that_denies_writes_is_cut_over_under_its_writer_and_takes_them_again
         jobs::syncs(&pair.source, COLLECTION, SYNC_LIMIT).await?;
         ready(&pair, COLLECTION, SYNC_LIMIT).await?;
 
+        // A user without the right: the job follows on.
+        front.set_guarded(true);
+        let told = jobs::cut_over(&pair.source, COLLECTION, &[]).await?;
+        let fault = jobs::fault_of(&told)?;
+        assert_eq!(fault.code, codes::MILVUS_DENIED, "{told:?}");
+        assert_eq!(front.property("default"), None);
+        front.set_guarded(false);
+        ready(&pair, COLLECTION, SYNC_LIMIT).await?;
+
         // A server that does not get to deny them in time takes them again.
         front.set_deaf(true);
         let told = jobs::cut_over(&pair.source, COLLECTION, &["--timeout", "2s"]).await?;

@@ -26,6 +26,10 @@ use tower::{Service, ServiceExt};
 /// The property that denies writes.
 pub const DENY_WRITING: &str = "database.force.deny.writing";
 
+/// What Milvus says to a user who lacks the right to alter a database.
+const NO_RIGHT: &str =
+    "PrivilegeAlterDatabase: permission deny to reader in the `default` database";
+
 /// What Milvus calls a force-denied write (`merr`: service quota exceeded).
 const QUOTA_EXCEEDED: i32 = 9;
 
@@ -42,6 +46,8 @@ struct State {
     properties: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     /// Whether a property takes effect, which takes a real server some seconds.
     is_deaf: AtomicBool,
+    /// Whether whoever asks lacks the right to alter a database.
+    is_guarded: AtomicBool,
 }
 
 impl Denying {
@@ -87,6 +93,11 @@ impl Denying {
     /// Whether what is ordered from now on takes no effect.
     pub fn set_deaf(&self, is_deaf: bool) {
         self.state.is_deaf.store(is_deaf, Ordering::Release);
+    }
+
+    /// Whether whoever asks from now on lacks the right to alter a database.
+    pub fn set_guarded(&self, is_guarded: bool) {
+        self.state.is_guarded.store(is_guarded, Ordering::Release);
     }
 }
 
@@ -160,6 +171,9 @@ impl Service<http::Request<Body>> for Front {
             let is_denied = state.denies(database.unwrap_or("default"));
             let call = request.uri().path().rsplit('/').next().unwrap_or_default();
             Ok(match call {
+                "AlterDatabase" if state.is_guarded.load(Ordering::Acquire) => {
+                    tonic::Status::permission_denied(NO_RIGHT).into_http()
+                }
                 "AlterDatabase" => {
                     let answer = move |asked: wire::AlterDatabaseRequest| state.alter(asked);
                     answered(request, answer).await

@@ -10,6 +10,7 @@ pub mod agents;
 pub mod canary;
 pub mod certs;
 pub mod churn;
+pub mod clock;
 pub mod denying;
 pub mod faults;
 pub mod jobs;

@@ -1,4 +1,4 @@
-//! The memory of a copy does not depend on its rows.
+//! The memory of a copy depends neither on its rows nor on how fast its target takes them.
 
 use crate::{LIMIT, MOST_BYTES, run, seeded};
 use anyhow::{Context, Result};
@@ -49,7 +49,7 @@ async fn peaks_of_several(rows: u64) -> Result<[u64; 2]> {
 }
 
 #[test]
-fn memory_is_the_same_for_a_hundred_thousand_rows_and_for_a_million() -> Result<()> {
+fn memory_is_the_same_for_a_hundred_thousand_rows_a_million_and_a_slow_target() -> Result<()> {
     run(async {
         let (few, many, slow) = (
             peaks_of_several(100_000).await?,
@@ -64,7 +64,12 @@ fn memory_is_the_same_for_a_hundred_thousand_rows_and_for_a_million() -> Result<
                 many[side],
                 few[side]
             );
-            assert!(slow[side] <= MOST_BYTES, "{} bytes", slow[side]);
+            let most = few[side].max(many[side]);
+            assert!(
+                slow[side] * 10 <= most * 11,
+                "{} against {most} bytes, the target slowed",
+                slow[side]
+            );
         }
         Ok(())
     })

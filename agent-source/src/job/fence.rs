@@ -31,9 +31,16 @@ impl Job {
             }
         }
         self.agent.put_job(&record).await?;
-        for database in &record.fenced {
+        for (index, database) in record.fenced.iter().enumerate() {
             tracing::warn!(job = %self.name, database, "the source is to deny writes");
-            self.agent.milvus.deny_writes(database, true).await?;
+            if let Err(error) = self.agent.milvus.deny_writes(database, true).await {
+                // What was refused need not be lifted, nor could it be; what came before it is.
+                if !error.is_outcome_unknown() {
+                    record.fenced.truncate(index);
+                    self.agent.put_job(&record).await?;
+                }
+                return Err(error.into());
+            }
         }
         for name in followed {
             let milvus = self.agent.milvus.in_database(&name.database);
