@@ -80,7 +80,7 @@ fn the_agents_do_not_know_each_other() {
 
 #[test]
 fn pure_rooms_have_neither_a_runtime_nor_a_wire() {
-    for room in ["common/model", "common/protocol"] {
+    for room in ["common/model", "common/protocol", "common/binlog"] {
         let manifest = read(&places::repository().join(room).join("Cargo.toml"));
         for shell in ["tokio", "prost", "tonic", "milvus", "runtime", "proto."] {
             let depends = |line: &str| line.starts_with(shell);

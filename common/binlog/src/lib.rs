@@ -1,0 +1,29 @@
+//! The files in which Milvus keeps the rows and deletes of a segment.
+//!
+//! ```text
+//! insert_log/<collection>/<partition>/<segment>/<field>/<log>     the values of one field of some rows
+//! delta_log/<collection>/<partition>/<segment>/<log>              keys that were deleted, each with its time
+//! ```
+//! Invariants:
+//! - what is read comes from a disk that others write to: whatever its bytes, the answer is an error, never a panic;
+//! - nothing is guessed: an event, an encoding or a type that this build does not know is an error that names it;
+//! - no I/O: bytes in, values out.
+//!
+//! Read are the files that Milvus writes up to 2.5 (and for older segments later): an envelope of events around Parquet. Deletes are read
+//! in each of their three forms. The formats are known from files of Milvus 2.2.16 and 2.3.5, and for later forms from its source
+//! (`internal/storage/event_data.go`).
+
+mod blobs;
+mod deletes;
+mod envelope;
+mod error;
+mod parquet;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use blobs::Blobs;
+pub use deletes::{Delete, read_deletes};
+pub use envelope::Descriptor;
+pub use error::BinlogError;
+pub use values::{FieldLog, Values, read_field};
