@@ -18,5 +18,6 @@ mod redefined;
 mod refusals;
 mod repair;
 mod secrets;
+mod segments;
 mod trust;
 mod verify;

@@ -140,6 +140,12 @@ impl Server {
         self.folder.join("rocksmq")
     }
 
+    /// The folder that a real server keeps its objects in, where it keeps them on this machine.
+    #[must_use]
+    pub fn objects(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     /// The section `log` of an agent that reads its log.
     #[must_use]
     pub fn log_config(&self) -> Value {
