@@ -144,6 +144,10 @@ answers!(
     GetReplicasResponse,
     FlushResponse,
     GetFlushStateResponse,
+    GetPersistentSegmentInfoResponse,
+    ImportResponse,
+    GetImportStateResponse,
+    ListImportTasksResponse,
     QueryResults,
     MutationResult,
 );

@@ -9,7 +9,7 @@
 //!   what it is decided by;
 //! - one file, `error/classify.rs`, turns what a server says into a [`Kind`]; nothing else looks at a server's numbers and texts.
 //!
-//! Not here: searching, users and rights, imports, and any memory of what was done before.
+//! Not here: searching, users and rights, and any memory of what was done before.
 
 mod call;
 pub mod capabilities;
@@ -24,6 +24,7 @@ pub mod error;
 pub mod expression;
 mod fence;
 pub mod gather;
+mod import;
 mod load;
 pub mod log;
 pub mod mutate;
@@ -33,6 +34,7 @@ pub mod proof;
 pub mod query;
 pub mod retry;
 pub mod schema;
+mod segments;
 mod version;
 mod wire;
 
@@ -45,9 +47,11 @@ pub use create::NewCollection;
 pub use cut::Cutter;
 pub use endpoint::{Credentials, Endpoint, Secret, Tls};
 pub use error::{Kind, MilvusError};
+pub use import::{Import, ImportId, ImportOrder, ImportState};
 pub use load::Progress;
 pub use mutate::{Applied, Rows};
 pub use query::{RangeRead, ReadPoint};
 pub use retry::Patience;
 pub use schema::{SchemaChanges, SchemaError};
+pub use segments::{Segment, SegmentState};
 pub use version::{Product, ServerVersion};
