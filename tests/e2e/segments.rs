@@ -8,13 +8,13 @@ use binlog::{FieldLog, Values};
 use bytes::Bytes;
 use harness::servers::Server;
 use harness::wait;
+use milvus::columns::{self, Plain};
 use milvus::{
     Client, ColumnReader, Import, ImportId, ImportOrder, ImportState, RangeRead, Segment,
     SegmentState,
 };
 use model::schema::DYNAMIC_FIELD;
-use model::{Batch, Cell, CollectionSpec, Column, DataType, Key, KeyRange, LoadState, Payload};
-use std::borrow::Cow;
+use model::{Batch, Cell, CollectionSpec, DataType, Field, Key, KeyRange, LoadState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -65,52 +65,34 @@ fn told(cell: &Cell<'_>) -> Result<String> {
     })
 }
 
-/// A field of a protobuf message.
-fn member(number: u8, body: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
-    let mut length = body.len();
-    while length >= 0x80 {
-        field.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
-    }
-    field.push(length as u8);
-    field.extend(body);
-    field
-}
-
-/// One array, as a column of one row.
-fn array(name: &str, blob: &[u8]) -> Column {
-    Column {
-        name: name.to_owned(),
-        field_id: 0,
-        data_type: DataType::ARRAY,
-        is_dynamic: false,
-        valid: Bytes::new(),
-        payload: Payload::Scalars(member(8, &member(1, blob)).into()),
-    }
-}
-
-/// The values of a field, one after the other.
-fn values(name: &str, data_type: DataType, log: &FieldLog) -> Result<Vec<String>> {
-    let blob = |blob: &[u8]| match data_type {
-        DataType::JSON => told(&Cell::Json(blob)),
-        DataType::ARRAY => {
-            let column = array(name, blob);
-            told(&ColumnReader::new(&column, 1)?.cell(0)?)
-        }
-        _ => told(&Cell::Text(std::str::from_utf8(blob)?)),
-    };
+/// The values of a field, one after the other: encoded as a query would answer them, and read as such.
+fn values(field: &Field, log: &FieldLog) -> Result<Vec<String>> {
     ensure!(log.valid.is_empty(), "these servers have no nulls");
-    match &log.values {
-        Values::Bools(values) => values.iter().map(|v| told(&Cell::Bool(*v))).collect(),
-        Values::Ints(values) => values.iter().map(|v| told(&Cell::Int(*v))).collect(),
-        Values::Floats(values) => values.iter().map(|v| told(&Cell::Float(*v))).collect(),
-        Values::Doubles(values) => values.iter().map(|v| told(&Cell::Double(*v))).collect(),
-        Values::Blobs(values) => values.iter().map(blob).collect(),
-        Values::Vectors { width, bytes } => bytes
-            .chunks(*width)
-            .map(|bytes| told(&Cell::Vector(data_type, Cow::Borrowed(bytes))))
-            .collect(),
+    let blobs: Vec<&[u8]> = match &log.values {
+        Values::Blobs(blobs) => blobs.iter().collect(),
+        Values::Vectors { width, bytes } => bytes.chunks(*width).collect(),
+        _ => Vec::new(),
+    };
+    let plain = match &log.values {
+        Values::Bools(values) => Plain::Bools(values),
+        Values::Ints(values) => Plain::Ints(values),
+        Values::Floats(values) => Plain::Floats(values),
+        Values::Doubles(values) => Plain::Doubles(values),
+        Values::Blobs(_) | Values::Vectors { .. } => Plain::Blobs(&blobs),
+    };
+    let column = columns::encode(field, Bytes::new(), plain)?;
+    let reader = ColumnReader::new(&column, u32::try_from(log.rows)?)?;
+    (0..log.rows).map(|row| told(&reader.cell(row)?)).collect()
+}
+
+/// The field that holds what the schema does not name: it is not described.
+fn dynamic_field(like: &Field, id: i64) -> Field {
+    Field {
+        id,
+        name: DYNAMIC_FIELD.to_owned(),
+        data_type: DataType::JSON,
+        is_dynamic: true,
+        ..like.clone()
     }
 }
 
@@ -138,10 +120,7 @@ fn kept(server: &Server, spec: &CollectionSpec) -> Result<Rows> {
         let (mut times, mut keys) = (Vec::new(), Vec::new());
         for (id, folder) in numbered(&segment)? {
             let field = spec.schema.fields.iter().find(|field| field.id == id);
-            let (name, data_type) = match field {
-                Some(field) => (field.name.as_str(), field.data_type),
-                None => (DYNAMIC_FIELD, DataType::JSON),
-            };
+            let field = field.cloned().unwrap_or_else(|| dynamic_field(primary, id));
             for file in numbered(&folder)?.into_values() {
                 let log = binlog::read_field(&read(&file)?)?;
                 ensure!(log.descriptor.field == id, "{:?}", log.descriptor);
@@ -149,9 +128,9 @@ fn kept(server: &Server, spec: &CollectionSpec) -> Result<Rows> {
                     (ROW_ID, _) => continue,
                     (TIME, Values::Ints(values)) => times.extend(values.iter().copied()),
                     _ => columns
-                        .entry(name.to_owned())
+                        .entry(field.name.clone())
                         .or_default()
-                        .extend(values(name, data_type, &log)?),
+                        .extend(values(&field, &log)?),
                 }
                 if id != primary.id {
                     continue;

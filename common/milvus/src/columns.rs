@@ -8,6 +8,7 @@
 
 mod build;
 mod cells;
+mod encode;
 pub(crate) mod field_data;
 pub(crate) mod layout;
 #[cfg(test)]
@@ -15,6 +16,7 @@ pub(crate) mod samples;
 mod structs;
 
 use crate::wire::Malformed;
+pub use encode::{Plain, encode};
 use layout::Layout;
 use model::{Batch, Cell, Column, DataType, Key, Payload};
 use structs::SubColumn;
