@@ -95,6 +95,12 @@ fn what_is_written_throughout_arrives() -> Result<()> {
         let last = last.into_iter().map(|written| written.last_ack_unix_ms);
         let pause = cut_over(&pair, "live", last.max().context("three writers")?).await?;
         println!("{pause:?} from the last write to the completed job");
+        for settled in [
+            "passage_changes_lag_seconds",
+            "passage_changes_unproven_rows",
+        ] {
+            assert_eq!(pair.source.metric(settled).await?, 0.0, "{settled}");
+        }
         assert!(pause < PAUSE_LIMIT, "{pause:?}");
         for (collection, written) in [
             ("numbers", &numbers),

@@ -87,9 +87,11 @@ fn is_near(shown: &CollectionStatus) -> bool {
     lag.is_some_and(|lag| lag <= CAUGHT_UP_MS)
 }
 
-/// Looks at the lag, in milliseconds, for as long as something else takes: that of the collection that is furthest behind.
+/// Looks at the lag, in milliseconds, for as long as something else takes: that of the collection that is furthest behind, of those that
+/// were caught up with. One that has just joined the job is behind by as long as it takes to copy it.
 pub(crate) async fn sampled<T>(
     agent: &Agent,
+    collections: &[&str],
     samples: &mut Vec<f64>,
     other: impl Future<Output = Result<T>>,
 ) -> Result<T> {
@@ -99,16 +101,20 @@ pub(crate) async fn sampled<T>(
     loop {
         tokio::select! {
             done = &mut other => return done,
-            _ = looks.tick() => samples.extend(worst_lag(&agent.metrics().await?)),
+            _ = looks.tick() => samples.extend(worst_lag(&agent.metrics().await?, collections)),
         }
     }
 }
 
-/// The highest lag on a page of metrics, in milliseconds.
-fn worst_lag(page: &str) -> Option<f64> {
+/// The highest lag of these collections on a page of metrics, in milliseconds.
+fn worst_lag(page: &str, collections: &[&str]) -> Option<f64> {
+    let is_meant = |line: &&str| {
+        let named = |name: &&str| line.contains(&format!("collection=\"default.{name}\""));
+        line.starts_with("passage_changes_lag_seconds{") && collections.iter().any(named)
+    };
     let lags = page
         .lines()
-        .filter(|line| line.starts_with("passage_changes_lag_seconds{"))
+        .filter(is_meant)
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
     lags.max_by(f64::total_cmp).map(|seconds| seconds * 1e3)
 }

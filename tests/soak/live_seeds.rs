@@ -66,12 +66,12 @@ async fn one(queue: &str, seed: u64, table: &mut Table) -> Result<()> {
     let caught_up = catch_up(&pair, "seeded", &WRITTEN, begun).await?;
     let mut lags = Vec::new();
     let proven = jobs::proves(&pair.source, "seeded", &WRITTEN, SYNC_LIMIT);
-    sampled(&pair.source, &mut lags, proven).await?;
+    sampled(&pair.source, &WRITTEN, &mut lags, proven).await?;
     let rest = async {
         tokio::time::sleep(Duration::from_secs(number_or("SECONDS", SECONDS))).await;
         Ok(())
     };
-    sampled(&pair.source, &mut lags, rest).await?;
+    sampled(&pair.source, &WRITTEN, &mut lags, rest).await?;
     let stormed: Stormed = storm.stop().await?;
     live::ready(&pair, "seeded", SYNC_LIMIT).await?;
     let last_ack = writers.rest().await?;

@@ -92,10 +92,7 @@ impl Agent {
         verification: Verification,
         cuts_over: bool,
     ) {
-        let labels = [
-            ("job", plan.job.to_string()),
-            ("collection", plan.source.name.to_string()),
-        ];
+        let labels = labels(plan);
         if let Some(lag_ms) = changes.lag_ms {
             metrics::gauge!(CHANGES_LAG, &labels).set(lag_ms as f64 / 1e3);
         }
@@ -113,6 +110,14 @@ impl Agent {
                 phase => phase,
             };
         });
+    }
+
+    /// Shows that a collection is followed no longer: nothing is behind, and the log may be gone.
+    pub(crate) fn show_followed(&self, plan: &CollectionPlan) {
+        let labels = labels(plan);
+        metrics::gauge!(CHANGES_LAG, &labels).set(0.0);
+        metrics::gauge!(CHANGES_UNPROVEN, &labels).set(0.0);
+        metrics::gauge!(CHANGES_HEADROOM, &labels).set(f64::INFINITY);
     }
 
     /// Shows the rows of a followed collection that differ as its report, until none does.
@@ -264,4 +269,11 @@ fn shown_phase(journaled: Phase, collections: &[CollectionStatus]) -> Phase {
             Phase::Verifying
         }
     }
+}
+
+fn labels(plan: &CollectionPlan) -> [(&'static str, String); 2] {
+    [
+        ("job", plan.job.to_string()),
+        ("collection", plan.source.name.to_string()),
+    ]
 }

@@ -58,7 +58,11 @@ impl CollectionRun<'_> {
                     self.begin_again(&following, fault).await?;
                 }
                 Ok(End::Redefined(now)) => self.redefine(now).await?,
-                end => return end,
+                Ok(end) => {
+                    self.agent.show_followed(&self.record.plan);
+                    return Ok(end);
+                }
+                Err(error) => return Err(error),
             }
         }
     }
