@@ -1,8 +1,8 @@
 //! The written language: messages between agents, the operator's API, and the subsets of Milvus's API and of Pulsar's protocol that
 //! Passage uses.
 //!
-//! Generated code, and how it is written to the wire; the `.proto` files beside it are the documentation. These types live and die inside the
-//! rooms that speak the language: they stand in no other room's public signature.
+//! Generated code, and how it is written to the wire; the `.proto` files beside it are the documentation. These types live and die
+//! inside the rooms that speak the language: they stand in no other room's public signature.
 
 pub mod codec;
 

@@ -9,6 +9,8 @@
 //! - nothing is guessed: an event, an encoding or a type that this build does not know is an error that names it;
 //! - no I/O: bytes in, values out.
 //!
+//! Not here yet: a bound on what a spoilt page may unpack to; and the files of 2.6 that hold several fields, or what a manifest lists.
+//!
 //! Read are the files that Milvus writes up to 2.5 (and for older segments later): an envelope of events around Parquet. Deletes are read
 //! in each of their three forms. The formats are known from files of Milvus 2.2.16 and 2.3.5, and for later forms from its source
 //! (`internal/storage/event_data.go`).
