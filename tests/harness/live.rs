@@ -6,9 +6,12 @@ use crate::oracle::Comparison;
 use crate::servers::{Kind, Server};
 use crate::{jobs, wait};
 use anyhow::{Result, bail, ensure};
-use model::Phase;
+use model::{Phase, codes};
 use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// For how long a cutover that is refused is ordered again.
+const ORDER_LIMIT: Duration = Duration::from_secs(10);
 
 /// A source that has a log, and a target, both 2.3.5.
 ///
@@ -85,12 +88,17 @@ pub async fn ready(pair: &Pair, job: &str, limit: Duration) -> Result<()> {
     }
 }
 
-/// Nobody writes any more: the job takes the target live, and how long that took since the last write was acknowledged.
+/// Nobody writes any more: the job takes the target live, and how long that took since the last write was acknowledged. Orders it
+/// again, as an operator would, while it is refused because the target is further behind at that moment than it may be.
 ///
 /// # Errors
 /// When it does not: with its differences and the end of the log.
 pub async fn cut_over(pair: &Pair, job: &str, last_ack_unix_ms: u64) -> Result<Duration> {
-    let told = jobs::cut_over(&pair.source, job, &["--timeout", "60s"]).await?;
+    let ordered = wait::until("a cutover that is not refused", ORDER_LIMIT, || async {
+        let told = jobs::cut_over(&pair.source, job, &["--timeout", "60s"]).await?;
+        Ok((!told.err.contains(codes::CUTOVER_NOT_READY)).then_some(told))
+    });
+    let told = ordered.await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     if told.code != 0 {
         let report = jobs::report(&pair.source, job).await;
