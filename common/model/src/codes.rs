@@ -132,6 +132,18 @@ codes! {
     SPOOL_FULL = "spool_full";
     /// The folder for messages of the log on the agent's machine can't be used.
     SPOOL_UNUSABLE = "spool_unusable";
+    /// A file of Milvus's, or the bucket or folder that it should be in, is not there.
+    STORAGE_MISSING = "storage_missing";
+    /// The storage of Milvus's files refuses the agent.
+    STORAGE_DENIED = "storage_denied";
+    /// The storage of Milvus's files can't be reached, or fails.
+    STORAGE_UNREACHABLE = "storage_unreachable";
+    /// The storage of Milvus's files can't be used as it is configured.
+    STORAGE_UNUSABLE = "storage_unusable";
+    /// A file of a segment can't be understood.
+    SEGMENT_MALFORMED = "segment_malformed";
+    /// The segments of a collection can't be read as its rows.
+    SEGMENTS_UNREADABLE = "segments_unreadable";
     /// A collection is no longer on the source, and the job does not drop it on the target.
     COLLECTION_DROPPED = "collection_dropped";
     /// A collection got another name on the source while its changes were followed.

@@ -14,6 +14,7 @@ mod peer;
 mod secret;
 mod section;
 mod sections;
+mod storage;
 mod suggest;
 pub mod values;
 mod yaml;
@@ -31,6 +32,7 @@ pub use secret::{Secret, SecretError, SecretSource};
 pub use sections::{
     AdminSection, AgentSection, LimitsSection, LogFormat, MetricsSection, TelemetrySection,
 };
+pub use storage::{AzureSection, Bucket, GcsSection, S3Section, StaticKey, StorageSection};
 pub use values::HostPort;
 
 use model::Selection;
@@ -58,6 +60,8 @@ pub struct Config {
     pub limits: LimitsSection,
     /// Where the source's Milvus keeps its log, if changes are to be followed.
     pub log: Option<LogSection>,
+    /// Where the Milvus beside the agent keeps its files, if they are to be read.
+    pub storage: Option<StorageSection>,
     settings: Vec<Setting>,
 }
 
@@ -115,10 +119,7 @@ fn read(root: &mut Section<'_>) -> Option<Config> {
     let scope = root.within("scope", sections::scope);
     let limits = root.within("limits", sections::limits);
     let log = root.within_given("log", log::log);
-    root.forbid(
-        "storage",
-        "reading segments is not built yet; leave this key out",
-    );
+    let storage = root.within_given("storage", storage::storage);
     Some(Config {
         agent: agent?,
         milvus: milvus?,
@@ -129,6 +130,7 @@ fn read(root: &mut Section<'_>) -> Option<Config> {
         scope: scope?,
         limits: limits?,
         log,
+        storage,
         settings: Vec::new(),
     })
 }

@@ -1,4 +1,5 @@
 mod log;
+mod storage;
 
 use super::*;
 use model::{Class, Fault, codes};
