@@ -7,6 +7,7 @@ use crate::copying::Confirmations;
 use crate::following::{Following, Followings};
 use crate::reader::changes::spool::Spool;
 use crate::reader::changes::{Log, Queue};
+use crate::reader::segments::Proofs;
 use crate::records::CollectionRecord;
 use crate::session::Session;
 use control::Board;
@@ -15,7 +16,8 @@ use runtime::budget::{Budget, Permit};
 use runtime::journal::Journal;
 use runtime::rate::RateLimit;
 use std::sync::Arc;
-use tokio::sync::watch;
+use storage::Storage;
+use tokio::sync::{Semaphore, watch};
 
 /// The agent's shared parts.
 #[derive(Debug)]
@@ -40,6 +42,12 @@ pub(crate) struct Agent {
     pub(crate) rows_rate: RateLimit,
     /// The source's log, where changes can be followed.
     pub(crate) log: Option<Arc<Log>>,
+    /// The source's own storage, where its files can be read.
+    pub(crate) storage: Option<Storage>,
+    /// What segments say of the collections that are being compared with them.
+    pub(crate) proofs: Proofs,
+    /// Places for files of segments that are in memory, never closed.
+    pub(crate) segment_places: Semaphore,
     /// The collections that await confirmations of batches.
     pub(crate) confirmations: Confirmations,
     /// The collections whose changes are followed.
@@ -57,6 +65,8 @@ pub(crate) struct Limits {
     pub(crate) readers: usize,
     /// Bytes of values that a batch should have.
     pub(crate) batch_bytes: usize,
+    /// Bytes that what is remembered of a collection's segments may take.
+    pub(crate) segment_bytes: usize,
 }
 
 impl Agent {

@@ -9,6 +9,7 @@ use crate::reader::changes::nats::Nats;
 use crate::reader::changes::pulsar::Pulsar;
 use crate::reader::changes::rocksmq::RocksMq;
 use crate::reader::changes::{Log, Queue};
+use crate::reader::segments::Proofs;
 use crate::session;
 use control::{Board, Listener};
 use model::{Fault, Incarnation, Scope};
@@ -21,7 +22,8 @@ use runtime::rate::RateLimit;
 use runtime::shutdown::{Shutdown, Step};
 use runtime::telemetry::Metrics;
 use std::sync::Arc;
-use tokio::sync::watch;
+use storage::Storage;
+use tokio::sync::{Semaphore, watch};
 
 /// The part of the configured memory that a batch should have, and the most bytes of it: every query costs the source a walk over
 /// whole segments, so that a batch should be large; several must fit into the memory, and into the server's patience.
@@ -31,6 +33,11 @@ const MOST_BATCH_BYTES: u64 = 8 << 20;
 /// The part of the memory that all batches may take at most; the rest is for what is cut, compressed and encoded of them, buffers of
 /// connections, and the program itself.
 const ROWS_SHARE: u64 = 4;
+
+/// The part of the memory for what is remembered of one collection's segments: deleted keys above all. And how many files' rows are in
+/// memory at a time: of 16 MiB each, where Milvus is left as it comes.
+const SEGMENTS_SHARE: u64 = 4;
+const SEGMENT_PLACES: usize = 2;
 
 /// Runs the agent until `shutdown`: no new work is begun then, the session ends, and jobs go on from their journal the next time.
 ///
@@ -50,6 +57,7 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
         return Ok(());
     };
     let log = open_log(&config).await?;
+    let storage = config.storage.as_ref().map(Storage::open).transpose()?;
     let readers = usize::from(config.limits.readers);
     // One for each reader: who has read a batch reads the next when that is sent.
     let batches = readers as u64;
@@ -69,11 +77,15 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
         limits: Limits {
             readers,
             batch_bytes: batch_bytes as usize,
+            segment_bytes: (memory_bytes / SEGMENTS_SHARE) as usize,
         },
         budget: Budget::new("source", batches * batch_bytes),
         bytes_rate: RateLimit::per_second(config.limits.bytes_per_second),
         rows_rate: RateLimit::per_second(config.limits.rows_per_second),
         log,
+        storage,
+        proofs: Proofs::default(),
+        segment_places: Semaphore::new(SEGMENT_PLACES),
         confirmations: Confirmations::default(),
         followings: Followings::default(),
         sessions: watch::Sender::new(None),

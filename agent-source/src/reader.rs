@@ -5,6 +5,7 @@
 pub(crate) mod changes;
 pub(crate) mod divide;
 pub(crate) mod rows;
+pub(crate) mod segments;
 
 use model::{Batch, Fault, Key, KeyRange};
 use std::future::Future;

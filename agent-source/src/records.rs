@@ -1,13 +1,15 @@
 //! What the source's journal holds: what was asked for, how far each collection is, and the borders of its units.
 
+use crate::reader::segments::LogFiles;
 use model::report::CollectionReport;
 use model::{
-    CollectionIndex, CollectionPhase, Epoch, Fault, Finding, JobName, JobSpec, Phase, Position,
+    BatchIndex, CollectionIndex, CollectionPhase, Epoch, Fault, Finding, JobName, JobSpec, Phase, Position,
     Unit, UnitId,
 };
 use protocol::call::CollectionPlan;
 use runtime::journal::{RecordKey, Table};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// The jobs, by name.
 pub(crate) const JOBS: Table<JobRecord> = Table::new("jobs");
@@ -15,6 +17,8 @@ pub(crate) const JOBS: Table<JobRecord> = Table::new("jobs");
 pub(crate) const COLLECTIONS: Table<CollectionRecord> = Table::new("collections");
 /// The units of the collections, in the order in which they were found.
 pub(crate) const UNITS: Table<Unit> = Table::new("units");
+/// The units of the collections that are copied from files, which take no part in comparing.
+pub(crate) const SEGMENT_UNITS: Table<SegmentUnit> = Table::new("segment_units");
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,8 +58,12 @@ pub(crate) struct CollectionRecord {
     pub(crate) start: Vec<Position>,
     /// How often following began at a `start`: again when the log had lost changes behind the former one.
     pub(crate) beginning: u32,
+    /// Whether its rows are copied from the files of its segments, and not asked for.
+    pub(crate) from_segments: bool,
     /// Whether all of its units are in the journal.
     pub(crate) is_divided: bool,
+    /// Whether all units of its segments are.
+    pub(crate) is_listed: bool,
     /// Rows, counted when the job was prepared; `None` where the server can't count.
     pub(crate) rows_total: Option<u64>,
     /// Rows and bytes durable on the target when this was written.
@@ -66,6 +74,42 @@ pub(crate) struct CollectionRecord {
     pub(crate) is_empty: bool,
     /// What the last comparison found.
     pub(crate) report: Option<CollectionReport>,
+}
+
+/// Rows that lie in the same files, split into batches of as many rows each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SegmentUnit {
+    /// The unit's name.
+    pub(crate) id: UnitId,
+    /// The partition that its rows are written to; `None` where a partition key places them.
+    pub(crate) partition: Option<String>,
+    /// The files.
+    pub(crate) files: LogFiles,
+    /// The place of its first row in them.
+    pub(crate) first: u64,
+    /// How many rows it has.
+    pub(crate) rows: u64,
+    /// How many rows a batch has; the last one perhaps fewer.
+    pub(crate) batch_rows: u64,
+}
+
+impl SegmentUnit {
+    /// How many batches it has.
+    pub(crate) fn batches(&self) -> u32 {
+        u32::try_from(self.rows.div_ceil(self.batch_rows.max(1))).unwrap_or(u32::MAX)
+    }
+
+    /// The indexes of its batches, in order.
+    pub(crate) fn indexes(&self) -> impl Iterator<Item = BatchIndex> + use<> {
+        (0..self.batches()).filter_map(|place| BatchIndex::new(place).ok())
+    }
+
+    /// The places of a batch's rows in the files.
+    pub(crate) fn rows_of(&self, batch: BatchIndex) -> Range<u64> {
+        let end = self.first + self.rows;
+        let from = self.first + u64::from(batch.number()) * self.batch_rows;
+        from.min(end)..(from + self.batch_rows).min(end)
+    }
 }
 
 /// The key of a job.

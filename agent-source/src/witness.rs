@@ -24,6 +24,9 @@ pub(crate) async fn count_rows(
     job: &JobName,
     index: CollectionIndex,
 ) -> Result<Answer, Fault> {
+    if let Some(proof) = agent.proofs.find(job, index) {
+        return Ok(Answer::Count(Some(proof.rows())));
+    }
     let read = open(agent, job, index).await?;
     read.rows
         .count(None, &KeyRange::all())
@@ -33,6 +36,10 @@ pub(crate) async fn count_rows(
 
 /// The digest of each batch of a unit.
 pub(crate) async fn digest_unit(agent: &Agent, job: &JobName, id: UnitId) -> Result<Answer, Fault> {
+    if let Some(proof) = agent.proofs.find(job, id.collection) {
+        let digests = proof.digests(id.number).ok_or_else(|| unknown(job, id));
+        return digests.map(Answer::Digests);
+    }
     let unit = known_unit(agent, job, id)?;
     let read = open(agent, job, id.collection).await?;
     let mut batches = Vec::new();
@@ -78,11 +85,14 @@ pub(crate) async fn hash_rows(
     batch: BatchIndex,
     after: Option<Key>,
 ) -> Result<Answer, Fault> {
-    let unit = known_unit(agent, job, id)?;
-    let mut all = open(agent, job, id.collection)
-        .await?
-        .hashes(&unit, batch)
-        .await?;
+    let mut all = match agent.proofs.find(job, id.collection) {
+        Some(proof) => proof.row_hashes(agent, id.number, batch).await?,
+        None => {
+            let unit = known_unit(agent, job, id)?;
+            let read = open(agent, job, id.collection).await?;
+            read.hashes(&unit, batch).await?
+        }
+    };
     all.sort();
     let behind = all
         .into_iter()
@@ -107,9 +117,13 @@ pub(crate) async fn hash_fields(
     batch: BatchIndex,
     keys: Vec<Key>,
 ) -> Result<Answer, Fault> {
+    let wanted: BTreeSet<Key> = keys.into_iter().collect();
+    if let Some(proof) = agent.proofs.find(job, id.collection) {
+        let fields = proof.field_hashes(agent, id.number, &wanted).await?;
+        return Ok(Answer::FieldHashes(fields));
+    }
     let unit = known_unit(agent, job, id)?;
     let read = open(agent, job, id.collection).await?;
-    let wanted: BTreeSet<Key> = keys.into_iter().collect();
     let mut rows = Vec::new();
     let _held = agent.hold_batch().await;
     for part in read.parts(&unit, batch).await? {
@@ -156,15 +170,13 @@ async fn open<'a>(
 }
 
 fn known_unit(agent: &Agent, job: &JobName, id: UnitId) -> Result<Unit, Fault> {
-    agent.unit(job, id)?.ok_or_else(|| {
-        let message = format!("job {job}: the source's journal does not know unit {id}");
-        Fault::new(
-            codes::JOB_DIFFERS,
-            Class::Permanent,
-            message,
-            "the state directory of one agent was lost or exchanged: create a new job",
-        )
-    })
+    agent.unit(job, id)?.ok_or_else(|| unknown(job, id))
+}
+
+fn unknown(job: &JobName, id: UnitId) -> Fault {
+    let message = format!("job {job}: the source's journal does not know unit {id}");
+    let hint = "the state directory of one agent was lost or exchanged: create a new job";
+    Fault::new(codes::JOB_DIFFERS, Class::Permanent, message, hint)
 }
 
 impl Reading<'_> {

@@ -2,7 +2,8 @@
 
 use super::Agent;
 use crate::records::{
-    COLLECTIONS, CollectionRecord, JOBS, JobRecord, UNITS, collection_key, job_key, unit_key,
+    COLLECTIONS, CollectionRecord, JOBS, JobRecord, SEGMENT_UNITS, SegmentUnit, UNITS,
+    collection_key, job_key, unit_key,
 };
 use model::{Class, CollectionIndex, Fault, JobName, Unit, UnitId, codes};
 use runtime::journal::{JournalError, Span, Writes};
@@ -75,6 +76,19 @@ impl Agent {
             .next_back()
             .transpose()?;
         Ok(last.map_or(0, |(_, unit)| unit.id.number + 1))
+    }
+
+    /// The units of a collection that is copied from files, in order.
+    pub(crate) fn segment_units(
+        &self,
+        job: &JobName,
+        index: CollectionIndex,
+    ) -> Result<Vec<SegmentUnit>, JournalError> {
+        self.journal
+            .view()?
+            .scan(SEGMENT_UNITS, &Span::under(&collection_key(job, index)))?
+            .map(|entry| Ok(entry?.1))
+            .collect()
     }
 
     /// Writes a job's record.

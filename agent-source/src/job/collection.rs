@@ -163,7 +163,7 @@ impl CollectionRun<'_> {
     /// again whatever happens.
     async fn load_source(&mut self) -> Result<(), StepError> {
         let source = &self.record.plan.source;
-        if self.record.is_empty
+        if self.is_asked_for_nothing()
             || source.load != LoadState::NotLoaded
             || self.job.spec.unloaded != Unloaded::Load
         {
@@ -184,6 +184,11 @@ impl CollectionRun<'_> {
             .await
             .map_err(Fault::from)?;
         Ok(())
+    }
+
+    /// Whether no query is asked of the collection: it has no row, or they are read from files.
+    fn is_asked_for_nothing(&self) -> bool {
+        self.record.is_empty || (self.record.from_segments && !self.is_live())
     }
 
     async fn release_source(&mut self) -> Result<(), StepError> {
@@ -213,6 +218,10 @@ impl CollectionRun<'_> {
     /// now.
     async fn verify(&mut self) -> Result<(), StepError> {
         self.describe_again().await?;
+        let is_by_segments = self.record.from_segments && !self.is_live();
+        if is_by_segments {
+            self.read_proof().await?;
+        }
         let plan = self.record.plan.clone();
         let units = self.agent.units_of(&plan.job, plan.index)?;
         let call = Call::VerifyCollection {
@@ -228,8 +237,9 @@ impl CollectionRun<'_> {
         let report = self
             .agent
             .showing_verification(&plan, rows_and_definitions)
-            .await?;
-        self.record.report = Some(report);
+            .await;
+        self.agent.proofs.forget(&plan.job, plan.index);
+        self.record.report = Some(report?);
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 //!
 //! This is where the reader and the outbox meet; neither knows the other.
 
+mod segments;
+
 use super::StepError;
 use super::collection::CollectionRun;
 use crate::copying::Copying;
@@ -11,9 +13,10 @@ use crate::reader::divide::{Divider, UnitSink};
 use crate::reader::rows::MilvusRows;
 use crate::records::{UNITS, unit_key};
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use model::{BatchIndex, Fault, Unit, UnitId, UnitProgress};
+use model::{Batch, BatchIndex, Fault, Unit, UnitId, UnitProgress};
 use protocol::call::Durable;
 use protocol::{BatchName, Whole};
+use runtime::budget::Permit;
 use runtime::journal::Writes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,14 +29,14 @@ impl CollectionRun<'_> {
     /// Copies every row that is not durable yet; all are when this returns.
     #[tracing::instrument(name = "copy", skip_all)]
     pub(super) async fn copy(&mut self, durable: Durable) -> Result<(), StepError> {
-        let plan = self.record.plan.clone();
+        let (plan, agent) = (self.record.plan.clone(), self.agent);
         let copying = Arc::new(Copying::new(durable.rows, durable.bytes));
         self.agent
             .confirmations
             .begin(&plan.job, plan.index, copying.clone());
         let outcome = tokio::select! {
             outcome = self.copy_units(&durable, &copying) => outcome,
-            () = self.agent.show_arrivals(&plan, copying.watch()) => Ok(()),
+            () = agent.show_arrivals(&plan, copying.watch()) => Ok(()),
         };
         if outcome.is_err() && self.is_live() {
             // What is on its way arrives before the target may be told to drop the collection.
@@ -44,11 +47,14 @@ impl CollectionRun<'_> {
         let arrived = *copying.watch().borrow();
         self.record.copied = (arrived.rows, arrived.bytes);
         // In the journal with the next phase: until then, dividing finds at most its own last unit again.
-        self.record.is_divided = true;
+        self.record.is_divided = !self.record.from_segments;
         Ok(())
     }
 
-    async fn copy_units(&self, durable: &Durable, copying: &Copying) -> Result<(), StepError> {
+    async fn copy_units(&mut self, durable: &Durable, copying: &Copying) -> Result<(), StepError> {
+        if self.record.from_segments {
+            return self.copy_segments(durable, copying).boxed().await;
+        }
         let plan = &self.record.plan;
         let rows = MilvusRows::new(self.agent, &plan.source, self.record.is_empty)
             .await?
@@ -175,31 +181,58 @@ impl CollectionRun<'_> {
             let Some(range) = unit.range_of(index) else {
                 continue;
             };
-            let permit = Some(self.agent.hold_batch().await);
-            let answers = rows.read(unit.partition.as_deref(), &range).await?;
-            let name = BatchName {
-                job: self.record.plan.job.clone(),
+            let permit = self.agent.hold_batch().await;
+            let read = Read {
                 unit: unit.id,
+                batches: unit.batches(),
                 index,
-            };
-            copying.handle_sent(name.clone());
-            let whole = Whole::Batch {
-                name,
-                unit_batches: unit.batches(),
-            };
-            let portion = |rows| Portion {
-                whole: whole.clone(),
                 partition: unit.partition.clone(),
-                rows,
+                parts: rows.read(unit.partition.as_deref(), &range).await?,
             };
-            let portions = answers.into_iter().map(portion).collect();
-            self.session
-                .outbox
-                .send(Parcel { portions, permit })
-                .await?;
+            self.send_batch(read, permit, copying).await?;
         }
         Ok(())
     }
+
+    /// Sends a batch that was read.
+    async fn send_batch(
+        &self,
+        read: Read,
+        permit: Permit,
+        copying: &Copying,
+    ) -> Result<(), StepError> {
+        let name = BatchName {
+            job: self.record.plan.job.clone(),
+            unit: read.unit,
+            index: read.index,
+        };
+        copying.handle_sent(name.clone());
+        let whole = Whole::Batch {
+            name,
+            unit_batches: read.batches,
+        };
+        let portion = |rows| Portion {
+            whole: whole.clone(),
+            partition: read.partition.clone(),
+            rows,
+        };
+        let parcel = Parcel {
+            portions: read.parts.into_iter().map(portion).collect(),
+            permit: Some(permit),
+        };
+        Ok(self.session.outbox.send(parcel).await?)
+    }
+}
+
+/// A batch that was read.
+struct Read {
+    unit: UnitId,
+    /// How many batches its unit has.
+    batches: u32,
+    index: BatchIndex,
+    partition: Option<String>,
+    /// Its rows; of a batch without any, one part without rows.
+    parts: Vec<Batch>,
 }
 
 /// Puts each unit into the journal, then hands it on.

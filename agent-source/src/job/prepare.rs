@@ -1,25 +1,23 @@
 //! Preflight: which collections, may they be given, can the target take them. Changes nothing on either side.
 
 mod live;
+mod readable;
 
 use super::{Job, StepError};
+use readable::Readable;
 use crate::reader::rows::MilvusRows;
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
 use milvus::Kind;
-use model::job::{Mode, Unloaded};
+use model::job::Mode;
 use model::selection::Pattern;
 use model::{
-    Class, CollectionIndex, CollectionName, CollectionPhase, CollectionSpec, DatabaseSpec, Fault,
+    Class, CollectionIndex, CollectionName, CollectionPhase, DatabaseSpec, Fault,
     Finding, JobName, KeyRange, LoadState, Phase, Severity, codes,
 };
 use protocol::call::CollectionPlan;
 use protocol::{Answer, Call};
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// How long one flush of the source may take.
-const FLUSH_LIMIT: Duration = Duration::from_secs(300);
 
 impl Job {
     /// Finds and checks the job's collections. A job with a finding that blocks it does not start; a dry run ends here.
@@ -145,7 +143,11 @@ impl Job {
         plan: CollectionPlan,
         findings: &mut Vec<Finding>,
     ) -> Result<CollectionRecord, StepError> {
-        let (is_empty, found) = self.readable(record, &plan.source).await?;
+        let Readable {
+            is_empty,
+            from_segments,
+            findings: found,
+        } = self.readable(record, &plan.source).await?;
         findings.extend(found);
         findings.extend(live::check(&self.agent, record, &plan.source, is_empty).await);
         let Answer::Checked {
@@ -186,66 +188,15 @@ impl Job {
             phase,
             start: vec![],
             beginning: 0,
+            from_segments,
             is_divided: false,
+            is_listed: false,
             rows_total,
             copied: (0, 0),
             loaded_for_job: false,
             is_empty,
             report: None,
         })
-    }
-
-    /// Whether a collection's rows can be read, or are known to be none.
-    async fn readable(
-        &self,
-        record: &JobRecord,
-        source: &CollectionSpec,
-    ) -> Result<(bool, Vec<Finding>), StepError> {
-        if source.load != LoadState::NotLoaded {
-            return Ok((false, vec![]));
-        }
-        let has_index =
-            |field: &model::Field| source.indexes.iter().any(|index| index.field == field.name);
-        let can_load = source
-            .schema
-            .fields
-            .iter()
-            .filter(|field| field.data_type.is_vector())
-            .all(has_index);
-        let finding = |severity, text: &str| {
-            Finding::new(severity, codes::COLLECTION_NOT_LOADED, &source.name, text)
-        };
-        if record.spec.unloaded == Unloaded::Refuse {
-            let text = "it is not loaded, so its rows can't be read: load it, exclude it, or set `unloaded: load` in the job file";
-            return Ok((false, vec![finding(Severity::Blocked, text)]));
-        }
-        if can_load {
-            return Ok((
-                false,
-                vec![finding(
-                    Severity::Note,
-                    "it is loaded on the source for this job, and released afterwards",
-                )],
-            ));
-        }
-        // Without an index it can't be loaded. That matters only if it has rows; a flush makes the server count them all.
-        if self.count_flushed(&source.name).await? == 0 {
-            return Ok((true, vec![]));
-        }
-        let text = "it has rows but lacks an index on a vector field, so that it can't be loaded and read: create the index, or exclude it";
-        Ok((false, vec![finding(Severity::Blocked, text)]))
-    }
-}
-
-impl Job {
-    /// The rows of a collection that can't be asked for them, after a flush. Deleted ones may be among them.
-    async fn count_flushed(&self, name: &CollectionName) -> Result<u64, Fault> {
-        let milvus = self.agent.milvus.in_database(&name.database);
-        let flush = milvus.flush(&name.collection).await?;
-        milvus
-            .wait_for_flush(&name.collection, &flush, FLUSH_LIMIT)
-            .await?;
-        Ok(milvus.count_flushed(&name.collection).await?)
     }
 }
 

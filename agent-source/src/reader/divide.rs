@@ -168,7 +168,7 @@ impl<R: RowReader> Divider<'_, R> {
 
 /// The borders of the units that these keys make: runs of at most so many batches, each batch ending with every so-manieth key. A
 /// unit of long keys has fewer, so that it fits into one message.
-fn borders(keys: &[Key], rows_per_batch: usize) -> Vec<Vec<Key>> {
+pub(super) fn borders(keys: &[Key], rows_per_batch: usize) -> Vec<Vec<Key>> {
     let mut units: Vec<Vec<Key>> = Vec::new();
     let mut bytes = 0;
     for border in keys.chunks(rows_per_batch).filter_map(|batch| batch.last()) {

@@ -21,6 +21,14 @@ impl Blobs {
         self.ends.is_empty()
     }
 
+    /// The one at this place.
+    #[must_use]
+    pub fn get(&self, place: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(place)?;
+        let begin = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.bytes.get(begin..end)
+    }
+
     /// Each, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut begin = 0;

@@ -23,6 +23,7 @@ pub(crate) fn spec(name: &str) -> JobSpec {
         indexes: model::job::Indexes::Auto,
         load: model::job::Load::No,
         verify: model::job::Verify::Counts,
+        copy: model::job::CopyBy::Segments,
         unloaded: model::job::Unloaded::Load,
         cutover: model::job::Cutover {
             max_lag_ms: 250,

@@ -7,7 +7,7 @@ use crate::{Client, MilvusError};
 use model::name::DEFAULT_DATABASE;
 use model::{CollectionName, CollectionSpec, DatabaseSpec, IndexSpec, LoadState};
 use proto::milvus::service as wire;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Client {
     /// The names of the databases, sorted; the default one alone where the server knows none (before 2.2.9).
@@ -145,17 +145,36 @@ impl Client {
     /// # Errors
     /// [`MilvusError`] when the server refuses or can't be asked.
     pub async fn list_partitions(&self, collection: &str) -> Result<Vec<String>, MilvusError> {
+        let mut names = self.show_partitions(collection).await?.partition_names;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The names of a collection's partitions by their ids.
+    ///
+    /// # Errors
+    /// [`MilvusError`] when the server refuses or can't be asked.
+    pub async fn partition_ids(
+        &self,
+        collection: &str,
+    ) -> Result<BTreeMap<i64, String>, MilvusError> {
+        let answer = self.show_partitions(collection).await?;
+        Ok(answer.partition_ids.into_iter().zip(answer.partition_names).collect())
+    }
+
+    async fn show_partitions(
+        &self,
+        collection: &str,
+    ) -> Result<wire::ShowPartitionsResponse, MilvusError> {
         let call = Call::new("ShowPartitions", collection, CallKind::Describe);
         let message = wire::ShowPartitionsRequest {
             db_name: self.db_name(),
             collection_name: collection.to_owned(),
         };
-        let answer = self.call(call, message, |mut stub, q| async move {
+        self.call(call, message, |mut stub, q| async move {
             stub.show_partitions(q).await
-        });
-        let mut names = answer.await?.partition_names;
-        names.sort_unstable();
-        Ok(names)
+        })
+        .await
     }
 
     /// A collection's indexes, sorted by name.

@@ -21,6 +21,12 @@ impl Tick {
         Self(number)
     }
 
+    /// The first tick of a millisecond since 1970.
+    #[must_use]
+    pub fn of_millis(millis: u64) -> Self {
+        Self(millis << 18)
+    }
+
     /// As Milvus writes it.
     #[must_use]
     pub fn number(self) -> u64 {

@@ -142,6 +142,8 @@ codes! {
     STORAGE_UNUSABLE = "storage_unusable";
     /// A file of a segment can't be understood.
     SEGMENT_MALFORMED = "segment_malformed";
+    /// A collection's rows are read from the files of its segments.
+    COPY_BY_SEGMENTS = "copy_by_segments";
     /// The segments of a collection can't be read as its rows.
     SEGMENTS_UNREADABLE = "segments_unreadable";
     /// A collection is no longer on the source, and the job does not drop it on the target.

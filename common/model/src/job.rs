@@ -89,6 +89,18 @@ choice! {
 }
 
 choice! {
+    /// How rows are read on the source.
+    CopyBy {
+        /// By queries where the collection is loaded, else from the files of its segments where those can be read.
+        Auto,
+        /// By queries.
+        Rows,
+        /// From the files of segments, which the agent reads in Milvus's own storage.
+        Segments,
+    } default Auto
+}
+
+choice! {
     /// Whether the source may be written to while the job runs.
     Mode {
         /// It is not: what is there when the job begins is copied.
@@ -161,6 +173,8 @@ pub struct JobSpec {
     pub selection: Selection,
     /// Whether changes are followed.
     pub mode: Mode,
+    /// How rows are read.
+    pub copy: CopyBy,
     /// When the target has the name already.
     pub on_conflict: OnConflict,
     /// Primary keys made by the server.

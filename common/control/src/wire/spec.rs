@@ -2,7 +2,7 @@
 
 use super::{Malformed, Wire, all, each, required, wire_enum};
 use model::job::{
-    AutoId, Cutover, CutoverOptions, Fence, Indexes, Load, Mode, OnConflict, Unloaded, Verify,
+    AutoId, CopyBy, Cutover, CutoverOptions, Fence, Indexes, Load, Mode, OnConflict, Unloaded, Verify,
 };
 use model::selection::{Pattern, Rename};
 use model::{JobSpec, Selection};
@@ -15,6 +15,7 @@ wire_enum!(Indexes, admin::Indexes, "indexes", unspecified = Keep; Keep, Auto, N
 wire_enum!(Load, admin::Load, "load", unspecified = Keep; Keep, Yes, No);
 wire_enum!(Verify, admin::Verify, "verify", unspecified = Content; Content, Counts, None);
 wire_enum!(Fence, admin::Fence, "fence", unspecified = Operator; Operator, DenyWrites);
+wire_enum!(CopyBy, admin::CopyBy, "copy", unspecified = Auto; Auto, Rows, Segments);
 wire_enum!(Unloaded, admin::Unloaded, "unloaded", unspecified = Refuse; Refuse, Load);
 
 impl Wire for Rename {
@@ -65,6 +66,7 @@ impl Wire for JobSpec {
             name: self.name.to_string(),
             selection: Some(self.selection.to_wire()),
             mode: self.mode.to_wire(),
+            copy: self.copy.to_wire(),
             on_conflict: self.on_conflict.to_wire(),
             auto_id: self.auto_id.to_wire(),
             indexes: self.indexes.to_wire(),
@@ -81,6 +83,7 @@ impl Wire for JobSpec {
             name: message.name.parse()?,
             selection: required("selection", message.selection)?,
             mode: Wire::from_wire(message.mode)?,
+            copy: Wire::from_wire(message.copy)?,
             on_conflict: Wire::from_wire(message.on_conflict)?,
             auto_id: Wire::from_wire(message.auto_id)?,
             indexes: Wire::from_wire(message.indexes)?,

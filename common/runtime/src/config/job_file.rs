@@ -4,7 +4,7 @@ use super::error::{ConfigError, ConfigFault};
 use super::section::{Reading, Section};
 use super::sections::pattern;
 use super::{values, yaml};
-use model::job::{AutoId, Cutover, Fence, Indexes, Load, Mode, OnConflict, Unloaded, Verify};
+use model::job::{AutoId, CopyBy, Cutover, Fence, Indexes, Load, Mode, OnConflict, Unloaded, Verify};
 use model::selection::Rename;
 use model::{JobName, JobSpec, Selection};
 use std::path::Path;
@@ -48,7 +48,15 @@ fn read(root: &mut Section<'_>) -> Option<JobSpec> {
         "copy",
         values::choice([("copy", Mode::Copy), ("live", Mode::Live)]),
     );
-    refuse_what_is_not_built(root);
+    let copy = root.or(
+        "copy",
+        "auto",
+        values::choice([
+            ("auto", CopyBy::Auto),
+            ("rows", CopyBy::Rows),
+            ("segments", CopyBy::Segments),
+        ]),
+    );
     let on_conflict = root.or(
         "on_conflict",
         "fail",
@@ -107,6 +115,7 @@ fn read(root: &mut Section<'_>) -> Option<JobSpec> {
         name: name?,
         selection: selection?,
         mode: mode?,
+        copy: copy?,
         on_conflict: on_conflict?,
         auto_id: auto_id?,
         indexes: indexes?,
@@ -172,14 +181,6 @@ fn rename(root: &mut Section<'_>, line: usize, from: &str, to: &str) -> Option<R
     };
     rule.map_err(|cause| root.refuse_at(line, "rename", cause))
         .ok()
-}
-
-/// What later versions do is refused by name, not taken for something else.
-fn refuse_what_is_not_built(root: &mut Section<'_>) {
-    root.or("copy", "auto", |text| match text {
-        "segments" => Err("segments is not built yet; give auto or rows".to_owned()),
-        text => values::choice([("auto", ()), ("rows", ())])(text),
-    });
 }
 
 #[cfg(test)]

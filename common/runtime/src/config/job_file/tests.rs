@@ -6,7 +6,7 @@ collections: ["sales.*", "docs"]
 exclude: ["sales.tmp_*"]
 rename: { "sales.*": "acme_sales.*" }
 mode: copy
-copy: rows
+copy: segments
 on_conflict: append
 auto_id: regenerate
 indexes: none
@@ -30,8 +30,8 @@ fn a_complete_job_is_taken_word_for_word() {
     );
     assert!(spec.selection.means(&"docs".into()) && !spec.selection.means(&"sales.tmp_1".into()));
     assert_eq!(
-        (spec.on_conflict, spec.auto_id, spec.indexes),
-        (OnConflict::Append, AutoId::Regenerate, Indexes::None)
+        (spec.copy, spec.on_conflict, spec.auto_id, spec.indexes),
+        (CopyBy::Segments, OnConflict::Append, AutoId::Regenerate, Indexes::None)
     );
     assert_eq!(
         (spec.load, spec.verify, spec.unloaded, spec.dry_run),
@@ -43,21 +43,13 @@ fn a_complete_job_is_taken_word_for_word() {
 fn what_is_left_out_has_the_cautious_default() {
     let spec = parse("job.yaml", "name: a\ncollections: [docs]").unwrap();
     assert_eq!(
-        (spec.on_conflict, spec.auto_id, spec.indexes),
-        (OnConflict::Fail, AutoId::Preserve, Indexes::Keep)
+        (spec.copy, spec.on_conflict, spec.auto_id, spec.indexes),
+        (CopyBy::Auto, OnConflict::Fail, AutoId::Preserve, Indexes::Keep)
     );
     assert_eq!(
         (spec.load, spec.verify, spec.unloaded, spec.dry_run),
         (Load::Keep, Verify::Content, Unloaded::Refuse, false)
     );
-}
-
-#[test]
-fn what_is_not_built_is_refused_by_name() {
-    let text = COMPLETE.replace("copy: rows", "copy: segments");
-    let refusal = refusal(&text);
-    let expected = "job.yaml:7: copy: segments is not built yet";
-    assert!(refusal.contains(expected), "{expected}\n in\n{refusal}");
 }
 
 #[test]

@@ -1,0 +1,151 @@
+//! How a collection's rows are to be read: by queries, from the files of its segments, or not at all.
+
+use crate::job::{Job, StepError};
+use crate::records::JobRecord;
+use milvus::{Product, SegmentState};
+use model::job::{CopyBy, Mode, Unloaded, Verify};
+use model::{CollectionName, CollectionSpec, Fault, Finding, LoadState, Severity, codes};
+use std::time::Duration;
+
+/// How long one flush of the source may take.
+const FLUSH_LIMIT: Duration = Duration::from_secs(300);
+
+/// How it can be read.
+#[derive(Debug, Default)]
+pub(super) struct Readable {
+    /// It is known to hold no row, so that nothing need be read.
+    pub(super) is_empty: bool,
+    /// Its rows are copied from files.
+    pub(super) from_segments: bool,
+    /// What is to be said of that.
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Job {
+    /// Decides how a collection is to be read.
+    ///
+    /// # Errors
+    /// Those of Milvus and of the storage.
+    pub(super) async fn readable(
+        &self,
+        record: &JobRecord,
+        source: &CollectionSpec,
+    ) -> Result<Readable, StepError> {
+        let is_loaded = source.load != LoadState::NotLoaded;
+        let is_asked = record.spec.mode == Mode::Live && record.spec.verify != Verify::None;
+        let by = match record.spec.copy {
+            // A job that follows changes asks for the rows that change, and so needs it loaded anyway.
+            CopyBy::Auto if is_loaded || is_asked => CopyBy::Rows,
+            CopyBy::Auto if self.no_segments(source).await?.is_some() => CopyBy::Rows,
+            CopyBy::Auto => CopyBy::Segments,
+            by => by,
+        };
+        if by == CopyBy::Rows {
+            return self.readable_by_queries(record, source).await;
+        }
+        let (severity, code, text) = match self.no_segments(source).await? {
+            Some((code, text)) => (Severity::Blocked, code, text),
+            None if is_asked && !is_loaded && record.spec.unloaded == Unloaded::Refuse => {
+                let text = "it is not loaded, and rows that change are looked at again by queries: load it, or set `unloaded: load` in the job file";
+                (Severity::Blocked, codes::COLLECTION_NOT_LOADED, text.to_owned())
+            }
+            None => {
+                let text = "its rows are read from the files of its segments";
+                (Severity::Note, codes::COPY_BY_SEGMENTS, text.to_owned())
+            }
+        };
+        Ok(Readable {
+            is_empty: false,
+            from_segments: true,
+            findings: vec![Finding::new(severity, code, &source.name, text)],
+        })
+    }
+
+    /// Why a collection can't be read from the files of its segments, if so.
+    async fn no_segments(
+        &self,
+        source: &CollectionSpec,
+    ) -> Result<Option<(&'static str, String)>, Fault> {
+        let milvus = self.agent.milvus.in_database(&source.name.database);
+        let unreadable = |text: &str| Ok(Some((codes::SEGMENTS_UNREADABLE, text.to_owned())));
+        let Some(storage) = &self.agent.storage else {
+            return unreadable("the source's agent has no `storage` section, so that it can't read the files of segments");
+        };
+        let version = milvus.version();
+        if version.product() != Product::Milvus {
+            return unreadable("its server keeps no segments that can be read; use `copy: rows`");
+        }
+        if !version.at_least(2, 3, 0) {
+            return unreadable("Milvus before 2.3 keeps deletes back when it writes segments to files; use `copy: rows`");
+        }
+        for segment in milvus.segments(&source.name.collection).await? {
+            if segment.storage_version >= 2 {
+                return unreadable("its segments are stored in groups of fields, as Milvus does since 2.6, which is not read yet; use `copy: rows`");
+            }
+            if segment.state != SegmentState::Flushed || segment.rows == 0 {
+                continue;
+            }
+            let (collection, partition, id) = (source.id, segment.partition, segment.id);
+            let folder = format!("insert_log/{collection}/{partition}/{id}");
+            if storage.files(&folder).await?.is_empty() {
+                let text = format!(
+                    "storage {} has no file in {folder}, where Milvus keeps rows of it: compare the agent's `storage` section (bucketName, rootPath, path) with milvus.yaml",
+                    storage.name()
+                );
+                return Ok(Some((codes::STORAGE_MISSING, text)));
+            }
+            break;
+        }
+        Ok(None)
+    }
+
+    /// Whether a collection's rows can be asked for, or are known to be none.
+    async fn readable_by_queries(
+        &self,
+        record: &JobRecord,
+        source: &CollectionSpec,
+    ) -> Result<Readable, StepError> {
+        if source.load != LoadState::NotLoaded {
+            return Ok(Readable::default());
+        }
+        let found = |severity, text: &str| Readable {
+            findings: vec![Finding::new(
+                severity,
+                codes::COLLECTION_NOT_LOADED,
+                &source.name,
+                text,
+            )],
+            ..Readable::default()
+        };
+        if record.spec.unloaded == Unloaded::Refuse {
+            let text = "it is not loaded, so its rows can't be read: load it, exclude it, set `unloaded: load` in the job file, or give the source's agent a `storage` section";
+            return Ok(found(Severity::Blocked, text));
+        }
+        let has_index =
+            |field: &model::Field| source.indexes.iter().any(|index| index.field == field.name);
+        let mut vectors = source.schema.fields.iter().filter(|field| field.data_type.is_vector());
+        if vectors.all(has_index) {
+            let text = "it is loaded on the source for this job, and released afterwards";
+            return Ok(found(Severity::Note, text));
+        }
+        // Without an index it can't be loaded. That matters only if it has rows; a flush makes the server count them all.
+        if self.count_flushed(&source.name).await? == 0 {
+            return Ok(Readable {
+                is_empty: true,
+                ..Readable::default()
+            });
+        }
+        let text = "it has rows but lacks an index on a vector field, so that it can't be loaded and read: create the index, exclude it, or give the source's agent a `storage` section";
+        Ok(found(Severity::Blocked, text))
+    }
+
+    /// The rows of a collection that can't be asked for them, after a flush. Deleted ones may be among them.
+    async fn count_flushed(&self, name: &CollectionName) -> Result<u64, Fault> {
+        let milvus = self.agent.milvus.in_database(&name.database);
+        let flush = milvus.flush(&name.collection).await?;
+        milvus
+            .wait_for_flush(&name.collection, &flush, FLUSH_LIMIT)
+            .await?;
+        Ok(milvus.count_flushed(&name.collection).await?)
+    }
+}

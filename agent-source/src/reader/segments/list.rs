@@ -1,0 +1,201 @@
+//! Which segments a collection has, and their files.
+//!
+//! A flush comes first: rows that the server took before it are in files then. A segment's files are those of its folder; within a
+//! segment every field has as many, and the i-th ones hold the same rows. Files of a segment that compaction has replaced stay for hours
+//! (Milvus's `dataCoord.gc.dropTolerance`, three by default).
+
+use super::{Segments, unreadable};
+use milvus::{Segment, SegmentState};
+use model::{Class, Fault, codes};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use storage::StoredFile;
+
+/// How long a flush may take.
+const FLUSH_LIMIT: Duration = Duration::from_secs(300);
+
+/// The first form of files that this build does not read: groups of fields, since 2.6.
+const GROUPED: i64 = 2;
+
+/// What a segment of nothing but deletes is called by its level.
+const ONLY_DELETES: i32 = 1;
+
+/// The files that hold the same rows, by their fields' ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogFiles {
+    /// The segment.
+    pub(crate) segment: i64,
+    /// Its partition's id.
+    pub(crate) partition: i64,
+    /// Their place among those of the segment.
+    pub(crate) place: u32,
+    /// How many rows, deleted ones too.
+    pub(crate) rows: u64,
+    /// The path of each.
+    pub(crate) paths: BTreeMap<i64, String>,
+}
+
+impl Segments<'_> {
+    /// Has the server write the collection to files, and lists them.
+    ///
+    /// # Errors
+    /// `segments_unreadable`, `storage_missing` where the storage holds no such files, and those of Milvus and of the storage.
+    pub(crate) async fn list(&self) -> Result<Vec<LogFiles>, Fault> {
+        let (name, milvus) = (&self.source.name, &self.agent.milvus);
+        let milvus = milvus.in_database(&name.database);
+        let flush = milvus.flush(&name.collection).await?;
+        milvus
+            .wait_for_flush(&name.collection, &flush, FLUSH_LIMIT)
+            .await?;
+        let mut listed = Vec::new();
+        for segment in milvus.segments(&name.collection).await? {
+            self.ensure_readable(&segment)?;
+            let is_in_files = matches!(segment.state, SegmentState::Flushed | SegmentState::Flushing);
+            if !is_in_files || segment.level == ONLY_DELETES || segment.rows == 0 {
+                continue;
+            }
+            // One of a partition that was dropped meanwhile is gone with it.
+            if self.partition(segment.partition).is_some() {
+                listed.append(&mut self.files_of(&segment).await?);
+            }
+        }
+        Ok(listed)
+    }
+
+    fn ensure_readable(&self, segment: &Segment) -> Result<(), Fault> {
+        let name = &self.source.name;
+        if segment.storage_version >= GROUPED {
+            let what = format!(
+                "segment {} is stored in form {}, which is not read yet",
+                segment.id, segment.storage_version
+            );
+            return Err(unreadable(name, &what, "use `copy: rows`"));
+        }
+        match segment.state {
+            SegmentState::Flushed | SegmentState::Flushing | SegmentState::Dropped => Ok(()),
+            // What was written since the flush. A job that follows changes has it in the log.
+            SegmentState::Growing | SegmentState::Sealed => Ok(()),
+            other => {
+                let what = format!("segment {} is {other:?}", segment.id);
+                let hint = "wait until imports into it are done";
+                Err(unreadable(name, &what, hint))
+            }
+        }
+    }
+
+    async fn files_of(&self, segment: &Segment) -> Result<Vec<LogFiles>, Fault> {
+        let (collection, partition) = (self.source.id, segment.partition);
+        let folder = format!("insert_log/{collection}/{partition}/{}", segment.id);
+        let files = self.storage.files(&folder).await?;
+        if files.is_empty() {
+            let (storage, rows) = (self.storage.name(), segment.rows);
+            let message = format!(
+                "storage {storage} has no file in {folder}, where Milvus should have {rows} rows of collection {}",
+                self.source.name
+            );
+            let hint = "compare bucketName and rootPath (or path) in the agent's `storage` section with milvus.yaml";
+            return Err(Fault::new(codes::STORAGE_MISSING, Class::Operator, message, hint));
+        }
+        let odd = |what: String| {
+            unreadable(&self.source.name, &what, "it may be being written: it is looked at again")
+        };
+        let mut logs = aligned(segment, &folder, files).map_err(odd)?;
+        for files in &mut logs {
+            files.rows = self.keys(files).await?.rows() as u64;
+        }
+        let rows: u64 = logs.iter().map(|files| files.rows).sum();
+        if rows != segment.rows {
+            let (id, told) = (segment.id, segment.rows);
+            let what = format!("the files of segment {id} hold {rows} rows, and Milvus says {told}");
+            return Err(odd(what));
+        }
+        Ok(logs)
+    }
+}
+
+/// The files of a segment's folder, those of the same rows together.
+fn aligned(segment: &Segment, folder: &str, files: Vec<StoredFile>) -> Result<Vec<LogFiles>, String> {
+    let mut fields: BTreeMap<i64, BTreeMap<i64, String>> = BTreeMap::new();
+    for file in files {
+        let below = file.path.strip_prefix(folder).unwrap_or(&file.path);
+        let parts: Vec<&str> = below.split('/').filter(|part| !part.is_empty()).collect();
+        let numbers = match parts[..] {
+            [field, log] => field.parse().ok().zip(log.parse().ok()),
+            _ => None,
+        };
+        let (field, log) = numbers.ok_or_else(|| format!("{:?} is no file of rows", file.path))?;
+        fields.entry(field).or_default().insert(log, file.path);
+    }
+    let counts: BTreeMap<i64, usize> = fields.iter().map(|(id, logs)| (*id, logs.len())).collect();
+    let number = counts.values().copied().max().unwrap_or(0);
+    if counts.values().any(|count| *count != number) {
+        return Err(format!(
+            "segment {} has unlike numbers of files for its fields: {counts:?}",
+            segment.id
+        ));
+    }
+    let empty = |place| LogFiles {
+        segment: segment.id,
+        partition: segment.partition,
+        place,
+        rows: 0,
+        paths: BTreeMap::new(),
+    };
+    let mut logs: Vec<LogFiles> = (0..).take(number).map(empty).collect();
+    for (field, paths) in fields {
+        for (log, path) in logs.iter_mut().zip(paths.into_values()) {
+            log.paths.insert(field, path);
+        }
+    }
+    Ok(logs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment() -> Segment {
+        Segment {
+            id: 7,
+            partition: 3,
+            rows: 10,
+            state: SegmentState::Flushed,
+            level: 2,
+            storage_version: 0,
+        }
+    }
+
+    fn files(paths: &[&str]) -> Vec<StoredFile> {
+        let file = |path: &&str| StoredFile {
+            path: format!("insert_log/1/3/7/{path}"),
+            bytes: 1,
+        };
+        paths.iter().map(file).collect()
+    }
+
+    fn of(paths: &[&str]) -> Result<Vec<LogFiles>, String> {
+        aligned(&segment(), "insert_log/1/3/7", files(paths))
+    }
+
+    #[test]
+    fn files_are_put_together_by_the_order_of_their_numbers() {
+        // As texts, 10 comes before 9.
+        let logs = of(&["1/10", "1/9", "100/11", "100/12"]).unwrap();
+        let paths: Vec<Vec<&str>> = logs
+            .iter()
+            .map(|log| log.paths.values().map(String::as_str).collect())
+            .collect();
+        let whole = |path: &str| format!("insert_log/1/3/7/{path}");
+        assert_eq!(paths[0], [whole("1/9"), whole("100/11")]);
+        assert_eq!(paths[1], [whole("1/10"), whole("100/12")]);
+    }
+
+    #[test]
+    fn unlike_numbers_of_files_are_refused() {
+        let told = of(&["1/9", "1/10", "100/11"]).unwrap_err();
+        assert!(told.contains("unlike numbers"), "{told}");
+        assert!(of(&["1/9", "stray"]).is_err());
+        assert!(of(&["1/nine"]).is_err());
+    }
+}

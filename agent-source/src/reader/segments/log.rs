@@ -1,0 +1,258 @@
+//! The values of some rows of a segment, field by field, and batches made of them.
+
+use super::{LogFiles, MALFORMED_HINT, ROW_ID, Segments, TIME, malformed};
+use binlog::{FieldLog, Values};
+use bytes::Bytes;
+use milvus::columns::{self, Plain};
+use milvus::ColumnError;
+use model::{Batch, Class, Column, Fault, Field, Key, Tick, codes};
+use std::collections::BTreeMap;
+use storage::StorageError;
+
+/// The most bytes that a file may have. Milvus writes files of 16 MiB, and not much larger ones when it compacts.
+pub(super) const MOST_FILE_BYTES: u64 = 256 << 20;
+
+/// The keys and times of some rows.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KeyLog {
+    keys: Values,
+    ticks: Vec<i64>,
+}
+
+impl KeyLog {
+    /// How many rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.ticks.len()
+    }
+
+    /// A row's key.
+    pub(crate) fn key(&self, row: usize) -> Option<Key> {
+        match &self.keys {
+            Values::Ints(keys) => keys.get(row).copied().map(Key::Int64),
+            Values::Blobs(keys) => {
+                let text = std::str::from_utf8(keys.get(row)?).ok()?;
+                Some(Key::VarChar(text.to_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    /// When a row was written.
+    pub(crate) fn tick(&self, row: usize) -> Tick {
+        let tick = self.ticks.get(row).copied().unwrap_or_default();
+        Tick::new(tick.cast_unsigned())
+    }
+}
+
+/// Some rows of a segment.
+#[derive(Debug)]
+pub(crate) struct LogRows {
+    keys: KeyLog,
+    columns: Vec<(Field, FieldLog)>,
+}
+
+impl LogRows {
+    /// Their keys and times.
+    pub(crate) fn keys(&self) -> &KeyLog {
+        &self.keys
+    }
+
+    /// A batch of these of them, by their places.
+    ///
+    /// # Errors
+    /// [`ColumnError`] when values are not of their field's type.
+    pub(crate) fn batch(&self, rows: &[usize]) -> Result<Batch, ColumnError> {
+        let columns = self.columns.iter().map(|(field, log)| column(field, log, rows));
+        Ok(Batch {
+            rows: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+            columns: columns.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// About the bytes of a row.
+    pub(crate) fn row_bytes(&self) -> usize {
+        let bytes: usize = self.columns.iter().map(|(_, log)| size_bytes(&log.values)).sum();
+        (bytes / self.keys.rows().max(1)).max(1)
+    }
+}
+
+impl Segments<'_> {
+    /// The keys and times of the rows in these files.
+    ///
+    /// # Errors
+    /// `segment_malformed`, and the storage's.
+    pub(crate) async fn keys(&self, files: &LogFiles) -> Result<KeyLog, Fault> {
+        let (keys, ticks) = futures::try_join!(
+            self.field(files, self.primary.id, Some(self.primary)),
+            self.field(files, TIME, None)
+        )?;
+        self.key_log(files, keys.values, &ticks)
+    }
+
+    /// The rows in these files.
+    ///
+    /// # Errors
+    /// `segment_malformed`, and the storage's.
+    pub(crate) async fn rows(&self, files: &LogFiles) -> Result<LogRows, Fault> {
+        let ticks = self.field(files, TIME, None).await?;
+        let mut columns = Vec::new();
+        for field in self.numbered_fields(files)? {
+            let log = self.field(files, field.id, Some(&field)).await?;
+            if log.rows != ticks.rows {
+                let what = format!("{} rows, and {} of field {}", ticks.rows, log.rows, field.name);
+                return Err(self.odd(files, &what));
+            }
+            columns.push((field, log));
+        }
+        let keys = columns.iter().find(|(field, _)| field.is_primary);
+        let keys = keys.ok_or_else(|| self.odd(files, "no file of keys"))?;
+        let keys = self.key_log(files, keys.1.values.clone(), &ticks)?;
+        Ok(LogRows { keys, columns })
+    }
+
+    fn key_log(&self, files: &LogFiles, keys: Values, ticks: &FieldLog) -> Result<KeyLog, Fault> {
+        match &ticks.values {
+            Values::Ints(ticks) if ticks.len() == keys.len() => Ok(KeyLog {
+                keys,
+                ticks: ticks.clone(),
+            }),
+            _ => Err(self.odd(files, "unlike numbers of keys and times")),
+        }
+    }
+
+    /// The fields that are read, each with its id.
+    fn numbered_fields(&self, files: &LogFiles) -> Result<Vec<Field>, Fault> {
+        let known: BTreeMap<i64, ()> = self.source.schema.fields.iter().map(|field| (field.id, ())).collect();
+        let unknown: Vec<i64> = files
+            .paths
+            .keys()
+            .copied()
+            .filter(|id| ![ROW_ID, TIME].contains(id) && !known.contains_key(id))
+            .collect();
+        let dynamic = match unknown[..] {
+            [] => None,
+            [id] if self.source.schema.has_dynamic_field => Some(id),
+            _ => return Err(self.odd(files, &format!("fields that are not described: {unknown:?}"))),
+        };
+        let numbered = self.fields.iter().map(|field| match (field.is_dynamic, dynamic) {
+            (false, _) => Ok(field.clone()),
+            (true, Some(id)) => Ok(Field {
+                id,
+                ..field.clone()
+            }),
+            (true, None) => Err(self.odd(files, "no file of its dynamic field")),
+        });
+        numbered.collect()
+    }
+
+    /// The values of one field.
+    async fn field(
+        &self,
+        files: &LogFiles,
+        id: i64,
+        field: Option<&Field>,
+    ) -> Result<FieldLog, Fault> {
+        let path = files.paths.get(&id).ok_or_else(|| {
+            let name = field.map_or("time", |field| &field.name);
+            self.odd(files, &format!("no file of field {name}"))
+        })?;
+        let file = self.storage.read(path, MOST_FILE_BYTES).await;
+        let file = file.map_err(|error: StorageError| Fault::from(error))?;
+        let read = tokio::task::spawn_blocking(move || binlog::read_field(&file)).await;
+        let read = read.unwrap_or_else(|error| {
+            let what = error.to_string();
+            Err(binlog::BinlogError::Parquet { what })
+        });
+        let log = read.map_err(|error| malformed(self.storage, path, &error))?;
+        let told = (&log.descriptor.segment, &log.descriptor.field);
+        let is_typed = field.is_none_or(|field| field.data_type.number() == log.descriptor.data_type);
+        if told != (&files.segment, &id) || !is_typed {
+            let what = format!("it says of itself that it is {:?}", log.descriptor);
+            let message = format!("storage {}, {path:?}: {what}", self.storage.name());
+            return Err(segment_malformed(message));
+        }
+        Ok(log)
+    }
+
+    /// A row's key.
+    ///
+    /// # Errors
+    /// `segment_malformed` when it is none.
+    pub(crate) fn key(&self, files: &LogFiles, keys: &KeyLog, row: usize) -> Result<Key, Fault> {
+        keys.key(row)
+            .ok_or_else(|| self.odd(files, &format!("the key of row {row} is neither a number nor a text")))
+    }
+
+    /// Files of a segment that do not fit each other.
+    fn odd(&self, files: &LogFiles, what: &str) -> Fault {
+        let message = format!(
+            "storage {}, segment {} of collection {}: {what}",
+            self.storage.name(),
+            files.segment,
+            self.source.name
+        );
+        segment_malformed(message)
+    }
+}
+
+fn segment_malformed(message: String) -> Fault {
+    Fault::new(codes::SEGMENT_MALFORMED, Class::Operator, message, MALFORMED_HINT)
+}
+
+fn size_bytes(values: &Values) -> usize {
+    match values {
+        Values::Bools(values) => values.len(),
+        Values::Ints(values) => 8 * values.len(),
+        Values::Floats(values) => 4 * values.len(),
+        Values::Doubles(values) => 8 * values.len(),
+        Values::Blobs(values) => values.iter().map(|value| value.len() + 2).sum(),
+        Values::Vectors { bytes, .. } => bytes.len(),
+    }
+}
+
+/// A column of these rows.
+fn column(field: &Field, log: &FieldLog, rows: &[usize]) -> Result<Column, ColumnError> {
+    let (places, valid) = places(log, rows);
+    macro_rules! picked {
+        ($values:expr, $kind:ident) => {{
+            let picked: Vec<_> = places.iter().filter_map(|place| $values.get(*place).copied()).collect();
+            columns::encode(field, valid, Plain::$kind(&picked))
+        }};
+    }
+    match &log.values {
+        Values::Bools(values) => picked!(values, Bools),
+        Values::Ints(values) => picked!(values, Ints),
+        Values::Floats(values) => picked!(values, Floats),
+        Values::Doubles(values) => picked!(values, Doubles),
+        Values::Blobs(values) => {
+            let picked: Vec<&[u8]> = places.iter().filter_map(|place| values.get(*place)).collect();
+            columns::encode(field, valid, Plain::Blobs(&picked))
+        }
+        Values::Vectors { width, bytes } => {
+            let vector = |place: &usize| bytes.get(place * width..(place + 1) * width);
+            let picked: Vec<&[u8]> = places.iter().filter_map(vector).collect();
+            columns::encode(field, valid, Plain::Blobs(&picked))
+        }
+    }
+}
+
+/// Where the values of these rows are among those that are not null, and which of the rows have one.
+fn places(log: &FieldLog, rows: &[usize]) -> (Vec<usize>, Bytes) {
+    if log.valid.is_empty() {
+        return (rows.to_vec(), Bytes::new());
+    }
+    let mut behind = 0;
+    let before: Vec<usize> = log
+        .valid
+        .iter()
+        .map(|valid| {
+            let place = behind;
+            behind += usize::from(*valid);
+            place
+        })
+        .collect();
+    let is_valid = |row: &usize| log.valid.get(*row).copied().unwrap_or(false);
+    let places = rows.iter().filter(|row| is_valid(row)).map(|row| before[*row]);
+    let flags: Vec<u8> = rows.iter().map(|row| u8::from(is_valid(row))).collect();
+    (places.collect(), flags.into())
+}
