@@ -7,6 +7,7 @@ mod crashes;
 mod faults;
 mod fence;
 mod fleet;
+mod from_segments;
 mod house;
 mod live;
 mod log;

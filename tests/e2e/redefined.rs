@@ -10,7 +10,7 @@ use harness::oracle::Comparison;
 use harness::servers::{Bulk, Server};
 use harness::storm::{self, Storm};
 use harness::{faults, jobs, python, wait};
-use model::{CollectionPhase, JobStatus, codes};
+use model::{CollectionPhase, JobStatus, Phase, codes};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -126,6 +126,48 @@ fn what_is_made_dropped_and_defined_anew_meanwhile_is_so_on_the_target() -> Resu
         assert_arrived(&source, &target, "late", &late).await?;
         let verdict = Comparison::of(&source, &target).assert_equal(5).await?;
         ensure!(verdict.rows > 3_000, "{verdict:#?}");
+        source.stop().await?;
+        target.stop().await
+    })
+}
+
+/// So slow that the collections that are copied at the same time keep all others waiting for a while.
+const SLOW_BYTES_PER_SECOND: u64 = 48 << 10;
+
+#[test]
+fn a_collection_that_is_dropped_before_its_turn_holds_up_nothing() -> Result<()> {
+    use CollectionPhase::{Dropped, Following};
+    fleet::run(async {
+        let (source, target) = servers().await?;
+        for collection in ["a1", "a2", "a3", "a4"] {
+            seed(&source, collection, 5_000, "1").await?;
+        }
+        seed(&source, "last", 100, "2").await?;
+        let mut pair = pair(&source, &target).await?;
+        pair.start().await?;
+        pair.link.slow_to(SLOW_BYTES_PER_SECOND);
+        jobs::begin(&pair.source, &spec("turns", &["*"])).await?;
+        let copies = || async {
+            let status = jobs::show(&pair.source, "turns").await?;
+            Ok((status.phase == Phase::Copying).then_some(()))
+        };
+        wait::until("the copy", SYNC_LIMIT, copies).await?;
+        source.client().await?.drop_collection("last").await?;
+        let status = jobs::show(&pair.source, "turns").await?;
+        let last = status.collections.last().context("it is shown")?;
+        ensure!(last.phase == CollectionPhase::Waiting, "{last:#?}");
+        pair.link.slow_to(0);
+        let phases = [
+            ("a1", Following),
+            ("a2", Following),
+            ("a3", Following),
+            ("a4", Following),
+            ("last", Dropped),
+        ];
+        settles(&pair, "turns", &phases).await?;
+        ready(&pair, "turns", SYNC_LIMIT).await?;
+        cut_over(&pair, "turns", 0).await?;
+        Comparison::of(&source, &target).assert_equal(4).await?;
         source.stop().await?;
         target.stop().await
     })

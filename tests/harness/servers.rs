@@ -146,6 +146,12 @@ impl Server {
         self.folder.join("data")
     }
 
+    /// The section `storage` of an agent that reads its files.
+    #[must_use]
+    pub fn storage_config(&self) -> Value {
+        json!({ "kind": "local", "path": self.objects() })
+    }
+
     /// The section `log` of an agent that reads its log.
     #[must_use]
     pub fn log_config(&self) -> Value {

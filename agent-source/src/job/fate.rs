@@ -92,12 +92,22 @@ impl CollectionRun<'_> {
             }
             Fate::There(_) => Ok(Some(fault)),
             Fate::Renamed(name) => Err(renamed(&source.name, &name).into()),
+            Fate::Gone if self.is_untouched() => {
+                tracing::warn!(collection = %source.name, "it was gone from the source before anything of it was copied");
+                self.enter(CollectionPhase::Dropped).await?;
+                Ok(None)
+            }
             Fate::Gone if self.log_tells_drop().await? => {
                 self.follow_drop().await?;
                 Ok(None)
             }
             Fate::Gone => Ok(Some(missing(&source.name))),
         }
+    }
+
+    /// Whether the target was not told of the collection yet, and so has nothing of it: not even where its log begins is noted.
+    fn is_untouched(&self) -> bool {
+        self.record.phase == CollectionPhase::Waiting && self.record.start.is_empty()
     }
 
     /// Whether the log tells that the collection was dropped while it was copied. Of one that is followed, whoever follows it finds out.

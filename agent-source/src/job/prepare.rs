@@ -166,7 +166,8 @@ impl Job {
         findings.extend(theirs);
         let rows_total = match (is_empty, plan.source.load) {
             (true, _) => Some(0),
-            (false, LoadState::Loaded { .. }) => {
+            // Reading the files counts them.
+            (false, LoadState::Loaded { .. }) if !from_segments => {
                 MilvusRows::new(&self.agent, &plan.source, false)
                     .await?
                     .count(None, &KeyRange::all())

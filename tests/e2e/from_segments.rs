@@ -1,0 +1,170 @@
+//! Rows that are read from the files of segments: of collections that nobody loads, down to every bit.
+
+use crate::copy::{AUTO_ID_OFF, FULL_LIMIT, UNREADABLE, readable};
+use crate::fleet;
+use crate::milvus_client::place::Place;
+use crate::milvus_client::rows::KeyKind;
+use anyhow::Result;
+use harness::agents::Pair;
+use harness::jobs;
+use harness::oracle::{Comparison, Difference};
+use harness::servers::Server;
+use model::{CollectionPhase, JobStatus, Key, LoadState, Severity, codes};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// A pair of which the source's agent reads its server's files.
+async fn pair(source: &Server, target: &Server) -> Result<Pair> {
+    let mut pair = Pair::new(source, target).await?;
+    pair.source.config["storage"] = source.storage_config();
+    pair.start().await?;
+    Ok(pair)
+}
+
+fn spec(name: &str, collections: &[&str], copy: &str) -> Value {
+    let mut spec = jobs::spec(name, collections);
+    spec["copy"] = copy.into();
+    spec
+}
+
+/// How many collections preflight says it reads from files.
+fn from_files(status: &JobStatus) -> usize {
+    let told = status.findings.iter();
+    told.filter(|finding| finding.code == codes::COPY_BY_SEGMENTS)
+        .count()
+}
+
+#[test]
+fn everything_that_2_3_5_has_in_files_arrives_without_a_query() -> Result<()> {
+    fleet::run(async {
+        let (full, target) = (fleet::full().await?, fleet::target().await?);
+        let pair = pair(&full.server, target).await?;
+        let mut spec = spec("files", &["*.*"], "segments");
+        spec["rename"] = json!({ "default.*": "files.*", "archive.*": "files_archive.*" });
+        // It would arrive, and could not be compared there either.
+        spec["exclude"] = json!(UNREADABLE);
+        let status = jobs::run_to_completion(&pair.source, &spec, FULL_LIMIT).await?;
+        let is_done = |phase| phase == CollectionPhase::Done;
+        assert!(status.collections.iter().all(|shown| is_done(shown.phase)));
+        assert_eq!(from_files(&status) as u64, readable(&full));
+        let asked = pair
+            .source
+            .metrics()
+            .await?
+            .lines()
+            .filter(|line| line.contains("passage_milvus_call_seconds") && line.contains("\"Query\""))
+            .count();
+        assert_eq!(asked, 0, "the source's agent asked queries");
+        Comparison::of(&full.server, target)
+            .renamed(&["default.*=files.*", "archive.*=files_archive.*"])
+            .excluding(&UNREADABLE)
+            .ignoring(&AUTO_ID_OFF)
+            .assert_equal(readable(&full))
+            .await?;
+        Ok(())
+    })
+}
+
+/// Rows in several files, some deleted, some of them back, some written twice: what is left of keys 0 to 3999.
+async fn written(server: &Server, name: &str, kind: KeyKind) -> Result<Place> {
+    let key = |key: i64| match kind {
+        KeyKind::Int64 => Key::Int64(key),
+        KeyKind::VarChar => Key::VarChar(format!("key {key}")),
+    };
+    let keys: Vec<Key> = (0..4000).map(key).collect();
+    let place = Place::make(server.uri(), name, kind, 4).await?;
+    for part in keys.chunks(1000) {
+        place.insert(part, 1.0).await?;
+        let flush = place.client.flush(name).await?;
+        place.client.wait_for_flush(name, &flush, LIMIT).await?;
+    }
+    let primary = place.primary();
+    place.client.delete(name, None, primary, &keys[900..1100]).await?;
+    // Some come back: their deletes are older than they are.
+    place.insert(&keys[1000..1050], 2.0).await?;
+    // A further row of a key is the one that is shown.
+    place.insert(&keys[2000..2100], 3.0).await?;
+    Ok(place)
+}
+
+/// The source answers both rows of such a key, in any order; the target has the younger one.
+fn is_youngest_of_several(found: &Difference) -> bool {
+    let younger = 3.0f32.to_le_bytes().map(|byte| format!("{byte:02x}")).concat();
+    let told = format!("→ 0x{}", younger.repeat(4));
+    match found.kind.as_str() {
+        "row_duplicated" => found.detail.starts_with("2 → 1 rows"),
+        "value" => found.field.as_deref() == Some("v") && found.detail.ends_with(&told),
+        _ => false,
+    }
+}
+
+async fn unloaded_arrives(target: &Server, name: &str, kind: KeyKind) -> Result<()> {
+    let source = fleet::target().await?;
+    let place = written(source, name, kind).await?;
+    place.client.release(name).await?;
+    let pair = pair(source, target).await?;
+    let mut spec = spec(name, &[name], "auto");
+    spec["rename"] = json!({ "default.*": "there.*" });
+    let status = jobs::run_to_completion(&pair.source, &spec, LIMIT).await?;
+    assert_eq!(from_files(&status), 1, "{:#?}", status.findings);
+    let report = jobs::report(&pair.source, name).await?;
+    let [compared] = &report.collections[..] else {
+        anyhow::bail!("{report:#?}")
+    };
+    assert_eq!(compared.rows, 3850);
+    let state = place.client.load_state(name).await?;
+    assert_eq!(state, LoadState::NotLoaded, "nobody loaded it");
+
+    place.client.load(name, 1).await?;
+    place.client.wait_for_load(name, LIMIT, |_| ()).await?;
+    Comparison::of(source, target)
+        .only(&[name])
+        .renamed(&["default.*=there.*"])
+        .ignoring(&["lite", "load_state"])
+        .assert_equal_but(1, is_youngest_of_several)
+        .await?;
+    place.drop().await
+}
+
+#[test]
+fn a_collection_that_is_not_loaded_arrives_on_lite_without_what_was_deleted() -> Result<()> {
+    fleet::run(async {
+        unloaded_arrives(fleet::lite_target().await?, "unloaded_lite", KeyKind::Int64).await
+    })
+}
+
+#[test]
+fn a_collection_with_texts_as_keys_that_is_not_loaded_arrives_on_2_3_5() -> Result<()> {
+    fleet::run(async {
+        unloaded_arrives(fleet::target().await?, "unloaded_texts", KeyKind::VarChar).await
+    })
+}
+
+#[test]
+fn what_keeps_segments_from_being_read_is_told_before_the_job_starts() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = (fleet::target().await?, fleet::lite_target().await?);
+        let place = written(source, "elsewhere", KeyKind::Int64).await?;
+        let flush = place.client.flush("elsewhere").await?;
+        place.client.wait_for_flush("elsewhere", &flush, LIMIT).await?;
+        let mut pair = Pair::new(source, target).await?;
+        let empty = pair.folder().join("empty");
+        std::fs::create_dir(&empty)?;
+        pair.source.config["storage"] = json!({ "kind": "local", "path": empty });
+        pair.start().await?;
+        let asked = spec("elsewhere", &["elsewhere"], "segments");
+        let told = jobs::dry_run(&pair.source, &asked, LIMIT).await?;
+        let blocked = told.findings.iter().find(|found| found.severity == Severity::Blocked);
+        let blocked = blocked.map(|found| found.code.as_str());
+        assert_eq!(blocked, Some(codes::STORAGE_MISSING), "{:#?}", told.findings);
+
+        let without = Pair::started(source, target).await?;
+        let told = jobs::dry_run(&without.source, &asked, LIMIT).await?;
+        let blocked = told.findings.iter().find(|found| found.severity == Severity::Blocked);
+        let blocked = blocked.map(|found| found.code.as_str());
+        assert_eq!(blocked, Some(codes::SEGMENTS_UNREADABLE), "{:#?}", told.findings);
+        place.drop().await
+    })
+}
