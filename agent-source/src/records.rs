@@ -3,8 +3,8 @@
 use crate::reader::segments::LogFiles;
 use model::report::CollectionReport;
 use model::{
-    BatchIndex, CollectionIndex, CollectionPhase, Epoch, Fault, Finding, JobName, JobSpec, Phase, Position,
-    Unit, UnitId,
+    BatchIndex, CollectionIndex, CollectionPhase, Epoch, Fault, Finding, JobName, JobSpec, Phase,
+    Position, Unit, UnitId,
 };
 use protocol::call::CollectionPlan;
 use runtime::journal::{RecordKey, Table};

@@ -54,7 +54,9 @@ fn everything_that_2_3_5_has_in_files_arrives_without_a_query() -> Result<()> {
             .metrics()
             .await?
             .lines()
-            .filter(|line| line.contains("passage_milvus_call_seconds") && line.contains("\"Query\""))
+            .filter(|line| {
+                line.contains("passage_milvus_call_seconds") && line.contains("\"Query\"")
+            })
             .count();
         assert_eq!(asked, 0, "the source's agent asked queries");
         Comparison::of(&full.server, target)
@@ -81,7 +83,10 @@ async fn written(server: &Server, name: &str, kind: KeyKind) -> Result<Place> {
         place.client.wait_for_flush(name, &flush, LIMIT).await?;
     }
     let primary = place.primary();
-    place.client.delete(name, None, primary, &keys[900..1100]).await?;
+    place
+        .client
+        .delete(name, None, primary, &keys[900..1100])
+        .await?;
     // Some come back: their deletes are older than they are.
     place.insert(&keys[1000..1050], 2.0).await?;
     // A further row of a key is the one that is shown.
@@ -91,7 +96,10 @@ async fn written(server: &Server, name: &str, kind: KeyKind) -> Result<Place> {
 
 /// The source answers both rows of such a key, in any order; the target has the younger one.
 fn is_youngest_of_several(found: &Difference) -> bool {
-    let younger = 3.0f32.to_le_bytes().map(|byte| format!("{byte:02x}")).concat();
+    let younger = 3.0f32
+        .to_le_bytes()
+        .map(|byte| format!("{byte:02x}"))
+        .concat();
     let told = format!("→ 0x{}", younger.repeat(4));
     match found.kind.as_str() {
         "row_duplicated" => found.detail.starts_with("2 → 1 rows"),
@@ -148,7 +156,10 @@ fn what_keeps_segments_from_being_read_is_told_before_the_job_starts() -> Result
         let (source, target) = (fleet::target().await?, fleet::lite_target().await?);
         let place = written(source, "elsewhere", KeyKind::Int64).await?;
         let flush = place.client.flush("elsewhere").await?;
-        place.client.wait_for_flush("elsewhere", &flush, LIMIT).await?;
+        place
+            .client
+            .wait_for_flush("elsewhere", &flush, LIMIT)
+            .await?;
         let mut pair = Pair::new(source, target).await?;
         let empty = pair.folder().join("empty");
         std::fs::create_dir(&empty)?;
@@ -156,15 +167,31 @@ fn what_keeps_segments_from_being_read_is_told_before_the_job_starts() -> Result
         pair.start().await?;
         let asked = spec("elsewhere", &["elsewhere"], "segments");
         let told = jobs::dry_run(&pair.source, &asked, LIMIT).await?;
-        let blocked = told.findings.iter().find(|found| found.severity == Severity::Blocked);
+        let blocked = told
+            .findings
+            .iter()
+            .find(|found| found.severity == Severity::Blocked);
         let blocked = blocked.map(|found| found.code.as_str());
-        assert_eq!(blocked, Some(codes::STORAGE_MISSING), "{:#?}", told.findings);
+        assert_eq!(
+            blocked,
+            Some(codes::STORAGE_MISSING),
+            "{:#?}",
+            told.findings
+        );
 
         let without = Pair::started(source, target).await?;
         let told = jobs::dry_run(&without.source, &asked, LIMIT).await?;
-        let blocked = told.findings.iter().find(|found| found.severity == Severity::Blocked);
+        let blocked = told
+            .findings
+            .iter()
+            .find(|found| found.severity == Severity::Blocked);
         let blocked = blocked.map(|found| found.code.as_str());
-        assert_eq!(blocked, Some(codes::SEGMENTS_UNREADABLE), "{:#?}", told.findings);
+        assert_eq!(
+            blocked,
+            Some(codes::SEGMENTS_UNREADABLE),
+            "{:#?}",
+            told.findings
+        );
         place.drop().await
     })
 }

@@ -4,7 +4,6 @@ mod live;
 mod readable;
 
 use super::{Job, StepError};
-use readable::Readable;
 use crate::reader::rows::MilvusRows;
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
@@ -12,11 +11,12 @@ use milvus::Kind;
 use model::job::Mode;
 use model::selection::Pattern;
 use model::{
-    Class, CollectionIndex, CollectionName, CollectionPhase, DatabaseSpec, Fault,
-    Finding, JobName, KeyRange, LoadState, Phase, Severity, codes,
+    Class, CollectionIndex, CollectionName, CollectionPhase, DatabaseSpec, Fault, Finding, JobName,
+    KeyRange, LoadState, Phase, Severity, codes,
 };
 use protocol::call::CollectionPlan;
 use protocol::{Answer, Call};
+use readable::Readable;
 use std::collections::BTreeMap;
 
 impl Job {

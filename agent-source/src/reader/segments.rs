@@ -59,7 +59,11 @@ impl<'a> Segments<'a> {
         })?;
         let primary = source.schema.primary().ok_or_else(|| {
             let hint = "exclude the collection, or look for a newer release of Passage";
-            unreadable(&source.name, "it has no primary key that is understood", hint)
+            unreadable(
+                &source.name,
+                "it has no primary key that is understood",
+                hint,
+            )
         })?;
         let milvus = agent.milvus.in_database(&source.name.database);
         let names = milvus.partition_ids(&source.name.collection).await?;
@@ -126,7 +130,12 @@ fn unreadable(collection: &CollectionName, what: &str, hint: &str) -> Fault {
 /// A file that is not understood.
 fn malformed(storage: &Storage, path: &str, error: &BinlogError) -> Fault {
     let message = format!("storage {}, {path:?}: {error}", storage.name());
-    Fault::new(codes::SEGMENT_MALFORMED, Class::Operator, message, MALFORMED_HINT)
+    Fault::new(
+        codes::SEGMENT_MALFORMED,
+        Class::Operator,
+        message,
+        MALFORMED_HINT,
+    )
 }
 
 const MALFORMED_HINT: &str = "see whether Milvus itself can load the collection; with `copy: rows` it is asked for the rows instead";

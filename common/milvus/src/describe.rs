@@ -159,7 +159,11 @@ impl Client {
         collection: &str,
     ) -> Result<BTreeMap<i64, String>, MilvusError> {
         let answer = self.show_partitions(collection).await?;
-        Ok(answer.partition_ids.into_iter().zip(answer.partition_names).collect())
+        Ok(answer
+            .partition_ids
+            .into_iter()
+            .zip(answer.partition_names)
+            .collect())
     }
 
     async fn show_partitions(

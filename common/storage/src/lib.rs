@@ -84,7 +84,12 @@ impl Storage {
         read.extend_from_slice(&first);
         while let Some(chunk) = chunks.try_next().await.map_err(failed)? {
             if read.len() + chunk.len() > whole {
-                return Err(StorageError::cut(&self.name, path, whole, read.len() + chunk.len()));
+                return Err(StorageError::cut(
+                    &self.name,
+                    path,
+                    whole,
+                    read.len() + chunk.len(),
+                ));
             }
             read.extend_from_slice(&chunk);
         }

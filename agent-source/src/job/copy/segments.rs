@@ -43,7 +43,11 @@ impl CollectionRun<'_> {
         let (run, segments, alive) = (&*self, &segments, &alive);
         futures::stream::iter(units.into_iter().map(Ok))
             .try_for_each_concurrent(self.agent.limits.readers, |unit| {
-                async move { run.send_segment_unit(segments, alive, &unit, durable, copying).await }.boxed()
+                async move {
+                    run.send_segment_unit(segments, alive, &unit, durable, copying)
+                        .await
+                }
+                .boxed()
             })
             .await?;
         copying.wait_all_arrived().await;
@@ -84,7 +88,12 @@ impl CollectionRun<'_> {
         writes.put(COLLECTIONS, &key, &self.record);
         let points = self.agent.journal.points();
         points.pass("source.segments.listed.before");
-        let _ = self.agent.journal.commit(writes).await.map_err(Fault::from)?;
+        let _ = self
+            .agent
+            .journal
+            .commit(writes)
+            .await
+            .map_err(Fault::from)?;
         points.pass("source.segments.listed.after");
         tracing::info!(units = number, "segments are listed");
         Ok(())
@@ -102,7 +111,8 @@ impl CollectionRun<'_> {
             Verify::Content => self.proof_units(&segments, &list, &alive).await?,
             Verify::Counts | Verify::None => Vec::new(),
         };
-        let is_key_hashed = !(self.job.spec.auto_id == AutoId::Regenerate && plan.source.schema.has_auto_id());
+        let is_key_hashed =
+            !(self.job.spec.auto_id == AutoId::Regenerate && plan.source.schema.has_auto_id());
         let proof = Proof::take(&segments, list, alive, units, is_key_hashed).await?;
         self.agent.proofs.keep(&plan.job, plan.index, proof);
         Ok(())

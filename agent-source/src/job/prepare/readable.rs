@@ -47,7 +47,11 @@ impl Job {
             Some((code, text)) => (Severity::Blocked, code, text),
             None if is_asked && !is_loaded && record.spec.unloaded == Unloaded::Refuse => {
                 let text = "it is not loaded, and rows that change are looked at again by queries: load it, or set `unloaded: load` in the job file";
-                (Severity::Blocked, codes::COLLECTION_NOT_LOADED, text.to_owned())
+                (
+                    Severity::Blocked,
+                    codes::COLLECTION_NOT_LOADED,
+                    text.to_owned(),
+                )
             }
             None => {
                 let text = "its rows are read from the files of its segments";
@@ -69,18 +73,24 @@ impl Job {
         let milvus = self.agent.milvus.in_database(&source.name.database);
         let unreadable = |text: &str| Ok(Some((codes::SEGMENTS_UNREADABLE, text.to_owned())));
         let Some(storage) = &self.agent.storage else {
-            return unreadable("the source's agent has no `storage` section, so that it can't read the files of segments");
+            return unreadable(
+                "the source's agent has no `storage` section, so that it can't read the files of segments",
+            );
         };
         let version = milvus.version();
         if version.product() != Product::Milvus {
             return unreadable("its server keeps no segments that can be read; use `copy: rows`");
         }
         if !version.at_least(2, 3, 0) {
-            return unreadable("Milvus before 2.3 keeps deletes back when it writes segments to files; use `copy: rows`");
+            return unreadable(
+                "Milvus before 2.3 keeps deletes back when it writes segments to files; use `copy: rows`",
+            );
         }
         for segment in milvus.segments(&source.name.collection).await? {
             if segment.storage_version >= 2 {
-                return unreadable("its segments are stored in groups of fields, as Milvus does since 2.6, which is not read yet; use `copy: rows`");
+                return unreadable(
+                    "its segments are stored in groups of fields, as Milvus does since 2.6, which is not read yet; use `copy: rows`",
+                );
             }
             if segment.state != SegmentState::Flushed || segment.rows == 0 {
                 continue;
@@ -123,7 +133,11 @@ impl Job {
         }
         let has_index =
             |field: &model::Field| source.indexes.iter().any(|index| index.field == field.name);
-        let mut vectors = source.schema.fields.iter().filter(|field| field.data_type.is_vector());
+        let mut vectors = source
+            .schema
+            .fields
+            .iter()
+            .filter(|field| field.data_type.is_vector());
         if vectors.all(has_index) {
             let text = "it is loaded on the source for this job, and released afterwards";
             return Ok(found(Severity::Note, text));

@@ -59,7 +59,14 @@ struct Met<'a> {
 
 impl Alive {
     /// Whether a row is there.
-    pub(crate) fn has(&self, scope: i64, files: &LogFiles, row: usize, key: &Key, tick: Tick) -> bool {
+    pub(crate) fn has(
+        &self,
+        scope: i64,
+        files: &LogFiles,
+        row: usize,
+        key: &Key,
+        tick: Tick,
+    ) -> bool {
         self.is_left(files, key, tick)
             && (self.several.is_empty()
                 || self
@@ -100,7 +107,11 @@ impl Alive {
             .entry((met.scope, met.key))
             .and_modify(|several| {
                 let others = several.others + 1;
-                *several = if met.tick > several.tick { first } else { *several };
+                *several = if met.tick > several.tick {
+                    first
+                } else {
+                    *several
+                };
                 several.others = others;
             })
             .or_insert(first);
@@ -199,7 +210,12 @@ impl Segments<'_> {
     ///
     /// # Errors
     /// `segment_malformed` for a key that is none.
-    pub(crate) fn there(&self, files: &LogFiles, keys: &KeyLog, alive: &Alive) -> Result<Vec<usize>, Fault> {
+    pub(crate) fn there(
+        &self,
+        files: &LogFiles,
+        keys: &KeyLog,
+        alive: &Alive,
+    ) -> Result<Vec<usize>, Fault> {
         let scope = self.scope(files);
         let mut there = Vec::with_capacity(keys.rows());
         for row in 0..keys.rows() {
@@ -258,15 +274,18 @@ impl Segments<'_> {
     fn expired(&self) -> Tick {
         let seconds = self.source.properties.get(TTL);
         let seconds: Option<u64> = seconds.and_then(|seconds| seconds.parse().ok());
-        seconds.filter(|seconds| *seconds > 0).map_or(Tick::default(), |seconds| {
-            let oldest = runtime::clock::unix_ms().saturating_sub(seconds.saturating_mul(1000));
-            Tick::of_millis(oldest)
-        })
+        seconds
+            .filter(|seconds| *seconds > 0)
+            .map_or(Tick::default(), |seconds| {
+                let oldest = runtime::clock::unix_ms().saturating_sub(seconds.saturating_mul(1000));
+                Tick::of_millis(oldest)
+            })
     }
 
     fn too_many(&self, what: &str, most_bytes: usize) -> Fault {
         let what = format!("its segments have more {what} than {most_bytes} bytes hold");
-        let hint = "compact the collection, give the agent more of `limits.memory`, or use `copy: rows`";
+        let hint =
+            "compact the collection, give the agent more of `limits.memory`, or use `copy: rows`";
         unreadable(&self.source.name, &what, hint)
     }
 }

@@ -120,7 +120,11 @@ mod tests {
         for number in [0, 1, 2, 63, 64, 65, 128, 200] {
             let keys: Vec<i64> = (0..number).map(|key| key * 10).collect();
             let units = tiled(&keys);
-            assert!(units.iter().all(|unit| unit.batches() as usize <= Unit::MAX_BATCHES));
+            assert!(
+                units
+                    .iter()
+                    .all(|unit| unit.batches() as usize <= Unit::MAX_BATCHES)
+            );
             for key in (-5..number * 10 + 5).map(Key::Int64) {
                 let ranges = units
                     .iter()

@@ -51,7 +51,10 @@ impl Segments<'_> {
         let mut listed = Vec::new();
         for segment in milvus.segments(&name.collection).await? {
             self.ensure_readable(&segment)?;
-            let is_in_files = matches!(segment.state, SegmentState::Flushed | SegmentState::Flushing);
+            let is_in_files = matches!(
+                segment.state,
+                SegmentState::Flushed | SegmentState::Flushing
+            );
             if !is_in_files || segment.level == ONLY_DELETES || segment.rows == 0 {
                 continue;
             }
@@ -95,10 +98,19 @@ impl Segments<'_> {
                 self.source.name
             );
             let hint = "compare bucketName and rootPath (or path) in the agent's `storage` section with milvus.yaml";
-            return Err(Fault::new(codes::STORAGE_MISSING, Class::Operator, message, hint));
+            return Err(Fault::new(
+                codes::STORAGE_MISSING,
+                Class::Operator,
+                message,
+                hint,
+            ));
         }
         let odd = |what: String| {
-            unreadable(&self.source.name, &what, "it may be being written: it is looked at again")
+            unreadable(
+                &self.source.name,
+                &what,
+                "it may be being written: it is looked at again",
+            )
         };
         let mut logs = aligned(segment, &folder, files).map_err(odd)?;
         for files in &mut logs {
@@ -107,7 +119,8 @@ impl Segments<'_> {
         let rows: u64 = logs.iter().map(|files| files.rows).sum();
         if rows != segment.rows {
             let (id, told) = (segment.id, segment.rows);
-            let what = format!("the files of segment {id} hold {rows} rows, and Milvus says {told}");
+            let what =
+                format!("the files of segment {id} hold {rows} rows, and Milvus says {told}");
             return Err(odd(what));
         }
         Ok(logs)
@@ -115,7 +128,11 @@ impl Segments<'_> {
 }
 
 /// The files of a segment's folder, those of the same rows together.
-fn aligned(segment: &Segment, folder: &str, files: Vec<StoredFile>) -> Result<Vec<LogFiles>, String> {
+fn aligned(
+    segment: &Segment,
+    folder: &str,
+    files: Vec<StoredFile>,
+) -> Result<Vec<LogFiles>, String> {
     let mut fields: BTreeMap<i64, BTreeMap<i64, String>> = BTreeMap::new();
     for file in files {
         let below = file.path.strip_prefix(folder).unwrap_or(&file.path);

@@ -3,8 +3,8 @@
 use super::{LogFiles, MALFORMED_HINT, ROW_ID, Segments, TIME, malformed};
 use binlog::{FieldLog, Values};
 use bytes::Bytes;
-use milvus::columns::{self, Plain};
 use milvus::ColumnError;
+use milvus::columns::{self, Plain};
 use model::{Batch, Class, Column, Fault, Field, Key, Tick, codes};
 use std::collections::BTreeMap;
 use storage::StorageError;
@@ -62,7 +62,10 @@ impl LogRows {
     /// # Errors
     /// [`ColumnError`] when values are not of their field's type.
     pub(crate) fn batch(&self, rows: &[usize]) -> Result<Batch, ColumnError> {
-        let columns = self.columns.iter().map(|(field, log)| column(field, log, rows));
+        let columns = self
+            .columns
+            .iter()
+            .map(|(field, log)| column(field, log, rows));
         Ok(Batch {
             rows: u32::try_from(rows.len()).unwrap_or(u32::MAX),
             columns: columns.collect::<Result<_, _>>()?,
@@ -71,7 +74,11 @@ impl LogRows {
 
     /// About the bytes of a row.
     pub(crate) fn row_bytes(&self) -> usize {
-        let bytes: usize = self.columns.iter().map(|(_, log)| size_bytes(&log.values)).sum();
+        let bytes: usize = self
+            .columns
+            .iter()
+            .map(|(_, log)| size_bytes(&log.values))
+            .sum();
         (bytes / self.keys.rows().max(1)).max(1)
     }
 }
@@ -99,7 +106,10 @@ impl Segments<'_> {
         for field in self.numbered_fields(files)? {
             let log = self.field(files, field.id, Some(&field)).await?;
             if log.rows != ticks.rows {
-                let what = format!("{} rows, and {} of field {}", ticks.rows, log.rows, field.name);
+                let what = format!(
+                    "{} rows, and {} of field {}",
+                    ticks.rows, log.rows, field.name
+                );
                 return Err(self.odd(files, &what));
             }
             columns.push((field, log));
@@ -122,7 +132,13 @@ impl Segments<'_> {
 
     /// The fields that are read, each with its id.
     fn numbered_fields(&self, files: &LogFiles) -> Result<Vec<Field>, Fault> {
-        let known: BTreeMap<i64, ()> = self.source.schema.fields.iter().map(|field| (field.id, ())).collect();
+        let known: BTreeMap<i64, ()> = self
+            .source
+            .schema
+            .fields
+            .iter()
+            .map(|field| (field.id, ()))
+            .collect();
         let unknown: Vec<i64> = files
             .paths
             .keys()
@@ -132,16 +148,24 @@ impl Segments<'_> {
         let dynamic = match unknown[..] {
             [] => None,
             [id] if self.source.schema.has_dynamic_field => Some(id),
-            _ => return Err(self.odd(files, &format!("fields that are not described: {unknown:?}"))),
+            _ => {
+                return Err(self.odd(
+                    files,
+                    &format!("fields that are not described: {unknown:?}"),
+                ));
+            }
         };
-        let numbered = self.fields.iter().map(|field| match (field.is_dynamic, dynamic) {
-            (false, _) => Ok(field.clone()),
-            (true, Some(id)) => Ok(Field {
-                id,
-                ..field.clone()
-            }),
-            (true, None) => Err(self.odd(files, "no file of its dynamic field")),
-        });
+        let numbered = self
+            .fields
+            .iter()
+            .map(|field| match (field.is_dynamic, dynamic) {
+                (false, _) => Ok(field.clone()),
+                (true, Some(id)) => Ok(Field {
+                    id,
+                    ..field.clone()
+                }),
+                (true, None) => Err(self.odd(files, "no file of its dynamic field")),
+            });
         numbered.collect()
     }
 
@@ -165,7 +189,8 @@ impl Segments<'_> {
         });
         let log = read.map_err(|error| malformed(self.storage, path, &error))?;
         let told = (&log.descriptor.segment, &log.descriptor.field);
-        let is_typed = field.is_none_or(|field| field.data_type.number() == log.descriptor.data_type);
+        let is_typed =
+            field.is_none_or(|field| field.data_type.number() == log.descriptor.data_type);
         if told != (&files.segment, &id) || !is_typed {
             let what = format!("it says of itself that it is {:?}", log.descriptor);
             let message = format!("storage {}, {path:?}: {what}", self.storage.name());
@@ -179,8 +204,12 @@ impl Segments<'_> {
     /// # Errors
     /// `segment_malformed` when it is none.
     pub(crate) fn key(&self, files: &LogFiles, keys: &KeyLog, row: usize) -> Result<Key, Fault> {
-        keys.key(row)
-            .ok_or_else(|| self.odd(files, &format!("the key of row {row} is neither a number nor a text")))
+        keys.key(row).ok_or_else(|| {
+            self.odd(
+                files,
+                &format!("the key of row {row} is neither a number nor a text"),
+            )
+        })
     }
 
     /// Files of a segment that do not fit each other.
@@ -196,7 +225,12 @@ impl Segments<'_> {
 }
 
 fn segment_malformed(message: String) -> Fault {
-    Fault::new(codes::SEGMENT_MALFORMED, Class::Operator, message, MALFORMED_HINT)
+    Fault::new(
+        codes::SEGMENT_MALFORMED,
+        Class::Operator,
+        message,
+        MALFORMED_HINT,
+    )
 }
 
 fn size_bytes(values: &Values) -> usize {
@@ -215,7 +249,10 @@ fn column(field: &Field, log: &FieldLog, rows: &[usize]) -> Result<Column, Colum
     let (places, valid) = places(log, rows);
     macro_rules! picked {
         ($values:expr, $kind:ident) => {{
-            let picked: Vec<_> = places.iter().filter_map(|place| $values.get(*place).copied()).collect();
+            let picked: Vec<_> = places
+                .iter()
+                .filter_map(|place| $values.get(*place).copied())
+                .collect();
             columns::encode(field, valid, Plain::$kind(&picked))
         }};
     }
@@ -225,7 +262,10 @@ fn column(field: &Field, log: &FieldLog, rows: &[usize]) -> Result<Column, Colum
         Values::Floats(values) => picked!(values, Floats),
         Values::Doubles(values) => picked!(values, Doubles),
         Values::Blobs(values) => {
-            let picked: Vec<&[u8]> = places.iter().filter_map(|place| values.get(*place)).collect();
+            let picked: Vec<&[u8]> = places
+                .iter()
+                .filter_map(|place| values.get(*place))
+                .collect();
             columns::encode(field, valid, Plain::Blobs(&picked))
         }
         Values::Vectors { width, bytes } => {
@@ -252,7 +292,10 @@ fn places(log: &FieldLog, rows: &[usize]) -> (Vec<usize>, Bytes) {
         })
         .collect();
     let is_valid = |row: &usize| log.valid.get(*row).copied().unwrap_or(false);
-    let places = rows.iter().filter(|row| is_valid(row)).map(|row| before[*row]);
+    let places = rows
+        .iter()
+        .filter(|row| is_valid(row))
+        .map(|row| before[*row]);
     let flags: Vec<u8> = rows.iter().map(|row| u8::from(is_valid(row))).collect();
     (places.collect(), flags.into())
 }

@@ -89,7 +89,9 @@ impl<'a> Places<'a> {
             after.as_ref().is_none_or(|after| after < key)
         };
         let place = *units.get(units.partition_point(is_behind).checked_sub(1)?)?;
-        let batch = self.units[place].borders.partition_point(|border| border < key);
+        let batch = self.units[place]
+            .borders
+            .partition_point(|border| border < key);
         Some((place, BatchIndex::new(u32::try_from(batch).ok()?).ok()?))
     }
 }
@@ -181,7 +183,9 @@ impl Proof {
     ) -> Result<Vec<(Key, RowHash)>, Fault> {
         let rows = self.unit_rows(agent, unit as usize).await?;
         let of_batch = rows.iter().filter(|(of, ..)| *of == batch);
-        Ok(of_batch.map(|(_, key, hash)| (key.clone(), *hash)).collect())
+        Ok(of_batch
+            .map(|(_, key, hash)| (key.clone(), *hash))
+            .collect())
     }
 
     async fn unit_rows(&self, agent: &Agent, unit: usize) -> Result<Arc<UnitRows>, Fault> {

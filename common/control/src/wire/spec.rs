@@ -2,7 +2,8 @@
 
 use super::{Malformed, Wire, all, each, required, wire_enum};
 use model::job::{
-    AutoId, CopyBy, Cutover, CutoverOptions, Fence, Indexes, Load, Mode, OnConflict, Unloaded, Verify,
+    AutoId, CopyBy, Cutover, CutoverOptions, Fence, Indexes, Load, Mode, OnConflict, Unloaded,
+    Verify,
 };
 use model::selection::{Pattern, Rename};
 use model::{JobSpec, Selection};

@@ -4,7 +4,9 @@ use super::error::{ConfigError, ConfigFault};
 use super::section::{Reading, Section};
 use super::sections::pattern;
 use super::{values, yaml};
-use model::job::{AutoId, CopyBy, Cutover, Fence, Indexes, Load, Mode, OnConflict, Unloaded, Verify};
+use model::job::{
+    AutoId, CopyBy, Cutover, Fence, Indexes, Load, Mode, OnConflict, Unloaded, Verify,
+};
 use model::selection::Rename;
 use model::{JobName, JobSpec, Selection};
 use std::path::Path;

@@ -152,7 +152,8 @@ fn s3(section: &mut Section<'_>) -> Option<S3Section> {
         (Some(id), Some(secret)) => Some(StaticKey { id, secret }),
         (None, None) => None,
         _ => {
-            let cause = "accessKeyID and one of secretAccessKey_file, _env, _credential go together";
+            let cause =
+                "accessKeyID and one of secretAccessKey_file, _env, _credential go together";
             section.refuse("accessKeyID", cause);
             None
         }
@@ -192,7 +193,12 @@ fn azure(section: &mut Section<'_>) -> Option<AzureSection> {
     let account = section.required("accessKeyID", values::text);
     let key = SecretSource::of(section, &SECRET_KEY);
     let is_identified = has_identity(section);
-    expect_one(section, "secretAccessKey_file", key.is_some(), is_identified);
+    expect_one(
+        section,
+        "secretAccessKey_file",
+        key.is_some(),
+        is_identified,
+    );
     Some(AzureSection {
         bucket: bucket?,
         endpoint,

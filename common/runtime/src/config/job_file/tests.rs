@@ -31,7 +31,12 @@ fn a_complete_job_is_taken_word_for_word() {
     assert!(spec.selection.means(&"docs".into()) && !spec.selection.means(&"sales.tmp_1".into()));
     assert_eq!(
         (spec.copy, spec.on_conflict, spec.auto_id, spec.indexes),
-        (CopyBy::Segments, OnConflict::Append, AutoId::Regenerate, Indexes::None)
+        (
+            CopyBy::Segments,
+            OnConflict::Append,
+            AutoId::Regenerate,
+            Indexes::None
+        )
     );
     assert_eq!(
         (spec.load, spec.verify, spec.unloaded, spec.dry_run),
@@ -44,7 +49,12 @@ fn what_is_left_out_has_the_cautious_default() {
     let spec = parse("job.yaml", "name: a\ncollections: [docs]").unwrap();
     assert_eq!(
         (spec.copy, spec.on_conflict, spec.auto_id, spec.indexes),
-        (CopyBy::Auto, OnConflict::Fail, AutoId::Preserve, Indexes::Keep)
+        (
+            CopyBy::Auto,
+            OnConflict::Fail,
+            AutoId::Preserve,
+            Indexes::Keep
+        )
     );
     assert_eq!(
         (spec.load, spec.verify, spec.unloaded, spec.dry_run),

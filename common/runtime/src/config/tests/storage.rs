@@ -51,14 +51,23 @@ fn each_kind_of_storage_is_taken_by_milvus_s_own_names() {
 #[test]
 fn who_calls_a_storage_is_told_in_exactly_one_way() {
     let nobody = refusal("{ kind: s3, bucketName: b }");
-    assert!(nobody.contains("storage.accessKeyID: must be given; or useIAM: true"), "{nobody}");
+    assert!(
+        nobody.contains("storage.accessKeyID: must be given; or useIAM: true"),
+        "{nobody}"
+    );
     let half = refusal("{ kind: s3, accessKeyID: a }");
     assert!(half.contains("go together"), "{half}");
     let both = "{ kind: azure, accessKeyID: a, secretAccessKey_env: B, useIAM: true }";
     let both = refusal(both);
-    assert!(both.contains("give either secretAccessKey_file or useIAM: true"), "{both}");
+    assert!(
+        both.contains("give either secretAccessKey_file or useIAM: true"),
+        "{both}"
+    );
     let written = refusal("{ kind: s3, accessKeyID: a, secretAccessKey: b }");
-    assert!(written.contains("a secret is not written here"), "{written}");
+    assert!(
+        written.contains("a secret is not written here"),
+        "{written}"
+    );
     assert!(!written.contains("accessKeyID: b"), "{written}");
     let plain = "{ kind: s3, endpoint: 'http://minio:9000', useIAM: true, ca_pem_path: /x.pem }";
     let plain = refusal(plain);
