@@ -195,6 +195,8 @@ fn kind_of_text(text: &str) -> Option<Kind> {
         ),
         // Of its own log: a server that starts again has not taken up the collection's channels yet.
         (has("channel not found["), Kind::NotReady),
+        // A query that met a collection which is just being dropped or released.
+        (has("channel not available["), Kind::NotReady),
         // A query that met a partition which is just being dropped.
         (
             has("belongs to partition") && has("which is not in"),

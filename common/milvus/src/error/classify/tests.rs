@@ -60,6 +60,12 @@ fn what_2_3_says_is_understood() {
         (
             65535,
             1,
+            "failed to search/query delegator 1 for channel dml_1_47v0: fail to Query, QueryNode ID = 1, reason=delegator closed during wait tsafe: channel not available[channel=dml_1_47v0]",
+            Kind::NotReady,
+        ),
+        (
+            65535,
+            1,
             "worker(1) query failed: segment 47 belongs to partition 46, which is not in [44 45]",
             Kind::NotReady,
         ),
