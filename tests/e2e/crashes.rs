@@ -182,10 +182,51 @@ fn an_agent_that_dies_at_any_point_of_a_live_job_goes_on_from_there() -> Result<
     })
 }
 
+/// The points that only a copy from files comes by.
+const SEGMENTS: [&str; 2] = [
+    "source.segments.listed.before",
+    "source.segments.listed.after",
+];
+
+#[test]
+fn an_agent_that_dies_while_it_lists_segments_goes_on_from_there() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = (fleet::target().await?, fleet::lite_target().await?);
+        let bulk = Bulk {
+            database: "default",
+            collection: "listed",
+            rows: 3000,
+            dim: 16,
+            flags: &["--partitions", "2"],
+        };
+        source.seed_bulk(&bulk).await?;
+        let mut pair = Pair::new(source, target).await?;
+        pair.source.config["storage"] = source.storage_config();
+        arm(&mut pair.source, Some(SEGMENTS[0]));
+        pair.start().await?;
+        let mut spec = jobs::spec("listed", &["listed"]);
+        spec["copy"] = "segments".into();
+        spec["rename"] = serde_json::json!({ "default.*": "listed_there.*" });
+        jobs::begin(&pair.source, &spec).await?;
+        die_at_each(&mut pair.source, &SEGMENTS).await?;
+        let status = jobs::wait(&pair.source, "listed", LIMIT).await?;
+        jobs::ensure_completed(&pair.source, &status).await?;
+        Comparison::of(source, target)
+            .only(&["listed"])
+            .renamed(&["default.*=listed_there.*"])
+            .ignoring(&["lite", "index_params"])
+            .assert_equal(1)
+            .await?;
+        source.client().await?.drop_collection("listed").await?;
+        Ok(())
+    })
+}
+
 #[test]
 fn every_point_in_the_code_is_died_at() {
     let all = [
         &CREATION[..],
+        &SEGMENTS,
         &SOURCE,
         &TARGET,
         &LIVE_SOURCE,
