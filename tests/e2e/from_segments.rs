@@ -150,6 +150,14 @@ fn a_collection_with_texts_as_keys_that_is_not_loaded_arrives_on_2_3_5() -> Resu
     })
 }
 
+/// The first thing that blocks the job is this.
+fn assert_blocked(told: &JobStatus, code: &str) {
+    let mut findings = told.findings.iter();
+    let blocked = findings.find(|found| found.severity == Severity::Blocked);
+    let blocked = blocked.map(|found| found.code.as_str());
+    assert_eq!(blocked, Some(code), "{:#?}", told.findings);
+}
+
 #[test]
 fn what_keeps_segments_from_being_read_is_told_before_the_job_starts() -> Result<()> {
     fleet::run(async {
@@ -167,31 +175,11 @@ fn what_keeps_segments_from_being_read_is_told_before_the_job_starts() -> Result
         pair.start().await?;
         let asked = spec("elsewhere", &["elsewhere"], "segments");
         let told = jobs::dry_run(&pair.source, &asked, LIMIT).await?;
-        let blocked = told
-            .findings
-            .iter()
-            .find(|found| found.severity == Severity::Blocked);
-        let blocked = blocked.map(|found| found.code.as_str());
-        assert_eq!(
-            blocked,
-            Some(codes::STORAGE_MISSING),
-            "{:#?}",
-            told.findings
-        );
+        assert_blocked(&told, codes::STORAGE_MISSING);
 
         let without = Pair::started(source, target).await?;
         let told = jobs::dry_run(&without.source, &asked, LIMIT).await?;
-        let blocked = told
-            .findings
-            .iter()
-            .find(|found| found.severity == Severity::Blocked);
-        let blocked = blocked.map(|found| found.code.as_str());
-        assert_eq!(
-            blocked,
-            Some(codes::SEGMENTS_UNREADABLE),
-            "{:#?}",
-            told.findings
-        );
+        assert_blocked(&told, codes::SEGMENTS_UNREADABLE);
         place.drop().await
     })
 }

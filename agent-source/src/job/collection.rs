@@ -5,7 +5,7 @@ use super::{Live, PATIENCE, StepError};
 use crate::agent::Agent;
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
-use model::job::{Mode, Unloaded};
+use model::job::{Mode, Unloaded, Verify};
 use model::report::CollectionReport;
 use model::{Class, CollectionPhase, Fault, JobName, LoadState, codes};
 use protocol::call::Durable;
@@ -219,7 +219,7 @@ impl CollectionRun<'_> {
     async fn verify(&mut self) -> Result<(), StepError> {
         self.describe_again().await?;
         let is_by_segments = self.record.from_segments && !self.is_live();
-        if is_by_segments {
+        if is_by_segments && self.job.spec.verify != Verify::None {
             self.read_proof().await?;
         }
         let plan = self.record.plan.clone();

@@ -171,13 +171,7 @@ impl CollectionRun<'_> {
         durable: &Durable,
         copying: &Copying,
     ) -> Result<(), StepError> {
-        let Some(progress) = durable.missing_of(unit.id.number) else {
-            return Ok(());
-        };
-        let is_missing = |index: &BatchIndex| {
-            !progress.is_some_and(|progress: UnitProgress| progress.has(*index))
-        };
-        for index in unit.indexes().filter(is_missing) {
+        for index in missing(durable, unit.id, unit.indexes()) {
             let Some(range) = unit.range_of(index) else {
                 continue;
             };
@@ -222,6 +216,20 @@ impl CollectionRun<'_> {
         };
         Ok(self.session.outbox.send(parcel).await?)
     }
+}
+
+/// Those batches of a unit that are not durable yet.
+fn missing(
+    durable: &Durable,
+    unit: UnitId,
+    batches: impl Iterator<Item = BatchIndex>,
+) -> Vec<BatchIndex> {
+    let Some(progress) = durable.missing_of(unit.number) else {
+        return Vec::new();
+    };
+    let is_durable =
+        |index: &BatchIndex| progress.is_some_and(|progress: UnitProgress| progress.has(*index));
+    batches.filter(|index| !is_durable(index)).collect()
 }
 
 /// A batch that was read.

@@ -1,14 +1,14 @@
 //! Copying rows from the files of segments. The files are listed once, and the journal holds them: a batch means the same rows after a
 //! restart. Rows that are not there any more are left out as they are met.
 
-use super::{CollectionRun, Read, StepError};
+use super::{CollectionRun, Read, StepError, missing};
 use crate::copying::Copying;
 use crate::reader::rows::malformed;
 use crate::reader::segments::{Alive, Borders, LogFiles, Proof, Segments};
 use crate::records::{COLLECTIONS, SEGMENT_UNITS, SegmentUnit, UNITS, collection_key, unit_key};
 use futures::{FutureExt, TryStreamExt};
 use model::job::{AutoId, Verify};
-use model::{Batch, BatchIndex, Fault, Unit, UnitId, UnitProgress};
+use model::{Batch, Fault, Unit, UnitId};
 use protocol::call::Durable;
 use runtime::journal::Writes;
 use runtime::telemetry::metric_names::{READER_BYTES, READER_PAGE, READER_ROWS};
@@ -130,14 +130,12 @@ impl CollectionRun<'_> {
             let collection = plan.index;
             known.extend(self.agent.unit(&plan.job, UnitId { collection, number })?);
         }
-        let (number, borders) = (
-            known.len(),
-            Borders {
-                collection: plan.index,
-                // Ranges between borders by chance are of unlike size: few are three times as large.
-                rows: (self.batch_rows(segments, list).await? / 2).max(1),
-            },
-        );
+        let number = known.len();
+        let borders = Borders {
+            collection: plan.index,
+            // Ranges between borders by chance are of unlike size: few are three times as large.
+            rows: (self.batch_rows(segments, list).await? / 2).max(1),
+        };
         let units = borders.find(segments, list, alive, known).await?;
         let mut writes = Writes::new();
         for unit in &units[number..] {
@@ -165,19 +163,15 @@ impl CollectionRun<'_> {
         durable: &Durable,
         copying: &Copying,
     ) -> Result<(), StepError> {
-        let Some(progress) = durable.missing_of(unit.id.number) else {
+        let missing = missing(durable, unit.id, unit.indexes());
+        if missing.is_empty() {
             return Ok(());
-        };
-        let is_missing = |index: &BatchIndex| {
-            !progress.is_some_and(|progress: UnitProgress| progress.has(*index))
-        };
-        // The semaphore is never closed.
-        let place = self.agent.segment_places.acquire().await;
+        }
         let begun = Instant::now();
         let rows = segments.rows(&unit.files).await?;
         let there = segments.there(&unit.files, rows.keys(), alive)?;
         metrics::histogram!(READER_PAGE).record(begun.elapsed());
-        for index in unit.indexes().filter(is_missing) {
+        for index in missing {
             let permit = self.agent.hold_batch().await;
             let meant = unit.rows_of(index);
             let from = there.partition_point(|row| (*row as u64) < meant.start);
@@ -200,7 +194,6 @@ impl CollectionRun<'_> {
             };
             self.send_batch(read, permit, copying).await?;
         }
-        drop(place);
         Ok(())
     }
 }

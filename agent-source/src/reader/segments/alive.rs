@@ -10,7 +10,7 @@
 use super::{KeyLog, LogFiles, Segments, malformed, unreadable};
 use crate::reader::segments::log::MOST_FILE_BYTES;
 use model::{Fault, Key, Tick};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The property by which Milvus drops rows by their age.
@@ -135,7 +135,7 @@ impl Segments<'_> {
         for share in 0..shares {
             let is_meant = |hash: u64| hash % shares == share;
             let mut seen = Bits::new(all.min(ROWS_AT_ONCE));
-            let mut suspects: HashMap<(i64, Key), ()> = HashMap::new();
+            let mut suspects = HashSet::new();
             let mut bytes = 0;
             self.each_left(list, &alive, |met| {
                 if !is_meant(met.hash) {
@@ -143,7 +143,7 @@ impl Segments<'_> {
                 }
                 if seen.put(met.hash / shares) {
                     bytes += met.key.size_bytes() + ENTRY_BYTES;
-                    suspects.insert((met.scope, met.key), ());
+                    suspects.insert((met.scope, met.key));
                 }
                 bytes <= most_bytes
             })
@@ -157,9 +157,7 @@ impl Segments<'_> {
             self.each_left(list, &alive, |met| {
                 if is_meant(met.hash) {
                     rows += 1;
-                    let (scope, key) = (met.scope, met.key.clone());
-                    let suspect = (scope, key);
-                    if suspects.contains_key(&suspect) {
+                    if suspects.contains(&(met.scope, met.key.clone())) {
                         found.meet(met);
                     }
                 }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use milvus::ColumnError;
 use milvus::columns::{self, Plain};
 use model::{Batch, Class, Column, Fault, Field, Key, Tick, codes};
-use std::collections::BTreeMap;
-use storage::StorageError;
+use std::collections::BTreeSet;
+use tokio::sync::SemaphorePermit;
 
 /// The most bytes that a file may have. Milvus writes files of 16 MiB, and not much larger ones when it compacts.
 pub(super) const MOST_FILE_BYTES: u64 = 256 << 20;
@@ -44,14 +44,15 @@ impl KeyLog {
     }
 }
 
-/// Some rows of a segment.
+/// Some rows of a segment, in memory. They have a place there until they are dropped.
 #[derive(Debug)]
-pub(crate) struct LogRows {
+pub(crate) struct LogRows<'a> {
     keys: KeyLog,
     columns: Vec<(Field, FieldLog)>,
+    _place: SemaphorePermit<'a>,
 }
 
-impl LogRows {
+impl LogRows<'_> {
     /// Their keys and times.
     pub(crate) fn keys(&self) -> &KeyLog {
         &self.keys
@@ -96,11 +97,15 @@ impl Segments<'_> {
         self.key_log(files, keys.values, &ticks)
     }
 
-    /// The rows in these files.
+    /// The rows in these files, once there is a place for them in memory: who holds some must not ask for others.
     ///
     /// # Errors
     /// `segment_malformed`, and the storage's.
-    pub(crate) async fn rows(&self, files: &LogFiles) -> Result<LogRows, Fault> {
+    pub(crate) async fn rows(&self, files: &LogFiles) -> Result<LogRows<'_>, Fault> {
+        let place = self.agent.segment_places.acquire().await.map_err(|_| {
+            let what = "there are no places for rows any more";
+            Fault::new(codes::BUG, Class::Bug, what, "restart the agent")
+        })?;
         let ticks = self.field(files, TIME, None).await?;
         let mut columns = Vec::new();
         for field in self.numbered_fields(files)? {
@@ -117,7 +122,11 @@ impl Segments<'_> {
         let keys = columns.iter().find(|(field, _)| field.is_primary);
         let keys = keys.ok_or_else(|| self.odd(files, "no file of keys"))?;
         let keys = self.key_log(files, keys.1.values.clone(), &ticks)?;
-        Ok(LogRows { keys, columns })
+        Ok(LogRows {
+            keys,
+            columns,
+            _place: place,
+        })
     }
 
     fn key_log(&self, files: &LogFiles, keys: Values, ticks: &FieldLog) -> Result<KeyLog, Fault> {
@@ -132,18 +141,13 @@ impl Segments<'_> {
 
     /// The fields that are read, each with its id.
     fn numbered_fields(&self, files: &LogFiles) -> Result<Vec<Field>, Fault> {
-        let known: BTreeMap<i64, ()> = self
-            .source
-            .schema
-            .fields
-            .iter()
-            .map(|field| (field.id, ()))
-            .collect();
+        let fields = self.source.schema.fields.iter();
+        let known: BTreeSet<i64> = fields.map(|field| field.id).collect();
         let unknown: Vec<i64> = files
             .paths
             .keys()
             .copied()
-            .filter(|id| ![ROW_ID, TIME].contains(id) && !known.contains_key(id))
+            .filter(|id| ![ROW_ID, TIME].contains(id) && !known.contains(id))
             .collect();
         let dynamic = match unknown[..] {
             [] => None,
@@ -180,8 +184,7 @@ impl Segments<'_> {
             let name = field.map_or("time", |field| &field.name);
             self.odd(files, &format!("no file of field {name}"))
         })?;
-        let file = self.storage.read(path, MOST_FILE_BYTES).await;
-        let file = file.map_err(|error: StorageError| Fault::from(error))?;
+        let file = self.storage.read(path, MOST_FILE_BYTES).await?;
         let read = tokio::task::spawn_blocking(move || binlog::read_field(&file)).await;
         let read = read.unwrap_or_else(|error| {
             let what = error.to_string();

@@ -9,7 +9,8 @@ use crate::reader::rows::malformed;
 use milvus::proof::{self, FieldHashes};
 use model::report::CollectionReport;
 use model::{
-    BatchIndex, CollectionIndex, CollectionSpec, Digest, Fault, JobName, Key, RowHash, Unit,
+    BatchIndex, Class, CollectionIndex, CollectionSpec, Digest, Fault, JobName, Key, RowHash, Unit,
+    codes,
 };
 use protocol::call::UnitDigests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -123,9 +124,11 @@ impl Proof {
             let there = segments.there(files, rows.keys(), &alive)?;
             for some in there.chunks(ROWS_AT_ONCE) {
                 for (key, hash) in hashes(segments, &rows, some, is_key_hashed)? {
-                    if let Some((unit, batch)) = places.of(partition, &key) {
-                        digests[unit][batch.number() as usize].add(&hash);
-                    }
+                    let (unit, batch) = places.of(partition, &key).ok_or_else(|| {
+                        let what = format!("key {key} lies in no range that is compared");
+                        Fault::new(codes::BUG, Class::Bug, what, "report this")
+                    })?;
+                    digests[unit][batch.number() as usize].add(&hash);
                 }
                 tokio::task::yield_now().await;
             }
@@ -235,7 +238,12 @@ impl Proof {
         &self,
         agent: &Agent,
         unit: usize,
-        mut visit: impl FnMut(&Segments<'_>, &Option<String>, &LogRows, &[usize]) -> Result<(), Fault>,
+        mut visit: impl FnMut(
+            &Segments<'_>,
+            &Option<String>,
+            &LogRows<'_>,
+            &[usize],
+        ) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let segments = Segments::open(agent, &self.source).await?;
         let Some(meant) = self.units.get(unit) else {
@@ -274,7 +282,7 @@ impl Proof {
 
 fn hashes(
     segments: &Segments<'_>,
-    rows: &LogRows,
+    rows: &LogRows<'_>,
     some: &[usize],
     is_key_hashed: bool,
 ) -> Result<Vec<(Key, RowHash)>, Fault> {
