@@ -11,13 +11,19 @@ use crate::reader::segments::Proofs;
 use crate::records::CollectionRecord;
 use crate::session::Session;
 use control::Board;
-use model::{CollectionPhase, CollectionSpec, Fault, Incarnation, JobName, Scope, Tick};
+use model::{
+    CollectionName, CollectionPhase, CollectionSpec, Fault, Incarnation, JobName, Scope, Tick,
+};
 use runtime::budget::{Budget, Permit};
 use runtime::journal::Journal;
 use runtime::rate::RateLimit;
 use std::sync::Arc;
+use std::time::Duration;
 use storage::Storage;
 use tokio::sync::{Semaphore, watch};
+
+/// How long one flush of the source may take.
+const FLUSH_LIMIT: Duration = Duration::from_secs(300);
 
 /// The agent's shared parts.
 #[derive(Debug)]
@@ -76,6 +82,14 @@ impl Agent {
     /// Waits only.
     pub(crate) async fn hold_batch(&self) -> Permit {
         self.budget.acquire(self.limits.batch_bytes as u64).await
+    }
+
+    /// Has the source write a collection's rows to files, and waits until it has.
+    pub(crate) async fn flush(&self, name: &CollectionName) -> Result<(), Fault> {
+        let milvus = self.milvus.in_database(&name.database);
+        let flush = milvus.flush(&name.collection).await?;
+        let written = milvus.wait_for_flush(&name.collection, &flush, FLUSH_LIMIT);
+        Ok(written.await?)
     }
 
     /// The source's clock now; `None` where it does not tell it.

@@ -18,7 +18,7 @@ mod proof;
 
 pub(crate) use alive::Alive;
 pub(crate) use borders::Borders;
-pub(crate) use list::LogFiles;
+pub(crate) use list::{GROUPED, LogFiles, rows_folder};
 pub(crate) use log::{KeyLog, LogRows};
 pub(crate) use proof::{Proof, Proofs};
 
@@ -129,13 +129,10 @@ fn unreadable(collection: &CollectionName, what: &str, hint: &str) -> Fault {
 
 /// A file that is not understood.
 fn malformed(storage: &Storage, path: &str, error: &BinlogError) -> Fault {
-    let message = format!("storage {}, {path:?}: {error}", storage.name());
-    Fault::new(
-        codes::SEGMENT_MALFORMED,
-        Class::Operator,
-        message,
-        MALFORMED_HINT,
-    )
+    segment_malformed(format!("storage {}, {path:?}: {error}", storage.name()))
 }
 
-const MALFORMED_HINT: &str = "see whether Milvus itself can load the collection; with `copy: rows` it is asked for the rows instead";
+fn segment_malformed(message: String) -> Fault {
+    let hint = "see whether Milvus itself can load the collection; with `copy: rows` it is asked for the rows instead";
+    Fault::new(codes::SEGMENT_MALFORMED, Class::Operator, message, hint)
+}

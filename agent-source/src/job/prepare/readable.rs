@@ -1,14 +1,11 @@
 //! How a collection's rows are to be read: by queries, from the files of its segments, or not at all.
 
 use crate::job::{Job, StepError};
+use crate::reader::segments;
 use crate::records::JobRecord;
 use milvus::{Product, SegmentState};
 use model::job::{CopyBy, Mode, Unloaded, Verify};
 use model::{CollectionName, CollectionSpec, Fault, Finding, LoadState, Severity, codes};
-use std::time::Duration;
-
-/// How long one flush of the source may take.
-const FLUSH_LIMIT: Duration = Duration::from_secs(300);
 
 /// How it can be read.
 #[derive(Debug, Default)]
@@ -33,17 +30,14 @@ impl Job {
     ) -> Result<Readable, StepError> {
         let is_loaded = source.load != LoadState::NotLoaded;
         let is_asked = record.spec.mode == Mode::Live && record.spec.verify != Verify::None;
-        let by = match record.spec.copy {
-            // A job that follows changes asks for the rows that change, and so needs it loaded anyway.
-            CopyBy::Auto if is_loaded || is_asked => CopyBy::Rows,
-            CopyBy::Auto if self.no_segments(source).await?.is_some() => CopyBy::Rows,
-            CopyBy::Auto => CopyBy::Segments,
-            by => by,
-        };
-        if by == CopyBy::Rows {
+        let is_auto = record.spec.copy == CopyBy::Auto;
+        // A job that follows changes asks for the rows that change, and so needs it loaded anyway.
+        let by_queries = is_auto && (is_loaded || is_asked);
+        if record.spec.copy == CopyBy::Rows || by_queries {
             return self.readable_by_queries(record, source).await;
         }
         let (severity, code, text) = match self.no_segments(source).await? {
+            Some(_) if is_auto => return self.readable_by_queries(record, source).await,
             Some((code, text)) => (Severity::Blocked, code, text),
             None if is_asked && !is_loaded && record.spec.unloaded == Unloaded::Refuse => {
                 let text = "it is not loaded, and rows that change are looked at again by queries: load it, or set `unloaded: load` in the job file";
@@ -87,7 +81,7 @@ impl Job {
             );
         }
         for segment in milvus.segments(&source.name.collection).await? {
-            if segment.storage_version >= 2 {
+            if segment.storage_version >= segments::GROUPED {
                 return unreadable(
                     "its segments are stored in groups of fields, as Milvus does since 2.6, which is not read yet; use `copy: rows`",
                 );
@@ -95,8 +89,7 @@ impl Job {
             if segment.state != SegmentState::Flushed || segment.rows == 0 {
                 continue;
             }
-            let (collection, partition, id) = (source.id, segment.partition, segment.id);
-            let folder = format!("insert_log/{collection}/{partition}/{id}");
+            let folder = segments::rows_folder(source.id, &segment);
             if storage.files(&folder).await?.is_empty() {
                 let text = format!(
                     "storage {} has no file in {folder}, where Milvus keeps rows of it: compare the agent's `storage` section (bucketName, rootPath, path) with milvus.yaml",
@@ -155,11 +148,8 @@ impl Job {
 
     /// The rows of a collection that can't be asked for them, after a flush. Deleted ones may be among them.
     async fn count_flushed(&self, name: &CollectionName) -> Result<u64, Fault> {
+        self.agent.flush(name).await?;
         let milvus = self.agent.milvus.in_database(&name.database);
-        let flush = milvus.flush(&name.collection).await?;
-        milvus
-            .wait_for_flush(&name.collection, &flush, FLUSH_LIMIT)
-            .await?;
         Ok(milvus.count_flushed(&name.collection).await?)
     }
 }

@@ -9,14 +9,10 @@ use milvus::{Segment, SegmentState};
 use model::{Class, Fault, codes};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::time::Duration;
 use storage::StoredFile;
 
-/// How long a flush may take.
-const FLUSH_LIMIT: Duration = Duration::from_secs(300);
-
 /// The first form of files that this build does not read: groups of fields, since 2.6.
-const GROUPED: i64 = 2;
+pub(crate) const GROUPED: i64 = 2;
 
 /// What a segment of nothing but deletes is called by its level.
 const ONLY_DELETES: i32 = 1;
@@ -36,6 +32,12 @@ pub(crate) struct LogFiles {
     pub(crate) paths: BTreeMap<i64, String>,
 }
 
+/// The folder of a segment's rows.
+pub(crate) fn rows_folder(collection: i64, segment: &Segment) -> String {
+    let Segment { id, partition, .. } = segment;
+    format!("insert_log/{collection}/{partition}/{id}")
+}
+
 impl Segments<'_> {
     /// Has the server write the collection to files, and lists them.
     ///
@@ -44,10 +46,7 @@ impl Segments<'_> {
     pub(crate) async fn list(&self) -> Result<Vec<LogFiles>, Fault> {
         let (name, milvus) = (&self.source.name, &self.agent.milvus);
         let milvus = milvus.in_database(&name.database);
-        let flush = milvus.flush(&name.collection).await?;
-        milvus
-            .wait_for_flush(&name.collection, &flush, FLUSH_LIMIT)
-            .await?;
+        self.agent.flush(name).await?;
         let mut listed = Vec::new();
         for segment in milvus.segments(&name.collection).await? {
             self.ensure_readable(&segment)?;
@@ -88,8 +87,7 @@ impl Segments<'_> {
     }
 
     async fn files_of(&self, segment: &Segment) -> Result<Vec<LogFiles>, Fault> {
-        let (collection, partition) = (self.source.id, segment.partition);
-        let folder = format!("insert_log/{collection}/{partition}/{}", segment.id);
+        let folder = rows_folder(self.source.id, segment);
         let files = self.storage.files(&folder).await?;
         if files.is_empty() {
             let (storage, rows) = (self.storage.name(), segment.rows);

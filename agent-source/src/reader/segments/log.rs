@@ -1,6 +1,6 @@
 //! The values of some rows of a segment, field by field, and batches made of them.
 
-use super::{LogFiles, MALFORMED_HINT, ROW_ID, Segments, TIME, malformed};
+use super::{LogFiles, ROW_ID, Segments, TIME, malformed, segment_malformed};
 use binlog::{FieldLog, Values};
 use bytes::Bytes;
 use milvus::ColumnError;
@@ -225,15 +225,6 @@ impl Segments<'_> {
         );
         segment_malformed(message)
     }
-}
-
-fn segment_malformed(message: String) -> Fault {
-    Fault::new(
-        codes::SEGMENT_MALFORMED,
-        Class::Operator,
-        message,
-        MALFORMED_HINT,
-    )
 }
 
 fn size_bytes(values: &Values) -> usize {
