@@ -1,6 +1,6 @@
 //! What is on its way to the target, and what has arrived.
 
-use model::{CollectionIndex, JobName};
+use model::{CollectionIndex, JobName, UnitId};
 use protocol::BatchName;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,6 +43,11 @@ impl Copying {
         self.change(|open| open.insert(name), 0, 0);
     }
 
+    /// Notes that a batch was not sent after all, or not to its end.
+    pub(crate) fn handle_given_up(&self, name: &BatchName) {
+        self.change(|open| open.remove(name), 0, 0);
+    }
+
     fn handle_confirm(&self, name: BatchName, rows: u64, bytes: u64) {
         self.change(|open| open.remove(&name), rows, bytes);
     }
@@ -68,6 +73,22 @@ impl Copying {
     /// What has arrived, now and whenever it changes.
     pub(crate) fn watch(&self) -> watch::Receiver<Arrived> {
         self.arrived.subscribe()
+    }
+
+    /// Waits until every batch of these units that was sent is durable.
+    ///
+    /// # Cancel safety
+    /// Waits only.
+    pub(crate) async fn wait_arrived(&self, is_meant: impl Fn(UnitId) -> bool) {
+        let none_is_open = |_: &Arrived| {
+            let open = self
+                .on_their_way
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            !open.iter().any(|name| is_meant(name.unit))
+        };
+        // As below.
+        let _ = self.watch().wait_for(none_is_open).await;
     }
 
     /// Waits until everything that was sent is durable.
@@ -124,7 +145,7 @@ impl Confirmations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{BatchIndex, UnitId};
+    use model::BatchIndex;
 
     fn name(batch: u32) -> BatchName {
         let unit = UnitId {

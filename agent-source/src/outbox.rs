@@ -1,7 +1,7 @@
 //! The sending end of the data lanes: batches and steps out as far as the credit goes, confirmations in.
 //!
 //! Invariants:
-//! - a parcel that is handed over is sent whole, or the session ends: its parts follow each other on one lane, with nothing of
+//! - a parcel that is handed over is sent whole, or given up, or the session ends: its parts follow each other on one lane, with nothing of
 //!   another parcel between them;
 //! - a lane takes a parcel only while it has credit, and a part is sent only while there is some left: a slow target stops the
 //!   readers, a slow lane leaves the next parcel to the others, and nothing piles up here;
@@ -22,13 +22,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 
-/// A batch or a step, ready to be sent. Its memory is given back when it is sent.
+/// A batch or a step that is sent. Its memory is given back when it is.
 #[derive(Debug)]
 pub(crate) struct Parcel {
     /// What it holds: one portion at least.
-    pub(crate) portions: Vec<Portion>,
+    pub(crate) portions: Portions,
     /// Its share of this agent's memory, if it has rows.
     pub(crate) permit: Option<Permit>,
+}
+
+/// The portions of a parcel.
+#[derive(Debug)]
+pub(crate) enum Portions {
+    /// All of them.
+    Ready(Vec<Portion>),
+    /// As they are read, each with whether it is the last. If none follows one that is not, the parcel was given up, and its receiver
+    /// takes it for none.
+    Coming(mpsc::Receiver<(Portion, bool)>),
 }
 
 /// Rows of a parcel that belong together. Cut into parts where they are many.
@@ -156,21 +166,42 @@ async fn send(lane: LaneTx, credit: &Credit, queue: Queue) -> Result<(), OutboxE
 
 async fn send_parcel(lane: &LaneTx, credit: &Credit, parcel: Parcel) -> Result<(), OutboxError> {
     let mut sent = 0;
-    let mut portions = parcel.portions.into_iter().peekable();
-    while let Some(portion) = portions.next() {
-        let mut parts = parts(&portion.rows);
-        while let Some(part) = parts.next().transpose()? {
-            let place = Place {
-                whole: portion.whole.clone(),
-                partition: portion.partition.clone(),
-                part: sent,
-                is_last_part: parts.len() == 0 && portions.peek().is_none(),
-            };
-            send_part(lane, credit, place, part).await?;
-            sent += 1;
+    match parcel.portions {
+        Portions::Ready(portions) => {
+            let mut portions = portions.into_iter().peekable();
+            while let Some(portion) = portions.next() {
+                let is_last = portions.peek().is_none();
+                send_portion(lane, credit, portion, is_last, &mut sent).await?;
+            }
+        }
+        Portions::Coming(mut portions) => {
+            while let Some((portion, is_last)) = portions.recv().await {
+                send_portion(lane, credit, portion, is_last, &mut sent).await?;
+            }
         }
     }
     drop(parcel.permit);
+    Ok(())
+}
+
+async fn send_portion(
+    lane: &LaneTx,
+    credit: &Credit,
+    portion: Portion,
+    is_last: bool,
+    sent: &mut u32,
+) -> Result<(), OutboxError> {
+    let mut parts = parts(&portion.rows);
+    while let Some(part) = parts.next().transpose()? {
+        let place = Place {
+            whole: portion.whole.clone(),
+            partition: portion.partition.clone(),
+            part: *sent,
+            is_last_part: is_last && parts.len() == 0,
+        };
+        send_part(lane, credit, place, part).await?;
+        *sent += 1;
+    }
     Ok(())
 }
 

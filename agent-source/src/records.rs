@@ -20,6 +20,11 @@ pub(crate) const UNITS: Table<Unit> = Table::new("units");
 /// The units of the collections that are copied from files, which take no part in comparing.
 pub(crate) const SEGMENT_UNITS: Table<SegmentUnit> = Table::new("segment_units");
 
+/// The segments of the collections whose files are shipped as they are.
+pub(crate) const SHIPMENTS: Table<Shipment> = Table::new("shipments");
+/// The orders to import them.
+pub(crate) const CARGOES: Table<CargoRecord> = Table::new("cargoes");
+
 /// A job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct JobRecord {
@@ -60,6 +65,8 @@ pub(crate) struct CollectionRecord {
     pub(crate) beginning: u32,
     /// Whether its rows are copied from the files of its segments, and not asked for.
     pub(crate) from_segments: bool,
+    /// Whether those files are shipped as they are.
+    pub(crate) is_shipped: bool,
     /// Whether all of its units are in the journal.
     pub(crate) is_divided: bool,
     /// Whether all units of its segments are.
@@ -76,7 +83,7 @@ pub(crate) struct CollectionRecord {
     pub(crate) report: Option<CollectionReport>,
 }
 
-/// Rows that lie in the same files, split into batches of as many rows each.
+/// Rows that lie in the same files, split into batches of as many rows each; or of as many places, of which some have a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SegmentUnit {
     /// The unit's name.
@@ -85,18 +92,88 @@ pub(crate) struct SegmentUnit {
     pub(crate) partition: Option<String>,
     /// The files.
     pub(crate) files: LogFiles,
-    /// The place of its first row in them.
-    pub(crate) first: u64,
-    /// How many rows it has.
-    pub(crate) rows: u64,
+    /// Which of the rows in them.
+    pub(crate) taken: Taken,
     /// How many rows a batch has; the last one perhaps fewer.
     pub(crate) batch_rows: u64,
+}
+
+/// Which rows a unit has, by their places in its files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Taken {
+    /// These, all of them.
+    Run(Range<u64>),
+    /// These, in rising order.
+    Places(Vec<u64>),
+}
+
+/// A segment whose files are shipped as they are. Its first batch is the deletes with which it is imported, the others are files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Shipment {
+    /// The unit's name.
+    pub(crate) id: UnitId,
+    /// The cargo that it belongs to.
+    pub(crate) cargo: u32,
+    /// Its files, those of the same rows together.
+    pub(crate) logs: Vec<LogFiles>,
+    /// The files of each batch behind the first.
+    pub(crate) batches: Vec<Vec<ShippedFile>>,
+    /// What its first batch is, once that was sent.
+    pub(crate) deletes: Option<ShippedDeletes>,
+}
+
+/// A file that is shipped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ShippedFile {
+    /// The field.
+    pub(crate) field: i64,
+    /// Its number among those of the field.
+    pub(crate) log: i64,
+    /// Where it is on the source.
+    pub(crate) path: String,
+    /// How long it is.
+    pub(crate) bytes: u64,
+}
+
+/// The deletes with which a segment is imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ShippedDeletes {
+    /// How many files they are in.
+    pub(crate) files: u64,
+    /// How many bytes those have.
+    pub(crate) bytes: u64,
+    /// How many rows of the segment the import leaves out.
+    pub(crate) rows: u64,
+}
+
+impl Shipment {
+    /// How many batches it has.
+    pub(crate) fn batches(&self) -> u32 {
+        u32::try_from(self.batches.len() + 1).unwrap_or(u32::MAX)
+    }
+}
+
+/// Segments that are imported together. Their import is a unit of one batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CargoRecord {
+    /// The unit's name.
+    pub(crate) id: UnitId,
+    /// The cargo's number in the collection.
+    pub(crate) number: u32,
+    /// The partition that it is imported into: also where a partition key places rows, which lie in those of the same names on both
+    /// sides.
+    pub(crate) partition: String,
 }
 
 impl SegmentUnit {
     /// How many batches it has.
     pub(crate) fn batches(&self) -> u32 {
-        u32::try_from(self.rows.div_ceil(self.batch_rows.max(1))).unwrap_or(u32::MAX)
+        let rows = match &self.taken {
+            Taken::Run(run) => run.end - run.start,
+            Taken::Places(places) => places.len() as u64,
+        };
+        u32::try_from(rows.div_ceil(self.batch_rows.max(1))).unwrap_or(u32::MAX)
     }
 
     /// The indexes of its batches, in order.
@@ -104,11 +181,29 @@ impl SegmentUnit {
         (0..self.batches()).filter_map(|place| BatchIndex::new(place).ok())
     }
 
-    /// The places of a batch's rows in the files.
-    pub(crate) fn rows_of(&self, batch: BatchIndex) -> Range<u64> {
-        let end = self.first + self.rows;
-        let from = self.first + u64::from(batch.number()) * self.batch_rows;
-        from.min(end)..(from + self.batch_rows).min(end)
+    /// Those of a batch's rows that are there: of these places, in rising order.
+    pub(crate) fn rows_of(&self, batch: BatchIndex, there: &[usize]) -> Vec<usize> {
+        let from = u64::from(batch.number()) * self.batch_rows;
+        match &self.taken {
+            Taken::Run(run) => {
+                let from = (run.start + from).min(run.end);
+                let upto = (from + self.batch_rows).min(run.end);
+                let before = |place: u64| there.partition_point(|row| (*row as u64) < place);
+                there[before(from)..before(upto)].to_vec()
+            }
+            Taken::Places(places) => {
+                let most = usize::try_from(self.batch_rows).unwrap_or(usize::MAX);
+                let meant = places
+                    .chunks(most.max(1))
+                    .nth(batch.number() as usize)
+                    .unwrap_or_default();
+                let rows = meant
+                    .iter()
+                    .filter_map(|place| usize::try_from(*place).ok());
+                rows.filter(|row| there.binary_search(row).is_ok())
+                    .collect()
+            }
+        }
     }
 }
 

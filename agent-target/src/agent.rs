@@ -5,13 +5,16 @@ mod store;
 use crate::followings::Followings;
 use crate::ledgers::Ledgers;
 use crate::owners::Owners;
+use crate::records::CollectionRecord;
 use crate::turns::Turns;
 use crate::writer::pace::Pace;
+use crate::writer::staging::Staging;
 use control::Board;
-use model::Scope;
+use model::{Class, Fault, Scope, codes};
 use runtime::budget::Budget;
 use runtime::journal::Journal;
 use std::sync::Arc;
+use storage::Storage;
 
 /// The agent's shared parts.
 #[derive(Debug)]
@@ -36,10 +39,33 @@ pub(crate) struct Agent {
     pub(crate) creating_database: tokio::sync::Mutex<()>,
     /// How many writes are under way.
     pub(crate) pace: Pace,
+    /// The target's own storage, where files can be put for it to import.
+    pub(crate) storage: Option<Storage>,
     /// What is held of rows that are read to be compared.
     pub(crate) reads: Budget,
     /// Bytes of batches that may be in memory on one lane.
     pub(crate) lane_bytes: u64,
     /// The session with the source, while there is one.
     pub(crate) caller: tokio::sync::watch::Sender<Option<channel::conversation::Caller>>,
+}
+
+impl Agent {
+    /// Where a collection's files wait to be imported.
+    ///
+    /// # Errors
+    /// `storage_unusable` where there is no storage.
+    pub(crate) fn staging<'a>(
+        &'a self,
+        record: &'a CollectionRecord,
+    ) -> Result<Staging<'a>, Fault> {
+        let storage = self.storage.as_ref().ok_or_else(|| {
+            let name = &record.plan.target;
+            let message = format!(
+                "collection {name} is made of files, and the target's agent has no storage to put them in"
+            );
+            let hint = "give the target's agent its `storage` section again, and restart it";
+            Fault::new(codes::STORAGE_UNUSABLE, Class::Operator, message, hint)
+        })?;
+        Ok(Staging::new(storage, record))
+    }
 }

@@ -3,10 +3,10 @@
 use crate::agent::Agent;
 use crate::records::{CollectionRecord, Followed, JobRecord, Step};
 use crate::verifier::{self, Units};
-use crate::writer::{mapping, redefine, schema};
+use crate::writer::{import, mapping, redefine, schema, staging};
 use channel::conversation::Caller;
 use futures::FutureExt;
-use model::job::Mode;
+use model::job::{CopyBy, Mode, OnConflict};
 use model::{Class, CollectionIndex, Fault, Incarnation, JobName, JobSpec, Phase, codes};
 use protocol::call::{CollectionPlan, Durable};
 use protocol::claim::{self, Claim};
@@ -157,7 +157,19 @@ impl Session {
         self.agent.scope.admit(&plan.target)?;
         let ours = self.agent.collection(&plan.job, plan.index)?.is_some();
         let (findings, skip) = schema::check(&self.agent.milvus, &spec, &plan, ours).await?;
-        Ok(Answer::Checked { findings, skip })
+        // Asked for by a source that reads files only.
+        let no_import = match spec.copy {
+            CopyBy::Rows => None,
+            CopyBy::Auto | CopyBy::Segments => {
+                let is_appended = spec.on_conflict == OnConflict::Append;
+                import::obstacle(&self.agent, &spec, &plan, is_appended).await
+            }
+        };
+        Ok(Answer::Checked {
+            findings,
+            skip,
+            no_import,
+        })
     }
 
     async fn create(&self, plan: CollectionPlan) -> Result<Durable, Fault> {
@@ -193,6 +205,10 @@ impl Session {
         if record.step == Step::Created {
             schema::finish(&self.agent.milvus, &record).await?;
             self.step(&mut record, Step::Finished).await?;
+        }
+        if self.agent.storage.is_some() {
+            // What is left of its files is imported.
+            self.agent.staging(&record)?.remove().await?;
         }
         Ok(Answer::Done)
     }
@@ -281,6 +297,9 @@ impl Session {
             let index = record.plan.index;
             let release = verifier::release(&self.agent, job, index).boxed();
             self.agent.turns.take(job, index, release).await?;
+        }
+        if let Some(storage) = &self.agent.storage {
+            staging::remove_all(storage, job).await?;
         }
         tracing::info!(%job, %phase, "job has ended");
         Ok(Answer::Done)

@@ -18,6 +18,7 @@ use runtime::journal::{CrashPoints, DiskJournal, Journal};
 use runtime::shutdown::{Shutdown, Step};
 use runtime::telemetry::Metrics;
 use std::sync::Arc;
+use storage::Storage;
 use tokio::sync::watch;
 
 /// How many sources may be linked at once, where this side listens.
@@ -48,6 +49,11 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
     else {
         return Ok(());
     };
+    let storage = config
+        .storage
+        .as_ref()
+        .map(Storage::open_to_write)
+        .transpose()?;
     let agent = Arc::new(Agent {
         milvus,
         ledgers: Ledgers::new(journal.clone()),
@@ -62,6 +68,7 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
         },
         creating_database: tokio::sync::Mutex::default(),
         pace: Pace::new(usize::from(config.limits.writers)),
+        storage,
         reads: Budget::new("verifier", config.limits.memory_bytes / READS_SHARE),
         lane_bytes: config.limits.memory_bytes / BATCHES_SHARE / lanes.max(1),
         caller: watch::Sender::new(None),

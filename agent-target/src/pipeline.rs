@@ -1,6 +1,8 @@
 //! Where the inbox and the writer meet: a part that has arrived is written; a batch or a step of which all are is noted and confirmed.
 
 mod attempt;
+mod cargo;
+mod files;
 mod step;
 
 use crate::agent::Agent;
@@ -10,9 +12,10 @@ use crate::records::CollectionRecord;
 use crate::writer::rows::{Outcome, RowWriter};
 use attempt::Attempt;
 use channel::conversation::Caller;
+use files::{ArrivingFiles, FilesPart};
 use model::{Batch, Class, CollectionIndex, Fault, JobName};
 use protocol::ledger::Write;
-use protocol::{BatchName, Confirm, Note, Place, Whole};
+use protocol::{BatchName, Cargo, Confirm, Note, Place, Whole};
 use runtime::backoff::Backoff;
 use runtime::telemetry::metric_names::{WRITER_BYTES, WRITER_REAPPLIED, WRITER_ROWS};
 use std::collections::HashMap;
@@ -30,6 +33,8 @@ pub(crate) struct Pipeline {
     session: Arc<Session>,
     /// The batch of which the last part has not come yet.
     arriving: Option<Arc<Attempt>>,
+    /// The batch of files of which the last piece has not come yet.
+    arriving_files: Option<ArrivingFiles>,
     /// The step of which the last part has not come yet.
     arriving_step: Option<ArrivingStep>,
 }
@@ -39,6 +44,11 @@ enum Work {
     Write {
         attempt: Arc<Attempt>,
         unit_batches: u32,
+    },
+    Store(FilesPart),
+    Import {
+        name: BatchName,
+        cargo: Cargo,
     },
     Apply(StepPart),
 }
@@ -76,6 +86,7 @@ impl Pipeline {
         Self {
             session: Arc::new(session),
             arriving: None,
+            arriving_files: None,
             arriving_step: None,
         }
     }
@@ -85,6 +96,7 @@ impl Pipeline {
         Self {
             session: self.session.clone(),
             arriving: None,
+            arriving_files: None,
             arriving_step: None,
         }
     }
@@ -95,6 +107,11 @@ impl Pipeline {
             Whole::Batch { name, unit_batches } => Some(Work::Write {
                 attempt: self.attempt(name, place)?,
                 unit_batches: *unit_batches,
+            }),
+            Whole::Files { .. } => self.chain_files(place).map(Work::Store),
+            Whole::Import { name, cargo } => Some(Work::Import {
+                name: name.clone(),
+                cargo: *cargo,
             }),
             Whole::Step { .. } => self.chain(place).map(Work::Apply),
         }
@@ -130,6 +147,11 @@ impl Deliver for Pipeline {
                     attempt,
                     unit_batches,
                 }) => session.write(&attempt, unit_batches, &place, part).await,
+                Some(Work::Store(files)) => session.store(files, part).await,
+                Some(Work::Import { name, cargo }) => {
+                    let partition = place.partition.as_deref();
+                    session.import(name, partition, cargo).await
+                }
                 Some(Work::Apply(step)) => session.apply(step, &place, part).await,
                 None => Err(without_beginning(&place).into()),
             };

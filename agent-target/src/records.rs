@@ -7,6 +7,7 @@ use protocol::claim::Claim;
 use protocol::ledger::UnitRecord;
 use runtime::journal::{RecordKey, Table};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// The jobs, by name.
 pub(crate) const JOBS: Table<JobRecord> = Table::new("jobs");
@@ -37,6 +38,8 @@ pub(crate) struct CollectionRecord {
     pub(crate) plan: CollectionPlan,
     /// What the target is to have.
     pub(crate) expected: CollectionSpec,
+    /// Names the folder of its own in which files wait to be imported.
+    pub(crate) token: Uuid,
     /// How far it is.
     pub(crate) step: Step,
     /// Whether it was there before the job, and rows are added to it.

@@ -3,8 +3,10 @@
 //! The writer knows nothing of the link; batches reach it through [`crate::pipeline`].
 
 mod changes;
+pub(crate) mod import;
 pub(crate) mod mapping;
 pub(crate) mod pace;
 pub(crate) mod redefine;
 pub(crate) mod rows;
 pub(crate) mod schema;
+pub(crate) mod staging;

@@ -23,17 +23,25 @@ async fn pair(source: &Server, target: &Server) -> Result<Pair> {
     Ok(pair)
 }
 
+/// A pair of which both agents have the storage of their servers.
+async fn shipping_pair(source: &Server, target: &Server) -> Result<Pair> {
+    let mut pair = Pair::new(source, target).await?;
+    pair.source.config["storage"] = source.storage_config();
+    pair.target.config["storage"] = target.storage_config();
+    pair.start().await?;
+    Ok(pair)
+}
+
 fn spec(name: &str, collections: &[&str], copy: &str) -> Value {
     let mut spec = jobs::spec(name, collections);
     spec["copy"] = copy.into();
     spec
 }
 
-/// How many collections preflight says it reads from files.
-fn from_files(status: &JobStatus) -> usize {
+/// Of how many collections preflight says this.
+fn told(status: &JobStatus, code: &str) -> usize {
     let told = status.findings.iter();
-    told.filter(|finding| finding.code == codes::COPY_BY_SEGMENTS)
-        .count()
+    told.filter(|finding| finding.code == code).count()
 }
 
 #[test]
@@ -48,7 +56,10 @@ fn everything_that_2_3_5_has_in_files_arrives_without_a_query() -> Result<()> {
         let status = jobs::run_to_completion(&pair.source, &spec, FULL_LIMIT).await?;
         let is_done = |phase| phase == CollectionPhase::Done;
         assert!(status.collections.iter().all(|shown| is_done(shown.phase)));
-        assert_eq!(from_files(&status) as u64, readable(&full));
+        assert_eq!(
+            told(&status, codes::COPY_BY_SEGMENTS) as u64,
+            readable(&full)
+        );
         let asked = pair
             .source
             .metrics()
@@ -108,15 +119,27 @@ fn is_youngest_of_several(found: &Difference) -> bool {
     }
 }
 
-async fn unloaded_arrives(target: &Server, name: &str, kind: KeyKind) -> Result<()> {
+/// Copies such a collection, which is not loaded, and holds the target against it.
+async fn unloaded_arrives(by: By, target: &Server, name: &str, kind: KeyKind) -> Result<()> {
     let source = fleet::target().await?;
     let place = written(source, name, kind).await?;
     place.client.release(name).await?;
-    let pair = pair(source, target).await?;
-    let mut spec = spec(name, &[name], "auto");
+    let (pair, copy, code) = match by {
+        By::Rows => (pair(source, target).await?, "auto", codes::COPY_BY_SEGMENTS),
+        By::Import => (
+            shipping_pair(source, target).await?,
+            "segments",
+            codes::COPY_BY_IMPORT,
+        ),
+    };
+    let mut spec = spec(name, &[name], copy);
     spec["rename"] = json!({ "default.*": "there.*" });
     let status = jobs::run_to_completion(&pair.source, &spec, LIMIT).await?;
-    assert_eq!(from_files(&status), 1, "{:#?}", status.findings);
+    assert_eq!(told(&status, code), 1, "{:#?}", status.findings);
+    if by == By::Import {
+        let staging = target.objects().join("passage");
+        assert_eq!(std::fs::read_dir(staging)?.count(), 0, "files were left");
+    }
     let report = jobs::report(&pair.source, name).await?;
     let [compared] = &report.collections[..] else {
         anyhow::bail!("{report:#?}")
@@ -136,17 +159,46 @@ async fn unloaded_arrives(target: &Server, name: &str, kind: KeyKind) -> Result<
     place.drop().await
 }
 
+/// How rows of files reach the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Rows,
+    Import,
+}
+
+#[test]
+fn a_collection_that_is_not_loaded_is_shipped_and_imported_without_what_was_deleted() -> Result<()>
+{
+    fleet::run(async {
+        let target = fleet::target().await?;
+        unloaded_arrives(By::Import, target, "shipped_numbers", KeyKind::Int64).await?;
+        unloaded_arrives(By::Import, target, "shipped_texts", KeyKind::VarChar).await
+    })
+}
+
 #[test]
 fn a_collection_that_is_not_loaded_arrives_on_lite_without_what_was_deleted() -> Result<()> {
     fleet::run(async {
-        unloaded_arrives(fleet::lite_target().await?, "unloaded_lite", KeyKind::Int64).await
+        unloaded_arrives(
+            By::Rows,
+            fleet::lite_target().await?,
+            "unloaded_lite",
+            KeyKind::Int64,
+        )
+        .await
     })
 }
 
 #[test]
 fn a_collection_with_texts_as_keys_that_is_not_loaded_arrives_on_2_3_5() -> Result<()> {
     fleet::run(async {
-        unloaded_arrives(fleet::target().await?, "unloaded_texts", KeyKind::VarChar).await
+        unloaded_arrives(
+            By::Rows,
+            fleet::target().await?,
+            "unloaded_texts",
+            KeyKind::VarChar,
+        )
+        .await
     })
 }
 
@@ -181,5 +233,36 @@ fn what_keeps_segments_from_being_read_is_told_before_the_job_starts() -> Result
         let told = jobs::dry_run(&without.source, &asked, LIMIT).await?;
         assert_blocked(&told, codes::SEGMENTS_UNREADABLE);
         place.drop().await
+    })
+}
+
+#[test]
+fn everything_that_2_3_5_has_in_files_is_shipped_and_imported() -> Result<()> {
+    fleet::run(async {
+        let (full, target) = (fleet::full().await?, fleet::target().await?);
+        let pair = shipping_pair(&full.server, target).await?;
+        let mut spec = spec("shipped", &["*.*"], "segments");
+        spec["rename"] = json!({ "default.*": "shipped.*", "archive.*": "shipped_archive.*" });
+        // It would arrive, and could not be compared there either.
+        spec["exclude"] = json!(UNREADABLE);
+        let status = jobs::run_to_completion(&pair.source, &spec, FULL_LIMIT).await?;
+        let by_rows = ["default.halves"].map(String::from);
+        let subjects = |code: &str| -> Vec<String> {
+            let told = status
+                .findings
+                .iter()
+                .filter(|finding| finding.code == code);
+            told.map(|finding| finding.subject.clone()).collect()
+        };
+        assert_eq!(subjects(codes::COPY_BY_SEGMENTS), by_rows);
+        let imported = subjects(codes::COPY_BY_IMPORT).len() as u64;
+        assert_eq!(imported + by_rows.len() as u64, readable(&full));
+        Comparison::of(&full.server, target)
+            .renamed(&["default.*=shipped.*", "archive.*=shipped_archive.*"])
+            .excluding(&UNREADABLE)
+            .ignoring(&AUTO_ID_OFF)
+            .assert_equal(readable(&full))
+            .await?;
+        Ok(())
     })
 }

@@ -2,8 +2,8 @@
 
 use super::Agent;
 use crate::records::{
-    COLLECTIONS, CollectionRecord, JOBS, JobRecord, SEGMENT_UNITS, SegmentUnit, UNITS,
-    collection_key, job_key, unit_key,
+    CARGOES, COLLECTIONS, CargoRecord, CollectionRecord, JOBS, JobRecord, SEGMENT_UNITS, SHIPMENTS,
+    SegmentUnit, Shipment, UNITS, collection_key, job_key, unit_key,
 };
 use model::{Class, CollectionIndex, Fault, JobName, Unit, UnitId, codes};
 use runtime::journal::{JournalError, Span, Writes};
@@ -89,6 +89,43 @@ impl Agent {
             .scan(SEGMENT_UNITS, &Span::under(&collection_key(job, index)))?
             .map(|entry| Ok(entry?.1))
             .collect()
+    }
+
+    /// The segments of a collection whose files are shipped as they are, in order.
+    pub(crate) fn shipments(
+        &self,
+        job: &JobName,
+        index: CollectionIndex,
+    ) -> Result<Vec<Shipment>, JournalError> {
+        self.journal
+            .view()?
+            .scan(SHIPMENTS, &Span::under(&collection_key(job, index)))?
+            .map(|entry| Ok(entry?.1))
+            .collect()
+    }
+
+    /// Their imports, in order.
+    pub(crate) fn cargoes(
+        &self,
+        job: &JobName,
+        index: CollectionIndex,
+    ) -> Result<Vec<CargoRecord>, JournalError> {
+        self.journal
+            .view()?
+            .scan(CARGOES, &Span::under(&collection_key(job, index)))?
+            .map(|entry| Ok(entry?.1))
+            .collect()
+    }
+
+    /// Writes what is known of a shipped segment.
+    pub(crate) async fn put_shipment(
+        &self,
+        job: &JobName,
+        shipment: &Shipment,
+    ) -> Result<(), JournalError> {
+        let mut writes = Writes::new();
+        writes.put(SHIPMENTS, &unit_key(job, shipment.id), shipment);
+        self.journal.commit(writes).await.map(|_| ())
     }
 
     /// Writes a job's record.

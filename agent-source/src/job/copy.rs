@@ -3,11 +3,12 @@
 //! This is where the reader and the outbox meet; neither knows the other.
 
 mod segments;
+mod shipping;
 
 use super::StepError;
 use super::collection::CollectionRun;
 use crate::copying::Copying;
-use crate::outbox::{Parcel, Portion};
+use crate::outbox::{Parcel, Portion, Portions};
 use crate::reader::RowReader;
 use crate::reader::divide::{Divider, UnitSink};
 use crate::reader::rows::MilvusRows;
@@ -211,7 +212,7 @@ impl CollectionRun<'_> {
             rows,
         };
         let parcel = Parcel {
-            portions: read.parts.into_iter().map(portion).collect(),
+            portions: Portions::Ready(read.parts.into_iter().map(portion).collect()),
             permit: Some(permit),
         };
         Ok(self.session.outbox.send(parcel).await?)

@@ -9,7 +9,7 @@ use super::cutover::Live;
 use super::repair::Repair;
 use crate::following::Following;
 use crate::merging::{Merged, Merging};
-use crate::outbox::{Parcel, Portion};
+use crate::outbox::{Parcel, Portion, Portions};
 use crate::reader::changes::Log;
 use crate::reader::changes::channels::{Advance, Channels};
 use futures::FutureExt;
@@ -355,6 +355,7 @@ impl Steps {
             following.touch_partition(partition);
         }
         at.agent.journal.points().pass("source.step.send.before");
+        let portions = Portions::Ready(portions);
         at.session.outbox.send(Parcel { portions, permit }).await?;
         Ok(())
     }

@@ -143,16 +143,10 @@ impl Job {
         plan: CollectionPlan,
         findings: &mut Vec<Finding>,
     ) -> Result<CollectionRecord, StepError> {
-        let Readable {
-            is_empty,
-            from_segments,
-            findings: found,
-        } = self.readable(record, &plan.source).await?;
-        findings.extend(found);
-        findings.extend(live::check(&self.agent, record, &plan.source, is_empty).await);
         let Answer::Checked {
             findings: theirs,
             skip,
+            no_import,
         } = session.ask(Call::CheckCollection(plan.clone())).await?
         else {
             return Err(Fault::new(
@@ -163,6 +157,14 @@ impl Job {
             )
             .into());
         };
+        let Readable {
+            is_empty,
+            from_segments,
+            is_shipped,
+            findings: found,
+        } = self.readable(record, &plan.source, no_import).await?;
+        findings.extend(found);
+        findings.extend(live::check(&self.agent, record, &plan.source, is_empty).await);
         findings.extend(theirs);
         let rows_total = match (is_empty, plan.source.load) {
             (true, _) => Some(0),
@@ -190,6 +192,7 @@ impl Job {
             start: vec![],
             beginning: 0,
             from_segments,
+            is_shipped,
             is_divided: false,
             is_listed: false,
             rows_total,

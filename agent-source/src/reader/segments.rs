@@ -6,6 +6,7 @@
 //! alive    which rows are there: not deleted, not expired, the newest of their key
 //! borders  keys that divide all keys into ranges
 //! proof    the digest of each of those ranges
+//! shipped  what of a segment whose files go as they are is left out of its import
 //! ```
 //! Rows lie in no order of their keys. So what must know all keys reads the fields of keys and times alone, and what must know all rows
 //! takes them segment by segment: memory holds few files at a time, and of all rows only what is small.
@@ -15,12 +16,14 @@ mod borders;
 mod list;
 mod log;
 mod proof;
+mod shipped;
 
 pub(crate) use alive::Alive;
 pub(crate) use borders::Borders;
-pub(crate) use list::{GROUPED, LogFiles, rows_folder};
+pub(crate) use list::{GROUPED, LogFiles, folder, rows_folder};
 pub(crate) use log::{KeyLog, LogRows};
 pub(crate) use proof::{Proof, Proofs};
+pub(crate) use shipped::Fate;
 
 use crate::agent::Agent;
 use binlog::BinlogError;
@@ -40,7 +43,9 @@ pub(crate) struct Segments<'a> {
     storage: &'a Storage,
     source: &'a CollectionSpec,
     primary: &'a Field,
-    /// The partitions' names; those that a partition key makes have none here, for rows in them are placed anew.
+    /// The partitions' names.
+    names: BTreeMap<i64, String>,
+    /// The same; those that a partition key makes have none here, for rows in them are placed anew.
     partitions: BTreeMap<i64, Option<String>>,
     /// What is read of each row, in the order of a query's answer. The dynamic field's id is not described: it is the one that no
     /// other field has.
@@ -74,7 +79,8 @@ impl<'a> Segments<'a> {
             storage,
             source,
             primary,
-            partitions: names.into_iter().map(named).collect(),
+            partitions: names.clone().into_iter().map(named).collect(),
+            names: names.into_iter().collect(),
             fields: fields(source, primary),
         })
     }
@@ -92,7 +98,12 @@ impl<'a> Segments<'a> {
         names
     }
 
-    /// The name of a partition, as it is told to the target; `None` for one that is not there any more.
+    /// The name of a partition, also of one that a partition key makes; `None` for one that is not there any more.
+    pub(crate) fn name(&self, id: i64) -> Option<&str> {
+        self.names.get(&id).map(String::as_str)
+    }
+
+    /// The name of a partition, as it is told to the target with rows; `None` for one that is not there any more.
     pub(crate) fn partition(&self, id: i64) -> Option<&Option<String>> {
         self.partitions.get(&id)
     }

@@ -14,6 +14,7 @@ use model::{
 };
 use protocol::call::CollectionPlan;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How long one flush, one index build or one load may take before the job tells that it waits. It goes on waiting all the same.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3600);
@@ -96,6 +97,7 @@ pub(crate) async fn begin(
     Ok(CollectionRecord {
         plan,
         expected,
+        token: Uuid::now_v7(),
         step: Step::Begun,
         appended,
         loaded_to_verify: false,

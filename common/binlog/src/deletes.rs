@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The numbers of Milvus's types that a key may have, and of the texts that deletes were written as.
-const INT64: i32 = 5;
-const STRING: i32 = 20;
-const VARCHAR: i32 = 21;
+pub(crate) const INT64: i32 = 5;
+pub(crate) const STRING: i32 = 20;
+pub(crate) const VARCHAR: i32 = 21;
 
 /// A row of this key is gone if it is older.
 #[derive(Debug, Clone, PartialEq, Eq)]

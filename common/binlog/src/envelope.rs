@@ -11,13 +11,13 @@ use model::Tick;
 use serde::Deserialize;
 
 /// How a file begins.
-const MAGIC: [u8; 4] = 0x00FF_FABCu32.to_le_bytes();
+pub(crate) const MAGIC: [u8; 4] = 0x00FF_FABCu32.to_le_bytes();
 
 /// The lengths of the kinds' fixed parts, which the descriptor lists: Milvus has eight kinds.
-const LENGTHS_BYTES: usize = 8;
+pub(crate) const LENGTHS_BYTES: usize = 8;
 
 /// Milvus's numbers of the kinds of events.
-const DESCRIPTOR: i8 = 0;
+pub(crate) const DESCRIPTOR: i8 = 0;
 pub(crate) const INSERT: i8 = 1;
 pub(crate) const DELETE: i8 = 2;
 

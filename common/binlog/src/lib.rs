@@ -7,7 +7,7 @@
 //! Invariants:
 //! - what is read comes from a disk that others write to: whatever its bytes, the answer is an error, never a panic;
 //! - nothing is guessed: an event, an encoding or a type that this build does not know is an error that names it;
-//! - no I/O: bytes in, values out.
+//! - no I/O: bytes in, values out; and for deletes, which are imported with the rows that they are of, values in and bytes out.
 //!
 //! Not here yet: a bound on what a spoilt page may unpack to; and the files of 2.6 that hold several fields, or what a manifest lists.
 //!
@@ -23,9 +23,11 @@ mod parquet;
 #[cfg(test)]
 mod tests;
 mod values;
+mod write;
 
 pub use blobs::Blobs;
 pub use deletes::{Delete, read_deletes};
 pub use envelope::Descriptor;
 pub use error::BinlogError;
 pub use values::{FieldLog, Values, read_field};
+pub use write::{Owner, write_deletes};

@@ -346,3 +346,31 @@ proptest! {
         let (_, _) = (read_field(&file), read_deletes(&file));
     }
 }
+
+#[test]
+fn deletes_that_are_written_are_read_again_and_look_as_milvus_writes_them() {
+    let delete = |key: Key, tick: u64| Delete {
+        key,
+        tick: Tick::new(tick),
+    };
+    let written = [
+        delete(Key::Int64(i64::MIN), 470_591_529_058_304_006),
+        delete(Key::VarChar("\"quoted\"\n\u{1F600}".into()), 7),
+    ];
+    let owner = crate::Owner {
+        collection: 1,
+        partition: 2,
+        segment: 3,
+    };
+    let file = crate::write_deletes(owner, &written).unwrap();
+    assert_eq!(read_deletes(&file).unwrap(), written);
+    let milvus = sample("2.3.5-numbers-deletes");
+    let begin = |file: &Bytes| {
+        (
+            file[..4].to_vec(),
+            file[12],
+            file[end_of_descriptor(file) + 8],
+        )
+    };
+    assert_eq!(begin(&file), begin(&milvus));
+}

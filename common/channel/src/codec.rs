@@ -34,7 +34,10 @@ pub fn choose(column: &Column) -> Codec {
     let raw = match &column.payload {
         Payload::Scalars(raw) if !is_float(column.data_type) => raw,
         Payload::Structs(raw) => raw,
-        Payload::Scalars(_) | Payload::Vectors(_) | Payload::Absent => return Codec::Plain,
+        // Files are compressed as they are.
+        Payload::Scalars(_) | Payload::Vectors(_) | Payload::Absent | Payload::File(_) => {
+            return Codec::Plain;
+        }
     };
     let sample = &raw[..raw.len().min(SAMPLE_BYTES)];
     match compress(sample) {

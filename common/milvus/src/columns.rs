@@ -156,6 +156,7 @@ impl<'a> ColumnReader<'a> {
                 .checked(valid)
             }
             Payload::Absent => Self::flat(data_type, None, valid, rows),
+            Payload::File(_) => Err(ColumnError::Malformed),
         }
     }
 

@@ -64,7 +64,7 @@ impl<'a> Cut<'a> {
         let layout = match &column.payload {
             Payload::Scalars(bytes) => Layout::of_scalars(bytes)?,
             Payload::Vectors(bytes) => Layout::of_vectors(bytes)?,
-            Payload::Structs(_) | Payload::Absent => None,
+            Payload::Structs(_) | Payload::Absent | Payload::File(_) => None,
         };
         Ok(Self { column, layout })
     }

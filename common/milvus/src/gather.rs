@@ -131,6 +131,7 @@ impl<'a> Source<'a> {
             // The servers whose log is read have no struct arrays.
             Payload::Structs(_) => return Err(ColumnError::UnknownMember { number: 8 }),
             Payload::Absent => None,
+            Payload::File(_) => return Err(ColumnError::Malformed),
         };
         Ok(Self { column, layout })
     }

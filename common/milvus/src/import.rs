@@ -73,12 +73,13 @@ impl Client {
     /// [`MilvusError`] when the server refuses or can't be asked.
     pub async fn import(&self, order: &ImportOrder<'_>) -> Result<Vec<ImportId>, MilvusError> {
         let options = BTreeMap::from([(OF_SEGMENTS.to_owned(), true.to_string())]);
-        let files = [Some(order.rows), order.deletes];
+        // A single folder is taken for a file of rows, which it is not.
+        let files = [order.rows, order.deletes.unwrap_or_default()];
         let message = wire::ImportRequest {
             db_name: self.db_name(),
             collection_name: order.collection.to_owned(),
             partition_name: order.partition.unwrap_or_default().to_owned(),
-            files: files.into_iter().flatten().map(str::to_owned).collect(),
+            files: files.map(str::to_owned).to_vec(),
             options: to_pairs(&options),
         };
         let call = Call::new("Import", order.collection, CallKind::Write);

@@ -246,7 +246,7 @@ fn field_data(column: Column) -> FieldData {
         Payload::Scalars(bytes) => Some(Member::Scalars(bytes)),
         Payload::Vectors(bytes) => Some(Member::Vectors(bytes)),
         Payload::Structs(bytes) => Some(Member::StructArrays(bytes)),
-        Payload::Absent => None,
+        Payload::Absent | Payload::File(_) => None,
     };
     FieldData {
         r#type: column.data_type.number(),

@@ -14,6 +14,8 @@ pub enum Payload {
     Structs(Bytes),
     /// No data message at all: a column whose every value is null.
     Absent,
+    /// Bytes of a file, which are no rows' values.
+    File(Bytes),
 }
 
 impl Payload {
@@ -21,7 +23,10 @@ impl Payload {
     #[must_use]
     pub fn bytes(&self) -> Bytes {
         match self {
-            Self::Scalars(bytes) | Self::Vectors(bytes) | Self::Structs(bytes) => bytes.clone(),
+            Self::Scalars(bytes)
+            | Self::Vectors(bytes)
+            | Self::Structs(bytes)
+            | Self::File(bytes) => bytes.clone(),
             Self::Absent => Bytes::new(),
         }
     }
@@ -30,7 +35,10 @@ impl Payload {
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
-            Self::Scalars(bytes) | Self::Vectors(bytes) | Self::Structs(bytes) => bytes.len(),
+            Self::Scalars(bytes)
+            | Self::Vectors(bytes)
+            | Self::Structs(bytes)
+            | Self::File(bytes) => bytes.len(),
             Self::Absent => 0,
         }
     }

@@ -140,10 +140,18 @@ codes! {
     STORAGE_UNREACHABLE = "storage_unreachable";
     /// The storage of Milvus's files can't be used as it is configured.
     STORAGE_UNUSABLE = "storage_unusable";
+    /// The storage has no room for a file.
+    STORAGE_FULL = "storage_full";
     /// A file of a segment can't be understood.
     SEGMENT_MALFORMED = "segment_malformed";
     /// A collection's rows are read from the files of its segments.
     COPY_BY_SEGMENTS = "copy_by_segments";
+    /// The files of a collection's segments are shipped, and the target imports them.
+    COPY_BY_IMPORT = "copy_by_import";
+    /// The target could not import files.
+    IMPORT_FAILED = "import_failed";
+    /// The target imported other files, or another number of rows, than were shipped.
+    IMPORT_INCOMPLETE = "import_incomplete";
     /// The segments of a collection can't be read as its rows.
     SEGMENTS_UNREADABLE = "segments_unreadable";
     /// A collection is no longer on the source, and the job does not drop it on the target.

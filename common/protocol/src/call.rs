@@ -202,6 +202,8 @@ pub enum Answer {
         findings: Vec<Finding>,
         /// Whether the job leaves this collection out.
         skip: bool,
+        /// Why files of its segments can't be imported there; `None` where they can, or rows are to be asked for.
+        no_import: Option<String>,
     },
     /// The collection is there, and this much of it is durable.
     Created(Durable),

@@ -94,6 +94,25 @@ pub enum Whole {
         /// How many batches its unit has.
         unit_batches: u32,
     },
+    /// A batch of files of a segment, as the source's Milvus wrote them. Each part has a piece of a file as its only column; the
+    /// pieces of a file follow each other.
+    Files {
+        /// The batch.
+        name: BatchName,
+        /// How many batches its unit has.
+        unit_batches: u32,
+        /// Which files are imported together: those of the same cargo.
+        cargo: u32,
+        /// What this part is a piece of; `None` in a batch without files.
+        piece: Option<FilePiece>,
+    },
+    /// The order to import a cargo, all of which has arrived. It has no rows, and its unit no other batch.
+    Import {
+        /// The batch.
+        name: BatchName,
+        /// What is to be imported.
+        cargo: Cargo,
+    },
     /// A step of changes that are applied. Its parts are applied one after the other.
     Step {
         /// The step.
@@ -110,10 +129,47 @@ impl Whole {
     #[must_use]
     pub fn collection(&self) -> (&JobName, CollectionIndex) {
         match self {
-            Self::Batch { name, .. } => (&name.job, name.unit.collection),
+            Self::Batch { name, .. } | Self::Files { name, .. } | Self::Import { name, .. } => {
+                (&name.job, name.unit.collection)
+            }
             Self::Step { name, .. } => (&name.job, name.collection),
         }
     }
+}
+
+/// A file of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentFile {
+    /// The segment.
+    pub segment: i64,
+    /// The field whose values it holds; `None` for a file of deletes.
+    pub field: Option<i64>,
+    /// The file's number among those of the field.
+    pub log: i64,
+}
+
+/// A piece of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilePiece {
+    /// The file.
+    pub file: SegmentFile,
+    /// Where in it the piece begins.
+    pub offset: u64,
+    /// How long the whole file is.
+    pub file_bytes: u64,
+}
+
+/// Files that are imported together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cargo {
+    /// Their number in the collection.
+    pub number: u32,
+    /// How many files there are.
+    pub files: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// How many rows an import makes of them.
+    pub rows: u64,
 }
 
 /// Where a part of a batch or of a step stands.
@@ -168,6 +224,8 @@ pub enum PayloadKind {
     Structs,
     /// None: every value is null.
     Absent,
+    /// Bytes of a file.
+    File,
 }
 
 /// How a column's bytes are written on the wire.

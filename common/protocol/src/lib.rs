@@ -25,6 +25,7 @@ pub mod pending;
 
 pub use call::{Answer, Call, Note};
 pub use frame::{
-    BatchName, ColumnHead, Confirm, Frame, PartHead, Piece, Place, StepName, Verb, Whole,
+    BatchName, Cargo, ColumnHead, Confirm, FilePiece, Frame, PartHead, Piece, Place, SegmentFile,
+    StepName, Verb, Whole,
 };
 pub use handshake::{Agreed, Hello, Role};

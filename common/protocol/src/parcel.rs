@@ -70,6 +70,7 @@ fn column_head(column: &Column, codec: Codec, wire_bytes: usize) -> ColumnHead {
         Payload::Vectors(bytes) => (PayloadKind::Vectors, bytes.clone()),
         Payload::Structs(bytes) => (PayloadKind::Structs, bytes.clone()),
         Payload::Absent => (PayloadKind::Absent, Bytes::new()),
+        Payload::File(bytes) => (PayloadKind::File, bytes.clone()),
     };
     ColumnHead {
         name: column.name.clone(),
@@ -200,6 +201,7 @@ fn column(head: ColumnHead, raw: Bytes) -> Column {
         PayloadKind::Vectors => Payload::Vectors(raw),
         PayloadKind::Structs => Payload::Structs(raw),
         PayloadKind::Absent => Payload::Absent,
+        PayloadKind::File => Payload::File(raw),
     };
     let ColumnHead {
         name,

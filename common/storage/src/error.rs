@@ -23,6 +23,8 @@ pub enum StorageKind {
     Denied,
     /// The storage does not answer, or with an error of its own.
     Unreachable,
+    /// There is no room for a file.
+    Full,
     /// It answered otherwise than it said.
     Broken,
     /// The configuration does not fit.
@@ -67,6 +69,13 @@ impl StorageError {
         Self::new(storage, path, StorageKind::Broken, cause)
     }
 
+    /// A storage that lists another number of files than were written.
+    #[must_use]
+    pub fn broken(storage: &str, folder: &str, listed: usize) -> Self {
+        let cause = format!("one file was written, and {listed} are listed");
+        Self::new(storage, folder, StorageKind::Broken, cause)
+    }
+
     /// What has failed.
     #[must_use]
     pub fn kind(&self) -> StorageKind {
@@ -99,12 +108,17 @@ impl From<StorageError> for Fault {
             StorageKind::Denied => (
                 codes::STORAGE_DENIED,
                 Class::Operator,
-                "give the agent's key or identity the right to list and read Milvus's files",
+                "give the agent's key or identity the right to list and read Milvus's files, on the target also to write and to delete them",
             ),
             StorageKind::Unreachable => (
                 codes::STORAGE_UNREACHABLE,
                 Class::Transient,
                 "check the `storage` section's endpoint, and that the agent's machine reaches it; it is tried again",
+            ),
+            StorageKind::Full => (
+                codes::STORAGE_FULL,
+                Class::Operator,
+                "make room on the disk; it is tried again",
             ),
             StorageKind::Broken => (
                 codes::STORAGE_UNREACHABLE,

@@ -10,13 +10,18 @@
 
 mod error;
 mod open;
+#[cfg(test)]
+mod tests;
+mod upload;
 
 pub use error::{StorageError, StorageKind};
+pub use upload::Upload;
 
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The files of one Milvus.
@@ -24,6 +29,8 @@ use std::sync::Arc;
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
     root: Path,
+    /// The root, where it is a folder of this machine.
+    disk: Option<Arc<std::path::Path>>,
     /// What it is called in messages.
     name: Arc<str>,
 }
@@ -94,6 +101,20 @@ impl Storage {
             read.extend_from_slice(&chunk);
         }
         self.whole(path, read.freeze(), whole)
+    }
+
+    /// Reads some of a file's bytes, all of which are there.
+    ///
+    /// # Errors
+    /// [`StorageError`]; one of [`StorageKind::Missing`] when there is no such file.
+    pub async fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, StorageError> {
+        let wanted = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let read = self.store.get_range(&self.path(path), range).await;
+        self.whole(
+            path,
+            read.map_err(|error| self.failed(path, error))?,
+            wanted,
+        )
     }
 
     fn whole(&self, path: &str, read: Bytes, bytes: usize) -> Result<Bytes, StorageError> {

@@ -23,6 +23,19 @@ const RETRIES: usize = 5;
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
 
 impl Storage {
+    /// As [`Storage::open`], for files that are to be written: a Milvus that has written none yet has no folder for them, which is made
+    /// then, inside one that is there.
+    ///
+    /// # Errors
+    /// Those of [`Storage::open`].
+    pub fn open_to_write(section: &StorageSection) -> Result<Self, StorageError> {
+        if let StorageSection::Local { path } = section {
+            // Whatever keeps it from being made is told when it is opened.
+            let _ = std::fs::create_dir(path);
+        }
+        Self::open(section)
+    }
+
     /// The storage of this section, its secrets and certificates read. Does not connect.
     ///
     /// # Errors
@@ -50,7 +63,13 @@ fn local(path: &std::path::Path) -> Result<Storage, StorageError> {
     }
     let store = LocalFileSystem::new_with_prefix(path)
         .map_err(|error| StorageError::of(&name, "", error))?;
-    Ok(storage(Arc::new(store), name, ""))
+    // Milvus is told absolute paths.
+    let disk = std::path::absolute(path)
+        .map_err(|error| told(StorageKind::Unusable, error.to_string()))?;
+    Ok(Storage {
+        disk: Some(disk.into()),
+        ..storage(Arc::new(store), name, "")
+    })
 }
 
 fn s3(section: &S3Section) -> Result<Storage, StorageError> {
@@ -127,6 +146,7 @@ fn storage(store: Arc<dyn ObjectStore>, name: String, root: &str) -> Storage {
     Storage {
         store,
         root: Path::from(root),
+        disk: None,
         name: name.into(),
     }
 }

@@ -5,10 +5,12 @@ use super::{CollectionRun, Read, StepError, missing};
 use crate::copying::Copying;
 use crate::reader::rows::malformed;
 use crate::reader::segments::{Alive, Borders, LogFiles, Proof, Segments};
-use crate::records::{COLLECTIONS, SEGMENT_UNITS, SegmentUnit, UNITS, collection_key, unit_key};
+use crate::records::{
+    COLLECTIONS, SEGMENT_UNITS, SegmentUnit, Shipment, Taken, UNITS, collection_key, unit_key,
+};
 use futures::{FutureExt, TryStreamExt};
 use model::job::{AutoId, Verify};
-use model::{Batch, Fault, Unit, UnitId};
+use model::{Batch, CollectionIndex, Fault, JobName, Unit, UnitId};
 use protocol::call::Durable;
 use runtime::journal::Writes;
 use runtime::telemetry::metric_names::{READER_BYTES, READER_PAGE, READER_ROWS};
@@ -16,6 +18,54 @@ use std::time::Instant;
 
 /// The most rows of a batch: more would be many for a server that makes a request of it.
 const MOST_BATCH_ROWS: u64 = 16_384;
+
+/// What the units of a collection are copied by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub(super) segments: &'a Segments<'a>,
+    pub(super) alive: &'a Alive,
+    pub(super) durable: &'a Durable,
+    pub(super) copying: &'a Copying,
+}
+
+/// Units that are found, each with the next number.
+#[derive(Debug)]
+pub(super) struct NewUnits<'a> {
+    pub(super) job: &'a JobName,
+    pub(super) collection: CollectionIndex,
+    pub(super) writes: Writes,
+    number: u32,
+}
+
+impl NewUnits<'_> {
+    /// The name of the next unit.
+    pub(super) fn next(&mut self) -> UnitId {
+        self.number += 1;
+        UnitId {
+            collection: self.collection,
+            number: self.number - 1,
+        }
+    }
+
+    /// A unit of rows.
+    pub(super) fn rows(
+        &mut self,
+        partition: Option<String>,
+        files: &LogFiles,
+        taken: Taken,
+        batch_rows: u64,
+    ) {
+        let unit = SegmentUnit {
+            id: self.next(),
+            partition,
+            files: files.clone(),
+            taken,
+            batch_rows,
+        };
+        let key = unit_key(self.job, unit.id);
+        self.writes.put(SEGMENT_UNITS, &key, &unit);
+    }
+}
 
 impl CollectionRun<'_> {
     /// Copies every row that is not durable yet.
@@ -30,24 +80,25 @@ impl CollectionRun<'_> {
         let plan = &self.record.plan;
         let segments = Segments::open(self.agent, &plan.source).await?;
         let units = self.agent.segment_units(&plan.job, plan.index)?;
-        let files: Vec<LogFiles> = units
-            .iter()
-            .filter(|unit| unit.first == 0)
-            .map(|unit| unit.files.clone())
-            .collect();
+        let shipments = self.agent.shipments(&plan.job, plan.index)?;
+        let files = self.files_of(&units, &shipments);
         let alive = segments
             .alive(&files, self.agent.limits.segment_bytes)
             .await?;
         self.record.rows_total = Some(alive.rows());
         self.agent.put_collection(&self.record).await?;
         let (run, segments, alive) = (&*self, &segments, &alive);
+        let way = Way {
+            segments,
+            alive,
+            durable,
+            copying,
+        };
+        run.ship(&way, shipments).boxed().await?;
         futures::stream::iter(units.into_iter().map(Ok))
             .try_for_each_concurrent(self.agent.limits.readers, |unit| {
-                async move {
-                    run.send_segment_unit(segments, alive, &unit, durable, copying)
-                        .await
-                }
-                .boxed()
+                let way = &way;
+                async move { run.send_segment_unit(way, &unit).await }.boxed()
             })
             .await?;
         copying.wait_all_arrived().await;
@@ -60,29 +111,30 @@ impl CollectionRun<'_> {
         let segments = Segments::open(self.agent, &plan.source).await?;
         let list = segments.list().await?;
         let batch_rows = self.batch_rows(&segments, &list).await?;
-        let mut writes = Writes::new();
-        let mut number = 0;
-        for files in list {
-            let Some(partition) = segments.partition(files.partition) else {
-                continue;
-            };
-            let most = batch_rows * Unit::MAX_BATCHES as u64;
-            for first in (0..files.rows).step_by(usize::try_from(most).unwrap_or(usize::MAX)) {
-                let unit = SegmentUnit {
-                    id: UnitId {
-                        collection: plan.index,
-                        number,
-                    },
-                    partition: partition.clone(),
-                    files: files.clone(),
-                    first,
-                    rows: most.min(files.rows - first),
-                    batch_rows,
+        let mut units = NewUnits {
+            job: &plan.job,
+            collection: plan.index,
+            writes: Writes::new(),
+            number: 0,
+        };
+        if self.record.is_shipped {
+            self.list_shipped(&segments, list, batch_rows, &mut units)
+                .await?;
+        } else {
+            for files in list {
+                let Some(partition) = segments.partition(files.partition) else {
+                    continue;
                 };
-                writes.put(SEGMENT_UNITS, &unit_key(&plan.job, unit.id), &unit);
-                number += 1;
+                let most = batch_rows * Unit::MAX_BATCHES as u64;
+                for first in (0..files.rows).step_by(usize::try_from(most).unwrap_or(usize::MAX)) {
+                    let taken = Taken::Run(first..(first + most).min(files.rows));
+                    units.rows(partition.clone(), &files, taken, batch_rows);
+                }
             }
         }
+        let NewUnits {
+            mut writes, number, ..
+        } = units;
         self.record.is_listed = true;
         let key = collection_key(&self.record.plan.job, self.record.plan.index);
         writes.put(COLLECTIONS, &key, &self.record);
@@ -155,15 +207,23 @@ impl CollectionRun<'_> {
         Ok(rows.clamp(1, MOST_BATCH_ROWS))
     }
 
-    async fn send_segment_unit(
-        &self,
-        segments: &Segments<'_>,
-        alive: &Alive,
-        unit: &SegmentUnit,
-        durable: &Durable,
-        copying: &Copying,
-    ) -> Result<(), StepError> {
-        let missing = missing(durable, unit.id, unit.indexes());
+    /// The files of all rows that are copied.
+    fn files_of(&self, units: &[SegmentUnit], shipments: &[Shipment]) -> Vec<LogFiles> {
+        if self.record.is_shipped {
+            let logs = shipments.iter().flat_map(|shipment| &shipment.logs);
+            return logs.cloned().collect();
+        }
+        let is_first =
+            |unit: &&SegmentUnit| matches!(&unit.taken, Taken::Run(run) if run.start == 0);
+        let first = units.iter().filter(is_first);
+        first.map(|unit| unit.files.clone()).collect()
+    }
+
+    async fn send_segment_unit(&self, way: &Way<'_>, unit: &SegmentUnit) -> Result<(), StepError> {
+        let Way {
+            segments, alive, ..
+        } = way;
+        let missing = missing(way.durable, unit.id, unit.indexes());
         if missing.is_empty() {
             return Ok(());
         }
@@ -173,11 +233,8 @@ impl CollectionRun<'_> {
         metrics::histogram!(READER_PAGE).record(begun.elapsed());
         for index in missing {
             let permit = self.agent.hold_batch().await;
-            let meant = unit.rows_of(index);
-            let from = there.partition_point(|row| (*row as u64) < meant.start);
-            let upto = there.partition_point(|row| (*row as u64) < meant.end);
             // A batch without a row is one nevertheless: somebody waits for it.
-            let batch = match &there[from..upto] {
+            let batch = match &unit.rows_of(index, &there)[..] {
                 [] => Batch::default(),
                 some => rows.batch(some).map_err(|error| malformed(&error))?,
             };
@@ -192,7 +249,7 @@ impl CollectionRun<'_> {
                 partition: unit.partition.clone(),
                 parts: vec![batch],
             };
-            self.send_batch(read, permit, copying).await?;
+            self.send_batch(read, permit, way.copying).await?;
         }
         Ok(())
     }

@@ -7,6 +7,12 @@ use milvus::{Product, SegmentState};
 use model::job::{CopyBy, Mode, Unloaded, Verify};
 use model::{CollectionName, CollectionSpec, Fault, Finding, LoadState, Severity, codes};
 
+/// An import takes Milvus a second or more, however little there is to import.
+const WORTH_AN_IMPORT_BYTES: u64 = 16 << 20;
+
+/// Why a collection with less is not imported.
+const SMALL: &str = "it is so small that rows are faster";
+
 /// How it can be read.
 #[derive(Debug, Default)]
 pub(super) struct Readable {
@@ -14,12 +20,14 @@ pub(super) struct Readable {
     pub(super) is_empty: bool,
     /// Its rows are copied from files.
     pub(super) from_segments: bool,
+    /// Those are shipped as they are, for the target to import.
+    pub(super) is_shipped: bool,
     /// What is to be said of that.
     pub(super) findings: Vec<Finding>,
 }
 
 impl Job {
-    /// Decides how a collection is to be read.
+    /// Decides how a collection is to be read, if the target can't import files for this reason.
     ///
     /// # Errors
     /// Those of Milvus and of the storage.
@@ -27,12 +35,18 @@ impl Job {
         &self,
         record: &JobRecord,
         source: &CollectionSpec,
+        no_import: Option<String>,
     ) -> Result<Readable, StepError> {
         let is_loaded = source.load != LoadState::NotLoaded;
         let is_asked = record.spec.mode == Mode::Live && record.spec.verify != Verify::None;
         let is_auto = record.spec.copy == CopyBy::Auto;
-        // A job that follows changes asks for the rows that change, and so needs it loaded anyway.
-        let by_queries = is_auto && (is_loaded || is_asked);
+        let no_import = match no_import {
+            None if is_auto && self.is_small(source).await? => Some(SMALL.to_owned()),
+            told => told,
+        };
+        // Rows that must be sent one by one are better asked for, where they can be. A job that follows changes asks for those that
+        // change, and so needs the collection loaded anyway.
+        let by_queries = is_auto && no_import.is_some() && (is_loaded || is_asked);
         if record.spec.copy == CopyBy::Rows || by_queries {
             return self.readable_by_queries(record, source).await;
         }
@@ -47,16 +61,35 @@ impl Job {
                     text.to_owned(),
                 )
             }
-            None => {
-                let text = "its rows are read from the files of its segments";
-                (Severity::Note, codes::COPY_BY_SEGMENTS, text.to_owned())
-            }
+            None => match &no_import {
+                None => {
+                    let text = "the files of its segments are shipped, and the target imports them";
+                    (Severity::Note, codes::COPY_BY_IMPORT, text.to_owned())
+                }
+                Some(why) => {
+                    let text = format!(
+                        "its rows are read from the files of its segments, which can't be imported: {why}"
+                    );
+                    (Severity::Note, codes::COPY_BY_SEGMENTS, text)
+                }
+            },
         };
         Ok(Readable {
             is_empty: false,
             from_segments: true,
+            is_shipped: no_import.is_none(),
             findings: vec![Finding::new(severity, code, &source.name, text)],
         })
+    }
+
+    /// Whether a collection is read by rows before an import of it would have begun.
+    async fn is_small(&self, source: &CollectionSpec) -> Result<bool, Fault> {
+        let Some(storage) = &self.agent.storage else {
+            return Ok(true);
+        };
+        let files = storage.files(&segments::folder(source.id)).await?;
+        let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+        Ok(bytes < WORTH_AN_IMPORT_BYTES)
     }
 
     /// Why a collection can't be read from the files of its segments, if so.

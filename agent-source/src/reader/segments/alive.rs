@@ -288,7 +288,8 @@ impl Segments<'_> {
     }
 }
 
-fn hash(scope: i64, key: &Key) -> u64 {
+/// Of a key and the scope in which it is meant to have one row.
+pub(super) fn hash(scope: i64, key: &Key) -> u64 {
     match key {
         Key::Int64(key) => {
             let mut bytes = [0; 16];

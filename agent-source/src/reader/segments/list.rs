@@ -32,10 +32,15 @@ pub(crate) struct LogFiles {
     pub(crate) paths: BTreeMap<i64, String>,
 }
 
+/// The folder of a collection's rows.
+pub(crate) fn folder(collection: i64) -> String {
+    format!("insert_log/{collection}")
+}
+
 /// The folder of a segment's rows.
 pub(crate) fn rows_folder(collection: i64, segment: &Segment) -> String {
     let Segment { id, partition, .. } = segment;
-    format!("insert_log/{collection}/{partition}/{id}")
+    format!("{}/{partition}/{id}", folder(collection))
 }
 
 impl Segments<'_> {

@@ -4,8 +4,8 @@ use super::{Malformed, at_most, missing};
 use model::{BatchIndex, CollectionIndex, DataType, Offset, Position, Tick, UnitId};
 use proto::agent as written;
 use protocol::frame::{
-    BatchName, Codec, ColumnHead, Confirm, MAX_PIECE_BYTES, PartHead, PayloadKind, Piece, Place,
-    StepName, Verb, Whole,
+    BatchName, Cargo, Codec, ColumnHead, Confirm, FilePiece, MAX_PIECE_BYTES, PartHead,
+    PayloadKind, Piece, Place, SegmentFile, StepName, Verb, Whole,
 };
 
 /// More columns than any collection has: Milvus allows 64 fields, or 256 where an operator raised its limit.
@@ -57,6 +57,24 @@ fn write_whole(whole: Whole) -> written::part_start::Whole {
             name: Some(write_name(name)),
             unit_batches,
         }),
+        Whole::Files {
+            name,
+            unit_batches,
+            cargo,
+            piece,
+        } => written::part_start::Whole::Files(written::Files {
+            name: Some(write_name(name)),
+            unit_batches,
+            cargo,
+            piece: piece.map(write_file_piece),
+        }),
+        Whole::Import { name, cargo } => written::part_start::Whole::Import(written::Import {
+            name: Some(write_name(name)),
+            cargo: cargo.number,
+            files: cargo.files,
+            bytes: cargo.bytes,
+            rows: cargo.rows,
+        }),
         Whole::Step {
             name,
             verb,
@@ -75,6 +93,21 @@ fn read_whole(whole: written::part_start::Whole) -> Result<Whole, Malformed> {
             name: read_name(batch.name)?,
             unit_batches: batch.unit_batches,
         }),
+        written::part_start::Whole::Files(files) => Ok(Whole::Files {
+            name: read_name(files.name)?,
+            unit_batches: files.unit_batches,
+            cargo: files.cargo,
+            piece: files.piece.map(read_file_piece),
+        }),
+        written::part_start::Whole::Import(import) => Ok(Whole::Import {
+            name: read_name(import.name)?,
+            cargo: Cargo {
+                number: import.cargo,
+                files: import.files,
+                bytes: import.bytes,
+                rows: import.rows,
+            },
+        }),
         written::part_start::Whole::Step(step) => {
             let channels = step.reached.len() as u64;
             at_most("step", "the number of channels", channels, MAX_CHANNELS)?;
@@ -84,6 +117,33 @@ fn read_whole(whole: written::part_start::Whole) -> Result<Whole, Malformed> {
                 reached: step.reached.into_iter().map(read_position).collect(),
             })
         }
+    }
+}
+
+fn write_file_piece(piece: FilePiece) -> written::FilePiece {
+    let SegmentFile {
+        segment,
+        field,
+        log,
+    } = piece.file;
+    written::FilePiece {
+        segment,
+        field,
+        log,
+        offset: piece.offset,
+        file_bytes: piece.file_bytes,
+    }
+}
+
+fn read_file_piece(piece: written::FilePiece) -> FilePiece {
+    FilePiece {
+        file: SegmentFile {
+            segment: piece.segment,
+            field: piece.field,
+            log: piece.log,
+        },
+        offset: piece.offset,
+        file_bytes: piece.file_bytes,
     }
 }
 
@@ -171,6 +231,7 @@ fn write_column(column: ColumnHead) -> written::ColumnHead {
         PayloadKind::Vectors => written::PayloadKind::Vectors,
         PayloadKind::Structs => written::PayloadKind::Structs,
         PayloadKind::Absent => written::PayloadKind::Absent,
+        PayloadKind::File => written::PayloadKind::File,
     };
     let codec = match column.codec {
         Codec::Plain => written::Codec::Plain,
@@ -196,6 +257,7 @@ fn read_column(column: written::ColumnHead) -> Result<ColumnHead, Malformed> {
         written::PayloadKind::Vectors => PayloadKind::Vectors,
         written::PayloadKind::Structs => PayloadKind::Structs,
         written::PayloadKind::Absent => PayloadKind::Absent,
+        written::PayloadKind::File => PayloadKind::File,
         written::PayloadKind::Unspecified => return Err(missing("column", "payload kind")),
     };
     let codec = match column.codec() {

@@ -6,8 +6,8 @@ use model::{
 };
 use protocol::Hello;
 use protocol::frame::{
-    BatchName, Codec, ColumnHead, Confirm, PartHead, PayloadKind, Piece, Place, StepName, Verb,
-    Whole,
+    BatchName, Cargo, Codec, ColumnHead, Confirm, FilePiece, PartHead, PayloadKind, Piece, Place,
+    SegmentFile, StepName, Verb, Whole,
 };
 use protocol::handshake::{PROTOCOL, Role};
 
@@ -49,6 +49,41 @@ fn step_head(verb: Verb) -> PartHead {
     head
 }
 
+fn files_head(field: Option<i64>) -> PartHead {
+    let file = SegmentFile {
+        segment: i64::MAX,
+        field,
+        log: 3,
+    };
+    let piece = FilePiece {
+        file,
+        offset: 2 << 20,
+        file_bytes: u64::MAX,
+    };
+    let mut head = head();
+    head.place.whole = Whole::Files {
+        name: name(),
+        unit_batches: 3,
+        cargo: 7,
+        piece: field.map(|_| piece),
+    };
+    head
+}
+
+fn import_head() -> PartHead {
+    let mut head = head();
+    head.place.whole = Whole::Import {
+        name: name(),
+        cargo: Cargo {
+            number: 7,
+            files: 1,
+            bytes: u64::MAX,
+            rows: 3,
+        },
+    };
+    head
+}
+
 fn head() -> PartHead {
     let column = |kind, codec| ColumnHead {
         name: "price".into(),
@@ -67,6 +102,7 @@ fn head() -> PartHead {
         column(PayloadKind::Vectors, Codec::Zstd),
         column(PayloadKind::Structs, Codec::Plain),
         column(PayloadKind::Absent, Codec::Plain),
+        column(PayloadKind::File, Codec::Plain),
     ];
     let whole = Whole::Batch {
         name: name(),
@@ -153,6 +189,7 @@ fn frames() -> Vec<Frame> {
         Verb::CreatePartition,
         Verb::DropPartition,
     ];
+    frames.extend([files_head(None), files_head(Some(100)), import_head()].map(Frame::PartStart));
     frames.extend(verbs.map(|verb| Frame::PartStart(step_head(verb))));
     frames.extend(classes.map(|class| Frame::Refused(fault(class))));
     frames

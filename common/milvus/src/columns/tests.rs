@@ -216,7 +216,7 @@ proptest! {
             Payload::Scalars(_) => Payload::Scalars(bytes.into()),
             Payload::Vectors(_) => Payload::Vectors(bytes.into()),
             Payload::Structs(_) => Payload::Structs(bytes.into()),
-            Payload::Absent => Payload::Absent,
+            other => other,
         };
         if let Ok(reader) = ColumnReader::new(&column, batch.rows) {
             for row in 0..5 {

@@ -1,0 +1,127 @@
+//! Where shipped files lie in the target's own storage until Milvus has imported them.
+//!
+//! ```text
+//! passage/<job>/<token>/<cargo>/insert_log/<segment>/<field>/<log>
+//! passage/<job>/<token>/<cargo>/delta_log/<segment>/<log>
+//! passage/<job>/<token>/coming/…                                    what is not whole yet
+//! ```
+//! The token is a collection's own, made with its record: Milvus remembers imports by their files, and no other collection, of whatever
+//! job, may ever find its own files among them. For the rest a path is made of numbers and of the job's name: nothing that a peer says
+//! can lead out of the folder.
+
+use crate::records::CollectionRecord;
+use model::{Fault, JobName};
+use protocol::SegmentFile;
+use storage::{Storage, StorageError, Upload};
+
+/// The folder of all jobs below Milvus's root path, which Milvus itself leaves alone.
+const FOLDER: &str = "passage";
+
+/// The folders of rows and of deletes, as Milvus names them.
+const ROWS: &str = "insert_log";
+const DELETES: &str = "delta_log";
+
+/// The files of one collection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Staging<'a> {
+    storage: &'a Storage,
+    record: &'a CollectionRecord,
+}
+
+/// What of a cargo is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Staged {
+    /// How many files.
+    pub(crate) files: u64,
+    /// How many bytes they have.
+    pub(crate) bytes: u64,
+    /// Whether deletes are among them.
+    pub(crate) has_deletes: bool,
+}
+
+impl<'a> Staging<'a> {
+    /// The place of a collection's files.
+    pub(crate) fn new(storage: &'a Storage, record: &'a CollectionRecord) -> Self {
+        Self { storage, record }
+    }
+
+    /// Begins a file.
+    pub(crate) async fn upload(
+        &self,
+        cargo: u32,
+        file: SegmentFile,
+    ) -> Result<Upload, StorageError> {
+        let SegmentFile { segment, log, .. } = file;
+        let path = match file.field {
+            Some(field) => format!("{}/{segment}/{field}/{log}", self.rows(cargo)),
+            None => format!("{}/{segment}/{log}", self.deletes(cargo)),
+        };
+        let beside = format!("{}/coming", self.folder());
+        self.storage.upload(&path, &beside).await
+    }
+
+    /// What of a cargo is there.
+    pub(crate) async fn look(&self, cargo: u32) -> Result<Staged, StorageError> {
+        let rows = self.storage.files(&self.rows(cargo)).await?;
+        let deletes = self.storage.files(&self.deletes(cargo)).await?;
+        let has_deletes = !deletes.is_empty();
+        let all = rows.iter().chain(&deletes);
+        let add = |staged: Staged, bytes| Staged {
+            files: staged.files + 1,
+            bytes: staged.bytes + bytes,
+            has_deletes,
+        };
+        Ok(all.map(|file| file.bytes).fold(Staged::default(), add))
+    }
+
+    /// What Milvus calls the folder of a cargo's rows.
+    pub(crate) fn rows_for_milvus(&self, cargo: u32) -> String {
+        self.storage.name_for_milvus(&self.rows(cargo))
+    }
+
+    /// What Milvus calls the folder of a cargo's deletes.
+    pub(crate) fn deletes_for_milvus(&self, cargo: u32) -> String {
+        self.storage.name_for_milvus(&self.deletes(cargo))
+    }
+
+    /// Removes whatever is left of the collection's files.
+    pub(crate) async fn remove(&self) -> Result<(), StorageError> {
+        self.storage.remove(&self.folder()).await
+    }
+
+    fn folder(&self) -> String {
+        let CollectionRecord { plan, token, .. } = self.record;
+        format!("{}/{token}", job_folder(&plan.job))
+    }
+
+    fn rows(&self, cargo: u32) -> String {
+        format!("{}/{cargo}/{ROWS}", self.folder())
+    }
+
+    fn deletes(&self, cargo: u32) -> String {
+        format!("{}/{cargo}/{DELETES}", self.folder())
+    }
+}
+
+/// Removes whatever is left of a job's files.
+pub(crate) async fn remove_all(storage: &Storage, job: &JobName) -> Result<(), StorageError> {
+    storage.remove(&job_folder(job)).await
+}
+
+/// Makes sure that files can be written, listed and removed.
+pub(crate) async fn prove(storage: &Storage, job: &JobName) -> Result<(), Fault> {
+    let folder = format!("{}/proof", job_folder(job));
+    storage
+        .put(&format!("{folder}/0"), "written".into())
+        .await?;
+    let found = storage.files(&folder).await?;
+    storage.remove(&folder).await?;
+    match found.len() {
+        1 => Ok(()),
+        found => Err(StorageError::broken(storage.name(), &folder, found).into()),
+    }
+}
+
+fn job_folder(job: &JobName) -> String {
+    format!("{FOLDER}/{job}")
+}
