@@ -222,11 +222,56 @@ fn an_agent_that_dies_while_it_lists_segments_goes_on_from_there() -> Result<()>
     })
 }
 
+/// The points that only a copy by shipped files comes by.
+const SHIPPING: [&str; 2] = [
+    "source.shipment.deletes.before",
+    "source.shipment.deletes.after",
+];
+const IMPORT: [&str; 2] = ["target.import.order.before", "target.import.order.after"];
+
+#[test]
+fn agents_that_die_while_files_are_shipped_and_imported_go_on_from_there() -> Result<()> {
+    fleet::run(async {
+        let (source, target) =
+            tokio::try_join!(Server::start(Kind::V2_3_5), Server::start(Kind::V2_3_5))?;
+        let bulk = Bulk {
+            database: "default",
+            collection: "shipped",
+            rows: 6000,
+            dim: 16,
+            flags: &["--partitions", "2", "--shards", "2", "--text"],
+        };
+        source.seed_bulk(&bulk).await?;
+        let mut pair = Pair::new(&source, &target).await?;
+        pair.source.config["storage"] = source.storage_config();
+        pair.target.config["storage"] = target.storage_config();
+        arm(&mut pair.source, Some(SHIPPING[0]));
+        arm(&mut pair.target, Some(IMPORT[0]));
+        pair.start().await?;
+        let mut spec = jobs::spec("shipped", &["shipped"]);
+        spec["copy"] = "segments".into();
+        jobs::begin(&pair.source, &spec).await?;
+        tokio::try_join!(
+            die_at_each(&mut pair.source, &SHIPPING),
+            die_at_each(&mut pair.target, &IMPORT)
+        )?;
+        let status = jobs::wait(&pair.source, "shipped", LIMIT).await?;
+        jobs::ensure_completed(&pair.source, &status).await?;
+        Comparison::of(&source, &target).assert_equal(1).await?;
+        let staging = target.objects().join("passage");
+        assert_eq!(std::fs::read_dir(staging)?.count(), 0, "files were left");
+        source.stop().await?;
+        target.stop().await
+    })
+}
+
 #[test]
 fn every_point_in_the_code_is_died_at() {
     let all = [
         &CREATION[..],
         &SEGMENTS,
+        &SHIPPING,
+        &IMPORT,
         &SOURCE,
         &TARGET,
         &LIVE_SOURCE,

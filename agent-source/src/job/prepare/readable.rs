@@ -42,6 +42,12 @@ impl Job {
         let is_auto = record.spec.copy == CopyBy::Auto;
         let no_import = match no_import {
             None if is_auto && self.is_small(source).await? => Some(SMALL.to_owned()),
+            None if self.agent.milvus.version().at_least(2, 4, 0) => {
+                let version = self.agent.milvus.version();
+                Some(format!(
+                    "the source is {version}, and files of Milvus 2.3 are shipped"
+                ))
+            }
             told => told,
         };
         // Rows that must be sent one by one are better asked for, where they can be. A job that follows changes asks for those that
