@@ -59,7 +59,8 @@ pub(crate) async fn measure(
     Ok(watch.stop(name, rows))
 }
 
-fn same(spec: &CollectionSpec) -> NewCollection {
+/// A collection like this one.
+pub(crate) fn same(spec: &CollectionSpec) -> NewCollection {
     NewCollection {
         name: COLLECTION.to_owned(),
         schema: spec.schema.raw.clone(),

@@ -9,6 +9,7 @@
 //! time than the others: it encrypts, journals, confirms; so its whole job, with preflight, indexes and the comparison, stands beside.
 
 mod ceiling;
+mod files;
 mod passage;
 
 use anyhow::Result;
@@ -104,8 +105,15 @@ async fn main() -> Result<()> {
     let script = plain(&source, &target).await?;
     drop_copy(&target).await?;
     settle(&source, &target).await;
-    let job =
-        passage::measure(&source, &target, number("READERS", 4), number("WRITERS", 4)).await?;
+    let job = passage::measure(&source, &target, "rows").await?;
+    drop_copy(&target).await?;
+    settle(&source, &target).await;
+    let spec = source.client().await?;
+    let spec = spec.describe_collection(COLLECTION).await?;
+    let by_hand = files::measure(&source, &target, &ceiling::same(&spec), rows).await?;
+    drop_copy(&target).await?;
+    settle(&source, &target).await;
+    let shipped = passage::measure(&source, &target, "segments").await?;
     drop_copy(&target).await?;
 
     let ceiling = table
@@ -115,6 +123,8 @@ async fn main() -> Result<()> {
     let copy = job.copy.rows_per_second();
     let gib = bytes as f64 / f64::from(1 << 30);
     table.extend([script.clone(), job.copy.clone(), job.whole.clone()]);
+    table.push(by_hand.clone());
+    table.extend([shipped.copy.clone(), shipped.whole.clone()]);
     println!(
         "{:<44} {:>10} {:>16} {:>20}",
         "", "", "", "CPU source, target"
@@ -134,12 +144,24 @@ async fn main() -> Result<()> {
         copy / script.rows_per_second()
     );
     println!("passage / ceiling:      {:.2}", copy / ceiling);
-    let of_copy = |seconds: f64| seconds / gib;
+    let by_segments = shipped.copy.rows_per_second();
+    println!("segments / rows:        {:.1}", by_segments / copy);
     println!(
-        "CPU seconds per GiB:    agent-source {:.1}, agent-target {:.1} (copy)",
-        of_copy(job.cpu.0),
-        of_copy(job.cpu.1)
+        "segments / by hand:     {:.2}",
+        by_segments / by_hand.rows_per_second()
     );
+    let source_cpu = |job: &passage::Job| job.copy.servers.0 + job.cpu.0;
+    println!(
+        "CPU of source and its agent, segments / rows: {:.2}",
+        source_cpu(&shipped) / source_cpu(&job)
+    );
+    for (by, job) in [("rows", &job), ("segments", &shipped)] {
+        println!(
+            "CPU seconds per GiB:    agent-source {:.1}, agent-target {:.1} (copy, {by})",
+            job.cpu.0 / gib,
+            job.cpu.1 / gib
+        );
+    }
     source.stop().await?;
     target.stop().await
 }

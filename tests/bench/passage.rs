@@ -1,6 +1,6 @@
 //! Passage: two agents and a job, watched.
 
-use crate::{COLLECTION, LIMIT, Measured, Stopwatch};
+use crate::{COLLECTION, LIMIT, Measured, Stopwatch, number};
 use anyhow::{Context, Result};
 use harness::agents::{Agent, Pair};
 use harness::servers::Server;
@@ -18,30 +18,33 @@ pub(crate) struct Job {
     pub(crate) cpu: (f64, f64),
 }
 
-/// Copies by a job.
-pub(crate) async fn measure(
-    source: &Server,
-    target: &Server,
-    readers: u64,
-    writers: u64,
-) -> Result<Job> {
+/// Copies by a job, with `copy: rows` or `copy: segments`.
+pub(crate) async fn measure(source: &Server, target: &Server, by: &str) -> Result<Job> {
     let mut pair = Pair::new(source, target).await?;
-    pair.source.config["limits"]["readers"] = readers.into();
-    pair.target.config["limits"]["writers"] = writers.into();
+    pair.source.config["limits"]["readers"] = number("READERS", 4).into();
+    pair.target.config["limits"]["writers"] = number("WRITERS", 4).into();
+    pair.source.config["storage"] = source.storage_config();
+    pair.target.config["storage"] = target.storage_config();
     // The relay of the tests is not part of what is measured.
     pair.source.config["channel"]["dial"] = pair.listener().to_string().into();
     pair.start().await?;
     let watch = Stopwatch::start(source, target);
-    jobs::begin(&pair.source, &jobs::spec(COLLECTION, &[COLLECTION])).await?;
+    let mut spec = jobs::spec(COLLECTION, &[COLLECTION]);
+    spec["copy"] = by.into();
+    jobs::begin(&pair.source, &spec).await?;
     let copy = watch_copy(&pair.source, || Stopwatch::start(source, target));
-    let copy = wait::within("the copy", LIMIT, copy).await?;
+    let mut copy = wait::within("the copy", LIMIT, copy).await?;
+    copy.name = format!("passage: copy, {by}");
     let cpu = (cpu(&pair.source)?, cpu(&pair.target)?);
     let status = jobs::wait(&pair.source, COLLECTION, LIMIT).await?;
     jobs::ensure_completed(&pair.source, &status).await?;
     let rows = status.collections[0].rows_copied;
     Ok(Job {
         copy,
-        whole: watch.stop("passage: whole job, with index and proof", rows),
+        whole: watch.stop(
+            format!("passage: whole job, {by}, with index and proof"),
+            rows,
+        ),
         cpu,
     })
 }
