@@ -2,14 +2,17 @@
 
 use crate::copy::{AUTO_ID_OFF, FULL_LIMIT, UNREADABLE, readable};
 use crate::fleet;
+use crate::live::{SYNC_LIMIT, flows};
 use crate::milvus_client::place::Place;
 use crate::milvus_client::rows::KeyKind;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use harness::agents::Pair;
-use harness::jobs;
+use harness::churn::{Churn, ChurnPlan};
+use harness::live::{self, assert_arrived};
 use harness::oracle::{Comparison, Difference};
 use harness::servers::Server;
-use model::{CollectionPhase, JobStatus, Key, LoadState, Severity, codes};
+use harness::{faults, jobs};
+use model::{ChangesStatus, CollectionPhase, JobStatus, Key, LoadState, Severity, codes};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -264,5 +267,55 @@ fn everything_that_2_3_5_has_in_files_is_shipped_and_imported() -> Result<()> {
             .assert_equal(readable(&full))
             .await?;
         Ok(())
+    })
+}
+
+#[test]
+fn what_is_written_throughout_arrives_though_its_rows_were_shipped() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = live::servers().await?;
+        let seed = faults::seed_or(61);
+        let plan = |collection, seed, flags| ChurnPlan {
+            collection,
+            seed,
+            rate: 200,
+            base: 10_000,
+            flags,
+        };
+        let numbers = plan("numbers", seed, &["--partitions", "3"]);
+        let words = plan("words", seed + 1, &["--keys", "varchar"]);
+        let automatic = plan("automatic", seed + 2, &["--auto-id"]);
+        let churns = tokio::try_join!(
+            Churn::start(&source, &numbers),
+            Churn::start(&source, &words),
+            Churn::start(&source, &automatic),
+        )?;
+        let mut pair = live::pair(&source, &target).await?;
+        pair.source.config["storage"] = source.storage_config();
+        pair.target.config["storage"] = target.storage_config();
+        pair.start().await?;
+        let names = ["numbers", "words", "automatic"];
+        let mut spec = live::spec("shipped", &names);
+        spec["copy"] = "segments".into();
+        jobs::begin(&pair.source, &spec).await?;
+        let status = jobs::syncs(&pair.source, "shipped", SYNC_LIMIT).await?;
+        assert_eq!(told(&status, codes::COPY_BY_IMPORT), names.len());
+        flows(&pair, "shipped").await?;
+        let is_repaired = |changes: ChangesStatus| changes.repaired > 0;
+        let status = jobs::show(&pair.source, "shipped").await?;
+        let mut shown = status.collections.iter();
+        assert!(
+            !shown.any(|shown| shown.changes.is_some_and(is_repaired)),
+            "{status:#?}"
+        );
+        let written = tokio::try_join!(churns.0.stop(), churns.1.stop(), churns.2.stop())?;
+        let written = [written.0, written.1, written.2];
+        let last = written.iter().map(|written| written.last_ack_unix_ms);
+        live::cut_over(&pair, "shipped", last.max().context("three writers")?).await?;
+        for (collection, written) in names.into_iter().zip(&written) {
+            assert_arrived(&source, &target, collection, written).await?;
+        }
+        source.stop().await?;
+        target.stop().await
     })
 }

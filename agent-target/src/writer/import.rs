@@ -14,7 +14,7 @@ use protocol::call::CollectionPlan;
 use std::time::Duration;
 
 /// How often an import is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How long an order that was given and not answered takes at most until it is listed.
 const LISTED_WITHIN: Duration = Duration::from_secs(5);
@@ -213,6 +213,7 @@ impl<'a> Importer<'a> {
             import = self.milvus.import_state(import.id).await?;
         }
         if import.rows == cargo.rows {
+            tracing::info!(collection = %self.target, cargo = cargo.number, rows = cargo.rows, "imported");
             return Ok(import.rows);
         }
         let message = format!(

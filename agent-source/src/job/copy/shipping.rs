@@ -123,6 +123,11 @@ impl CollectionRun<'_> {
                 .await?;
             let units: Vec<_> = load.iter().map(|shipment| shipment.id).collect();
             way.copying.wait_arrived(|unit| units.contains(&unit)).await;
+            tracing::info!(
+                cargo = cargo.number,
+                segments = units.len(),
+                "files are shipped"
+            );
             self.order_import(way, cargo, &load).await?;
         }
         Ok(())
