@@ -16,6 +16,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// How long a seeding may take.
 const SEED_LIMIT: Duration = Duration::from_secs(600);
 
+/// The key of every bucket here, and its secret.
+const BUCKET_KEY: &str = "test";
+
 /// The password of `root` on a server with users, until it is changed.
 pub const ROOT_PASSWORD: &str = "Milvus";
 
@@ -52,6 +55,8 @@ pub struct Server {
     uri: String,
     /// The host and port of its message queue, where that has one.
     queue: Option<String>,
+    /// The host and port of the bucket that it keeps its files in, where it does.
+    bucket: Option<String>,
     process: Mutex<Process>,
 }
 
@@ -79,7 +84,8 @@ impl Server {
         Self::start_with(kind, &[]).await
     }
 
-    /// As [`Server::start`], with more flags of `testbed serve`, such as `--auth`, or `--mq` and the kind of its message queue.
+    /// As [`Server::start`], with more flags of `testbed serve`, such as `--auth`, `--mq` and the kind of its message queue, or
+    /// `--storage s3`.
     ///
     /// # Errors
     /// When it does not come up.
@@ -93,16 +99,26 @@ impl Server {
             .context("a server has a uri")?
             .to_owned();
         let queue = record["queue"].as_str().map(str::to_owned);
+        let bucket = record["bucket"].as_str().map(str::to_owned);
         let process = Mutex::new(process_of(&record)?);
-        Ok(Self {
+        let server = Self {
             kind,
             folder,
             ports,
             flags,
             uri,
             queue,
+            bucket,
             process,
-        })
+        };
+        if server.bucket.is_some() {
+            std::fs::write(server.bucket_secret(), BUCKET_KEY)?;
+        }
+        Ok(server)
+    }
+
+    fn bucket_secret(&self) -> PathBuf {
+        self.folder.join("bucket.secret")
     }
 
     /// Where clients find it.
@@ -146,10 +162,25 @@ impl Server {
         self.folder.join("data")
     }
 
+    /// The host and port of the bucket that it keeps its files in, where it does.
+    #[must_use]
+    pub fn bucket(&self) -> Option<&str> {
+        self.bucket.as_deref()
+    }
+
     /// The section `storage` of an agent that reads its files.
     #[must_use]
     pub fn storage_config(&self) -> Value {
-        json!({ "kind": "local", "path": self.objects() })
+        match &self.bucket {
+            None => json!({ "kind": "local", "path": self.objects() }),
+            Some(address) => json!({
+                "kind": "s3",
+                "endpoint": format!("http://{address}"),
+                "region": "us-east-1",
+                "accessKeyID": BUCKET_KEY,
+                "secretAccessKey_file": self.bucket_secret(),
+            }),
+        }
     }
 
     /// The section `log` of an agent that reads its log.

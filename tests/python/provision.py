@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Prepare what the Python tests need: one virtual environment and two real Milvus servers.
+"""Prepare what the Python tests need: two virtual environments and two real Milvus servers.
 
     python3 provision.py [--home FOLDER] [--lite-only | --server VERSION …]
 
 FOLDER (default: <repository>/target/testbed) then holds
   venv/            pymilvus and Milvus Lite, pinned by requirements.txt
+  venv-s3/         a mock of S3, pinned by requirements-s3.txt
   milvus-2.3.5/    a real Milvus standalone: bin/, config.yaml.template, glog.conf
   milvus-2.2.16/   the same, one generation older
 Run it as often as you like: what is in place is left alone, and two runs at once wait for each other.
@@ -91,11 +92,11 @@ def make_venv(python, folder):
     return [python, "-m", "pip", "--python", folder / "bin" / "python"]
 
 
-def provide_venv(home, python):
-    """Install requirements.txt once; again when the pins change or the interpreter is gone."""
-    pins = HERE / "requirements.txt"
+def provide_venv(home, python, name, pins):
+    """Install the pins once; again when they change or the interpreter is gone."""
+    pins = HERE / pins
     wanted = hashlib.sha256(pins.read_bytes()).hexdigest()
-    folder, stamp = home / "venv", home / "venv.stamp"
+    folder, stamp = home / name, home / f"{name}.stamp"
     own = folder / "bin" / "python"
     if stamp.exists() and stamp.read_text() == wanted and own.exists() and version_of(own):
         return say(f"{folder} is in place")
@@ -167,7 +168,9 @@ def main():
     home, python = wanted.home.resolve(), suitable_python()
     real = (platform.system(), platform.machine()) == ("Linux", "x86_64")
     with locked(home):
-        provide_venv(home, python)
+        provide_venv(home, python, "venv", "requirements.txt")
+        if real and not wanted.lite_only:
+            provide_venv(home, python, "venv-s3", "requirements-s3.txt")
         for version in wanted.server or SERVERS if real and not wanted.lite_only else ():
             provide_server(home, version, python)
     say(f"ready: {home}")

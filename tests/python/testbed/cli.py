@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from . import places, processes, queues, servers
+from . import buckets, places, processes, queues, servers
 from .churn import commands as churn
 from .endpoint import add_endpoint, connect
 
@@ -22,8 +22,8 @@ def serve(flags):
             "server_name": flags.tls_server_name,
         }
     extra = dict(entry.split("=", 1) for entry in flags.set)
-    record = servers.serve(flags.kind, flags.dir, flags.port, flags.auth, tls, extra, flags.die_with, flags.mq)
-    return {key: record[key] for key in ("pid", "uri", "dir", "kind", "queue")}
+    record = servers.serve(flags.kind, flags.dir, flags.port, flags.auth, tls, extra, flags.die_with, flags.mq, flags.storage)
+    return {key: record[key] for key in ("pid", "uri", "dir", "kind", "queue", "bucket")}
 
 
 def stop(flags):
@@ -45,6 +45,7 @@ def add_serve(commands):
     parser.add_argument("--port", required=True, type=int, help="first of a block of 20 ports; gRPC is on this one")
     parser.add_argument("--auth", action="store_true", help="users and rights on; root's password is Milvus")
     parser.add_argument("--mq", choices=queues.KINDS, default=queues.ROCKSMQ, help="where 2.3.5 keeps its log")
+    parser.add_argument("--storage", choices=buckets.KINDS, default=buckets.LOCAL, help="where a real server keeps its files")
     parser.add_argument("--tls-mode", type=int, choices=(1, 2), help="1: server certificate, 2: client certificate too")
     for name in ("cert", "key", "ca", "client-cert", "client-key", "server-name"):
         parser.add_argument(f"--tls-{name}")

@@ -23,3 +23,11 @@ def distribution(kind):
 def python():
     """The interpreter that holds pymilvus and Milvus Lite."""
     return home() / "venv" / "bin" / "python"
+
+
+def mock_of_s3():
+    """The program that is a mock of S3."""
+    program = home() / "venv-s3" / "bin" / "moto_server"
+    if not program.exists():
+        raise SystemExit(f"testbed: {program} is missing; run tests/python/provision.py first")
+    return program

@@ -23,7 +23,7 @@ PORTS = {
     "dataNode.port": 9,
     "natsmq.server.port": 11,
 }
-ETCD_CLIENT, ETCD_PEER, HEALTH = 1, 10, 12
+ETCD_CLIENT, ETCD_PEER, HEALTH, BUCKET = 1, 10, 12, 13
 BLOCK = 20
 COMPONENTS = ("rootCoord", "proxy", "queryCoord", "queryNode", "dataCoord", "dataNode", "indexNode")
 
