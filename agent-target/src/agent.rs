@@ -8,9 +8,9 @@ use crate::owners::Owners;
 use crate::records::CollectionRecord;
 use crate::turns::Turns;
 use crate::writer::pace::Pace;
-use crate::writer::staging::Staging;
+use crate::writer::staging::{self, Staging};
 use control::Board;
-use model::{Class, Fault, Scope, codes};
+use model::{Class, Fault, JobName, Scope, codes};
 use runtime::budget::Budget;
 use runtime::journal::Journal;
 use std::sync::Arc;
@@ -50,6 +50,29 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
+    /// Removes whatever is left of the files of a job that has ended. What can't be removed is looked at again when the agent starts.
+    pub(crate) async fn clear_staging(&self, job: &JobName) {
+        if let Some(storage) = &self.storage
+            && let Err(error) = staging::remove_all(storage, job).await
+        {
+            tracing::warn!(%job, %error, "files that were to be imported are left");
+        }
+    }
+
+    /// As [`Agent::clear_staging`], of every job that has ended.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub(crate) async fn clear_all_staging(&self) -> Result<(), Fault> {
+        for record in self.jobs()? {
+            let status = record.status.as_ref();
+            if status.is_some_and(|status| status.phase.is_terminal()) {
+                self.clear_staging(&record.spec.name).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Where a collection's files wait to be imported.
     ///
     /// # Errors

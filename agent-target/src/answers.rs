@@ -3,7 +3,7 @@
 use crate::agent::Agent;
 use crate::records::{CollectionRecord, Followed, JobRecord, Step};
 use crate::verifier::{self, Units};
-use crate::writer::{import, mapping, redefine, schema, staging};
+use crate::writer::{import, mapping, redefine, schema};
 use channel::conversation::Caller;
 use futures::FutureExt;
 use model::job::{CopyBy, Mode, OnConflict};
@@ -115,8 +115,11 @@ impl Session {
         let ended = status.phase.is_terminal();
         let job = status.spec.name.clone();
         self.agent.board.post(*status.clone());
-        if ended && let Err(error) = self.agent.keep_status(&job, *status).await {
-            tracing::warn!(%job, %error, "the job's last status is not in the journal");
+        if ended {
+            if let Err(error) = self.agent.keep_status(&job, *status).await {
+                tracing::warn!(%job, %error, "the job's last status is not in the journal");
+            }
+            self.agent.clear_staging(&job).await;
         }
     }
 
@@ -298,9 +301,7 @@ impl Session {
             let release = verifier::release(&self.agent, job, index).boxed();
             self.agent.turns.take(job, index, release).await?;
         }
-        if let Some(storage) = &self.agent.storage {
-            staging::remove_all(storage, job).await?;
-        }
+        self.agent.clear_staging(job).await;
         tracing::info!(%job, %phase, "job has ended");
         Ok(Answer::Done)
     }

@@ -74,6 +74,7 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
         caller: watch::Sender::new(None),
     });
     agent.post_all()?;
+    agent.clear_all_staging().await?;
     let at_once = if matches!(config.channel.reach, Reach::Listen(_)) {
         SESSIONS_AT_ONCE
     } else {

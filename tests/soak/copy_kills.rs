@@ -1,4 +1,4 @@
-//! Kills and cuts while many rows are copied.
+//! Kills and cuts while many rows are copied: asked for and inserted, or shipped as files and imported.
 
 use crate::{LIMIT, run, seeded};
 use anyhow::{Context, Result};
@@ -14,15 +14,27 @@ const STRIKES: usize = 20;
 /// Slow enough that all strikes fall into the copy.
 const BYTES_PER_SECOND: u64 = 8 << 20;
 
-async fn struck(victim: Victim) -> Result<()> {
+/// How rows are copied, as a job file says it.
+const ROWS_ASKED_FOR: &str = "rows";
+const FILES_SHIPPED: &str = "segments";
+
+/// A Milvus that is killed forgets its imports, and says so when this is over; by default that takes a quarter of an hour.
+const SOON_FORGOTTEN: [&str; 2] = ["--set", "rootCoord.importTaskExpiration=30"];
+
+async fn struck(victim: Victim, copy: &str) -> Result<()> {
     let seed = faults::seed_or(u64::from(std::process::id()));
     let (source, bytes) = seeded(ROWS, "struck").await?;
-    let target = Server::start(Kind::V2_3_5).await?;
-    let mut pair = Pair::started(&source, &target).await?;
+    let target = Server::start_with(Kind::V2_3_5, &SOON_FORGOTTEN).await?;
+    let mut pair = Pair::new(&source, &target).await?;
+    pair.source.config["storage"] = source.storage_config();
+    pair.target.config["storage"] = target.storage_config();
+    pair.start().await?;
     pair.link.slow_to(BYTES_PER_SECOND);
     let plan = Plan::draw(seed, &[(victim, STRIKES)], bytes * 9 / 10);
     println!("{plan}");
-    jobs::begin(&pair.source, &jobs::spec("struck", &["struck"])).await?;
+    let mut spec = jobs::spec("struck", &["struck"]);
+    spec["copy"] = copy.into();
+    jobs::begin(&pair.source, &spec).await?;
     plan.carry_out(&mut pair, &source, &target)
         .await
         .with_context(|| plan.to_string())?;
@@ -38,6 +50,14 @@ async fn struck(victim: Victim) -> Result<()> {
         .await
         .with_context(|| plan.to_string())?;
     assert_eq!(verdict.rows, ROWS, "{plan}");
+    if copy == FILES_SHIPPED {
+        let staging = target.objects().join("passage");
+        assert_eq!(
+            std::fs::read_dir(staging)?.count(),
+            0,
+            "files were left: {plan}"
+        );
+    }
     let again = pair.link.carried().saturating_sub(bytes);
     println!(
         "{victim:?}: {} MiB carried beside {} MiB of values, {} strikes",
@@ -51,25 +71,50 @@ async fn struck(victim: Victim) -> Result<()> {
 
 #[test]
 fn twenty_kills_of_the_sources_agent() -> Result<()> {
-    run(struck(Victim::SourceAgent))
+    run(struck(Victim::SourceAgent, ROWS_ASKED_FOR))
 }
 
 #[test]
 fn twenty_kills_of_the_targets_agent() -> Result<()> {
-    run(struck(Victim::TargetAgent))
+    run(struck(Victim::TargetAgent, ROWS_ASKED_FOR))
 }
 
 #[test]
 fn twenty_kills_of_the_source_milvus() -> Result<()> {
-    run(struck(Victim::SourceMilvus))
+    run(struck(Victim::SourceMilvus, ROWS_ASKED_FOR))
 }
 
 #[test]
 fn twenty_kills_of_the_target_milvus() -> Result<()> {
-    run(struck(Victim::TargetMilvus))
+    run(struck(Victim::TargetMilvus, ROWS_ASKED_FOR))
 }
 
 #[test]
 fn twenty_cuts_of_the_line() -> Result<()> {
-    run(struck(Victim::Link))
+    run(struck(Victim::Link, ROWS_ASKED_FOR))
+}
+
+#[test]
+fn twenty_kills_of_the_sources_agent_while_files_are_shipped() -> Result<()> {
+    run(struck(Victim::SourceAgent, FILES_SHIPPED))
+}
+
+#[test]
+fn twenty_kills_of_the_targets_agent_while_files_are_shipped() -> Result<()> {
+    run(struck(Victim::TargetAgent, FILES_SHIPPED))
+}
+
+#[test]
+fn twenty_kills_of_the_source_milvus_while_files_are_shipped() -> Result<()> {
+    run(struck(Victim::SourceMilvus, FILES_SHIPPED))
+}
+
+#[test]
+fn twenty_kills_of_the_target_milvus_while_files_are_shipped() -> Result<()> {
+    run(struck(Victim::TargetMilvus, FILES_SHIPPED))
+}
+
+#[test]
+fn twenty_cuts_of_the_line_while_files_are_shipped() -> Result<()> {
+    run(struck(Victim::Link, FILES_SHIPPED))
 }

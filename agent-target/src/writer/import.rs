@@ -6,7 +6,7 @@
 use crate::agent::Agent;
 use crate::records::CollectionRecord;
 use crate::writer::mapping;
-use crate::writer::staging::{self, Staging};
+use crate::writer::staging::{self, Staged, Staging};
 use milvus::{Client, Import, ImportOrder, ImportState, Product};
 use model::{Class, CollectionName, DataType, Fault, Field, JobSpec, codes};
 use protocol::Cargo;
@@ -126,7 +126,7 @@ impl<'a> Importer<'a> {
         cargo: Cargo,
         is_in_doubt: bool,
     ) -> Result<u64, Fault> {
-        self.ensure_staged(cargo).await?;
+        let staged = self.ensure_staged(cargo).await?;
         let rows = self.staging.rows_for_milvus(cargo.number);
         let mut import = self.find(&rows).await?;
         if import.is_none() && is_in_doubt {
@@ -135,15 +135,15 @@ impl<'a> Importer<'a> {
         }
         let import = match import {
             Some(import) => import,
-            None => self.order(partition, cargo, &rows).await?,
+            None => self.order(partition, cargo, &rows, staged).await?,
         };
         self.wait(import, cargo).await
     }
 
-    async fn ensure_staged(&self, cargo: Cargo) -> Result<(), Fault> {
+    async fn ensure_staged(&self, cargo: Cargo) -> Result<Staged, Fault> {
         let staged = self.staging.look(cargo.number).await?;
         if (staged.files, staged.bytes) == (cargo.files, cargo.bytes) {
-            return Ok(());
+            return Ok(staged);
         }
         let message = format!(
             "collection {}: {} has {} files of {} bytes, and {} of {} were shipped",
@@ -179,14 +179,14 @@ impl<'a> Importer<'a> {
         partition: Option<&str>,
         cargo: Cargo,
         rows: &str,
+        staged: Staged,
     ) -> Result<Import, Fault> {
-        let has_deletes = self.staging.look(cargo.number).await?.has_deletes;
         let deletes = self.staging.deletes_for_milvus(cargo.number);
         let order = ImportOrder {
             collection: &self.target.collection,
             partition,
             rows,
-            deletes: has_deletes.then_some(deletes.as_str()),
+            deletes: staged.has_deletes.then_some(deletes.as_str()),
         };
         let points = self.agent.journal.points();
         points.pass("target.import.order.before");

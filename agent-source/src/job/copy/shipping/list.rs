@@ -1,0 +1,191 @@
+//! Which files are shipped, in which batches and cargoes; and which rows are sent as such.
+
+use crate::job::StepError;
+use crate::job::collection::CollectionRun;
+use crate::job::copy::segments::NewUnits;
+use crate::reader::segments::{Fate, LogFiles, Segments};
+use crate::records::{CARGOES, CargoRecord, SHIPMENTS, Shipment, ShippedFile, Taken, unit_key};
+use model::{Class, Fault, Unit, codes};
+use std::collections::BTreeMap;
+
+/// How large a batch of files is meant to be: so much is sent again at most when a line was cut.
+const BATCH_BYTES: u64 = 16 << 20;
+
+/// How much is imported at once, roughly: while one cargo is imported, the next is on its way.
+const CARGO_BYTES: u64 = 1 << 30;
+
+impl CollectionRun<'_> {
+    /// Decides which files are shipped in which order, and which rows are sent as such.
+    pub(in crate::job::copy) async fn list_shipped(
+        &self,
+        segments: &Segments<'_>,
+        list: Vec<LogFiles>,
+        batch_rows: u64,
+        units: &mut NewUnits<'_>,
+    ) -> Result<(), StepError> {
+        let most_bytes = self.agent.limits.segment_bytes;
+        let alive = segments.alive(&list, most_bytes).await?;
+        // Segments of the same partition, by the ids of both.
+        let mut by_segment: BTreeMap<(&str, i64), Vec<LogFiles>> = BTreeMap::new();
+        for files in list {
+            if let Some(partition) = segments.name(files.partition) {
+                let key = (partition, files.segment);
+                by_segment.entry(key).or_default().push(files);
+            }
+        }
+        let mut open: Option<(&str, u32, u64)> = None;
+        let mut cargoes = 0;
+        let mut sent = Vec::new();
+        for ((partition, _), logs) in by_segment {
+            let files = files(segments, &logs).await?;
+            let bytes = size_bytes(&files);
+            let fits = |(of, _, filled): &(&str, u32, u64)| {
+                *of == partition && filled + bytes <= CARGO_BYTES
+            };
+            let (_, cargo, filled) = match open.take() {
+                Some(cargo) if fits(&cargo) => cargo,
+                before => {
+                    close(units, before);
+                    cargoes += 1;
+                    (partition, cargoes - 1, 0)
+                }
+            };
+            open = Some((partition, cargo, filled + bytes));
+            let mut places = vec![Vec::new(); logs.len()];
+            segments
+                .part(&logs, &alive, |place, row, _, fate| {
+                    if fate == Fate::Sent {
+                        places[place].push(row as u64);
+                    }
+                })
+                .await?;
+            for (files, places) in logs.iter().zip(places) {
+                let partition = segments.partition(files.partition).cloned().flatten();
+                sent.push((partition, files.clone(), places));
+            }
+            let shipment = Shipment {
+                id: units.next(),
+                cargo,
+                logs,
+                batches: in_batches(files),
+                deletes: None,
+            };
+            let key = unit_key(units.job, shipment.id);
+            units.writes.put(SHIPMENTS, &key, &shipment);
+        }
+        close(units, open);
+        let most = usize::try_from(batch_rows).unwrap_or(usize::MAX) * Unit::MAX_BATCHES;
+        for (partition, files, places) in sent {
+            for places in places.chunks(most) {
+                let taken = Taken::Places(places.to_vec());
+                units.rows(partition.clone(), &files, taken, batch_rows);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ends a cargo.
+fn close(units: &mut NewUnits<'_>, cargo: Option<(&str, u32, u64)>) {
+    if let Some((partition, number, _)) = cargo {
+        let record = CargoRecord {
+            id: units.next(),
+            number,
+            partition: partition.to_owned(),
+        };
+        let key = unit_key(units.job, record.id);
+        units.writes.put(CARGOES, &key, &record);
+    }
+}
+
+/// The files of a segment.
+async fn files(segments: &Segments<'_>, logs: &[LogFiles]) -> Result<Vec<ShippedFile>, Fault> {
+    let Some(first) = logs.first() else {
+        return Ok(Vec::new());
+    };
+    let lengths = segments.lengths(first).await?;
+    let mut files = Vec::new();
+    for (field, path) in logs.iter().flat_map(|files| &files.paths) {
+        let number = path.rsplit('/').next().and_then(|log| log.parse().ok());
+        let (log, bytes) = number.zip(lengths.get(path).copied()).ok_or_else(|| {
+            let message = format!("{path:?} was there a moment ago, and is not any more");
+            let hint = "nothing is lost: it is looked at again";
+            Fault::new(codes::STORAGE_MISSING, Class::Operator, message, hint)
+        })?;
+        files.push(ShippedFile {
+            field: *field,
+            log,
+            path: path.clone(),
+            bytes,
+        });
+    }
+    Ok(files)
+}
+
+fn size_bytes(files: &[ShippedFile]) -> u64 {
+    files.iter().map(|file| file.bytes).sum()
+}
+
+/// Files in batches, in their order. With one of deletes there are no more than a unit may have.
+fn in_batches(files: Vec<ShippedFile>) -> Vec<Vec<ShippedFile>> {
+    // Every batch but the last is filled, so that there is one more than this at most.
+    let most = Unit::MAX_BATCHES as u64 - 2;
+    let size = BATCH_BYTES.max(size_bytes(&files).div_ceil(most));
+    let mut batches: Vec<Vec<ShippedFile>> = Vec::new();
+    let mut filled = size;
+    for file in files {
+        if filled >= size {
+            batches.push(Vec::new());
+            filled = 0;
+        }
+        filled += file.bytes;
+        if let Some(last) = batches.last_mut() {
+            last.push(file);
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(lengths: &[u64]) -> Vec<ShippedFile> {
+        let file = |(log, bytes): (i64, &u64)| ShippedFile {
+            field: 100,
+            log,
+            path: format!("100/{log}"),
+            bytes: *bytes,
+        };
+        (0..).zip(lengths).map(file).collect()
+    }
+
+    #[test]
+    fn small_files_go_together_and_large_ones_alone() {
+        let batches = in_batches(files(&[1, 2, 3, BATCH_BYTES, 1, BATCH_BYTES, 5]));
+        let lengths: Vec<Vec<u64>> = batches
+            .iter()
+            .map(|batch| batch.iter().map(|file| file.bytes).collect())
+            .collect();
+        assert_eq!(
+            lengths,
+            [vec![1, 2, 3, BATCH_BYTES], vec![1, BATCH_BYTES], vec![5]]
+        );
+        assert!(in_batches(files(&[])).is_empty());
+    }
+
+    #[test]
+    fn however_many_files_there_are_their_batches_and_the_deletes_fit_into_a_unit() {
+        for lengths in [
+            vec![1; 5000],
+            vec![BATCH_BYTES; 300],
+            vec![64 << 20; 1000],
+            (0..3000).map(|number| number << 14).collect(),
+        ] {
+            let given = files(&lengths);
+            let batches = in_batches(given.clone());
+            assert!(batches.len() < Unit::MAX_BATCHES, "{}", batches.len());
+            assert_eq!(batches.concat(), given);
+        }
+    }
+}
