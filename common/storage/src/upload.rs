@@ -198,10 +198,10 @@ impl Upload {
 
 /// Writes behind so many bytes, whatever an earlier attempt has left there.
 async fn at_end(file: &mut tokio::fs::File, bytes: u64, piece: &[u8]) -> std::io::Result<()> {
-    if file.stream_position().await? != bytes {
+    if file.metadata().await?.len() != bytes {
         file.set_len(bytes).await?;
-        let _ = file.seek(SeekFrom::Start(bytes)).await?;
     }
+    let _ = file.seek(SeekFrom::Start(bytes)).await?;
     file.write_all(piece).await?;
     file.flush().await
 }
