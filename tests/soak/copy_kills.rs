@@ -18,13 +18,10 @@ const BYTES_PER_SECOND: u64 = 8 << 20;
 const ROWS_ASKED_FOR: &str = "rows";
 const FILES_SHIPPED: &str = "segments";
 
-/// A Milvus that is killed forgets its imports, and says so when this is over; by default that takes a quarter of an hour.
-const SOON_FORGOTTEN: [&str; 2] = ["--set", "rootCoord.importTaskExpiration=30"];
-
 async fn struck(victim: Victim, copy: &str) -> Result<()> {
     let seed = faults::seed_or(u64::from(std::process::id()));
     let (source, bytes) = seeded(ROWS, "struck").await?;
-    let target = Server::start_with(Kind::V2_3_5, &SOON_FORGOTTEN).await?;
+    let target = Server::start(Kind::V2_3_5).await?;
     let mut pair = Pair::new(&source, &target).await?;
     pair.source.config["storage"] = source.storage_config();
     pair.target.config["storage"] = target.storage_config();
