@@ -91,11 +91,12 @@ choice! {
 choice! {
     /// How rows are read on the source.
     CopyBy {
-        /// By queries where the collection is loaded, else from the files of its segments where those can be read.
+        /// By files that the target imports, where that can be and is worth it; else by queries where the collection is loaded, else from
+        /// the files of its segments where those can be read.
         Auto,
         /// By queries.
         Rows,
-        /// From the files of segments, which the agent reads in Milvus's own storage.
+        /// From the files of segments, which the agent reads in Milvus's own storage: imported by the target where it can, else as rows.
         Segments,
     } default Auto
 }
