@@ -74,17 +74,22 @@ impl CollectionRun<'_> {
         durable: &Durable,
         copying: &Copying,
     ) -> Result<(), StepError> {
-        if !self.record.is_listed {
-            self.list_segments().await?;
-        }
+        let listed = match self.record.is_listed {
+            false => self.list_segments().await?,
+            true => None,
+        };
         let plan = &self.record.plan;
         let segments = Segments::open(self.agent, &plan.source).await?;
         let units = self.agent.segment_units(&plan.job, plan.index)?;
         let shipments = self.agent.shipments(&plan.job, plan.index)?;
-        let files = self.files_of(&units, &shipments);
-        let alive = segments
-            .alive(&files, self.agent.limits.segment_bytes)
-            .await?;
+        let alive = match listed {
+            Some(alive) => alive,
+            None => {
+                let files = self.files_of(&units, &shipments);
+                let most_bytes = self.agent.limits.segment_bytes;
+                segments.alive(&files, most_bytes).await?
+            }
+        };
         self.record.rows_total = Some(alive.rows());
         self.agent.put_collection(&self.record).await?;
         let (run, segments, alive) = (&*self, &segments, &alive);
@@ -105,8 +110,8 @@ impl CollectionRun<'_> {
         Ok(())
     }
 
-    /// Lists the segments' files, and puts their units into the journal.
-    async fn list_segments(&mut self) -> Result<(), StepError> {
+    /// Lists the segments' files, and puts their units into the journal. Gives which rows are there, if that had to be known.
+    async fn list_segments(&mut self) -> Result<Option<Alive>, StepError> {
         let plan = &self.record.plan;
         let segments = Segments::open(self.agent, &plan.source).await?;
         let list = segments.list().await?;
@@ -117,9 +122,10 @@ impl CollectionRun<'_> {
             writes: Writes::new(),
             number: 0,
         };
+        let mut alive = None;
         if self.record.is_shipped {
-            self.list_shipped(&segments, list, batch_rows, &mut units)
-                .await?;
+            let shipped = self.list_shipped(&segments, list, batch_rows, &mut units);
+            alive = Some(shipped.await?);
         } else {
             for files in list {
                 let Some(partition) = segments.partition(files.partition) else {
@@ -148,7 +154,7 @@ impl CollectionRun<'_> {
             .map_err(Fault::from)?;
         points.pass("source.segments.listed.after");
         tracing::info!(units = number, "segments are listed");
-        Ok(())
+        Ok(alive)
     }
 
     /// Reads what the segments say of all rows, for the target to be held against; and finds the ranges of keys by which that is done.

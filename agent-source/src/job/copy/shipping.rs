@@ -19,7 +19,6 @@ use model::{Batch, BatchIndex, Class, Fault, codes};
 use protocol::{BatchName, Cargo, FilePiece, SegmentFile, Whole};
 use runtime::telemetry::metric_names::{READER_BYTES, READER_ROWS};
 use sending::Sending;
-use tokio::sync::mpsc;
 
 /// How much of a file is in memory and on the wire at once.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -68,31 +67,20 @@ impl CollectionRun<'_> {
                 unit: shipment.id,
                 index,
             };
-            let (pieces, coming) = mpsc::channel(1);
-            way.copying.handle_sent(name.clone());
+            let (sending, coming) = Sending::begin(way.copying, name, batches, shipment.cargo);
             let parcel = Parcel {
                 portions: Portions::Coming(coming),
                 permit: Some(permit),
             };
             self.session.outbox.send(parcel).await?;
-            let parcel = Sending {
-                name: name.clone(),
-                unit_batches: batches,
-                cargo: shipment.cargo,
-                pieces,
-            };
-            let sent = match index.number() {
-                0 => self.send_deletes(way, shipment, parcel).await,
+            match index.number() {
+                0 => self.send_deletes(way, shipment, sending).await?,
                 number => {
                     let files = shipment.batches.get(number as usize - 1);
                     let files = files.map_or(&[][..], Vec::as_slice);
-                    self.send_files(way, shipment, files, parcel).await
+                    self.send_files(way, shipment, files, sending).await?;
                 }
-            };
-            if sent.is_err() {
-                way.copying.handle_given_up(&name);
             }
-            sent?;
         }
         Ok(())
     }
@@ -102,7 +90,7 @@ impl CollectionRun<'_> {
         &self,
         way: &Way<'_>,
         shipment: &mut Shipment,
-        parcel: Sending,
+        mut sending: Sending<'_>,
     ) -> Result<(), StepError> {
         let left_out = way.segments.left_out(&shipment.logs, way.alive).await?;
         shipment.deletes = Some(ShippedDeletes {
@@ -121,7 +109,7 @@ impl CollectionRun<'_> {
         let segment = shipment.logs.first().map_or(0, |files| files.segment);
         let number = left_out.files.len();
         if number == 0 {
-            return Ok(parcel.nothing().await?);
+            return Ok(sending.nothing().await?);
         }
         for (log, file) in (1..).zip(left_out.files) {
             let named = SegmentFile {
@@ -139,7 +127,7 @@ impl CollectionRun<'_> {
                 };
                 let is_last = log == number as i64 && end == file_bytes;
                 let bytes = file.slice(offset as usize..end as usize);
-                parcel.piece(piece, bytes, is_last).await?;
+                sending.piece(piece, bytes, is_last).await?;
             }
         }
         Ok(())
@@ -150,7 +138,7 @@ impl CollectionRun<'_> {
         way: &Way<'_>,
         shipment: &Shipment,
         files: &[ShippedFile],
-        parcel: Sending,
+        mut sending: Sending<'_>,
     ) -> Result<(), StepError> {
         let segment = shipment.logs.first().map_or(0, |files| files.segment);
         for (place, file) in files.iter().enumerate() {
@@ -169,7 +157,7 @@ impl CollectionRun<'_> {
                     file_bytes: file.bytes,
                 };
                 let is_last = place + 1 == files.len() && end == file.bytes;
-                parcel.piece(piece, bytes, is_last).await?;
+                sending.piece(piece, bytes, is_last).await?;
             }
         }
         Ok(())

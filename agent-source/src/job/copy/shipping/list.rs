@@ -3,7 +3,7 @@
 use crate::job::StepError;
 use crate::job::collection::CollectionRun;
 use crate::job::copy::segments::NewUnits;
-use crate::reader::segments::{Fate, LogFiles, Segments};
+use crate::reader::segments::{Alive, Fate, LogFiles, Segments};
 use crate::records::{CARGOES, CargoRecord, SHIPMENTS, Shipment, ShippedFile, Taken, unit_key};
 use model::{Class, Fault, Unit, codes};
 use std::collections::BTreeMap;
@@ -15,14 +15,14 @@ const BATCH_BYTES: u64 = 16 << 20;
 const CARGO_BYTES: u64 = 1 << 30;
 
 impl CollectionRun<'_> {
-    /// Decides which files are shipped in which order, and which rows are sent as such.
+    /// Decides which files are shipped in which order, and which rows are sent as such. Gives which rows are there.
     pub(in crate::job::copy) async fn list_shipped(
         &self,
         segments: &Segments<'_>,
         list: Vec<LogFiles>,
         batch_rows: u64,
         units: &mut NewUnits<'_>,
-    ) -> Result<(), StepError> {
+    ) -> Result<Alive, StepError> {
         let most_bytes = self.agent.limits.segment_bytes;
         let alive = segments.alive(&list, most_bytes).await?;
         // Segments of the same partition, by the ids of both.
@@ -81,7 +81,7 @@ impl CollectionRun<'_> {
                 units.rows(partition.clone(), &files, taken, batch_rows);
             }
         }
-        Ok(())
+        Ok(alive)
     }
 }
 

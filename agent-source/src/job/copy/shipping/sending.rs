@@ -1,23 +1,46 @@
 //! A batch of files on its way, piece by piece.
 
+use crate::copying::Copying;
 use crate::outbox::{Closed, Portion};
 use bytes::Bytes;
 use model::{Batch, Column, DataType, Payload};
 use protocol::{BatchName, FilePiece, Whole};
 use tokio::sync::mpsc;
 
-/// A batch of files that is being sent.
-pub(super) struct Sending {
-    pub(super) name: BatchName,
-    pub(super) unit_batches: u32,
-    pub(super) cargo: u32,
-    pub(super) pieces: mpsc::Sender<(Portion, bool)>,
+/// A batch of files that is being sent. One that is dropped before its last piece was sent is given up: nobody waits for it.
+pub(super) struct Sending<'a> {
+    copying: &'a Copying,
+    name: BatchName,
+    unit_batches: u32,
+    cargo: u32,
+    pieces: mpsc::Sender<(Portion, bool)>,
+    is_sent: bool,
 }
 
-impl Sending {
+impl<'a> Sending<'a> {
+    /// A batch, and its pieces as they come.
+    pub(super) fn begin(
+        copying: &'a Copying,
+        name: BatchName,
+        unit_batches: u32,
+        cargo: u32,
+    ) -> (Self, mpsc::Receiver<(Portion, bool)>) {
+        let (pieces, coming) = mpsc::channel(1);
+        copying.handle_sent(name.clone());
+        let sending = Self {
+            copying,
+            name,
+            unit_batches,
+            cargo,
+            pieces,
+            is_sent: false,
+        };
+        (sending, coming)
+    }
+
     /// Sends a piece; the last of its batch says so.
     pub(super) async fn piece(
-        &self,
+        &mut self,
         piece: FilePiece,
         bytes: Bytes,
         is_last: bool,
@@ -38,12 +61,12 @@ impl Sending {
     }
 
     /// The batch has no file.
-    pub(super) async fn nothing(&self) -> Result<(), Closed> {
+    pub(super) async fn nothing(&mut self) -> Result<(), Closed> {
         self.send(None, Batch::default(), true).await
     }
 
     async fn send(
-        &self,
+        &mut self,
         piece: Option<FilePiece>,
         rows: Batch,
         is_last: bool,
@@ -59,6 +82,15 @@ impl Sending {
             rows,
         };
         let sent = self.pieces.send((portion, is_last)).await;
+        self.is_sent = is_last && sent.is_ok();
         sent.map_err(|_| Closed)
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if !self.is_sent {
+            self.copying.handle_given_up(&self.name);
+        }
     }
 }
