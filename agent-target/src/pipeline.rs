@@ -2,6 +2,7 @@
 
 mod attempt;
 mod cargo;
+mod chain;
 mod files;
 mod step;
 
@@ -11,17 +12,18 @@ use crate::ledgers::{OpenUnit, Turn};
 use crate::records::CollectionRecord;
 use crate::writer::rows::{Outcome, RowWriter};
 use attempt::Attempt;
+use chain::Chain;
 use channel::conversation::Caller;
-use files::{ArrivingFiles, FilesPart};
+use files::{FilesPart, Storing};
 use model::{Batch, Class, CollectionIndex, Fault, JobName};
 use protocol::ledger::Write;
-use protocol::{BatchName, Cargo, Confirm, Note, Place, Whole};
+use protocol::{BatchName, Cargo, Confirm, Note, Place, StepName, Whole};
 use runtime::backoff::Backoff;
 use runtime::telemetry::metric_names::{WRITER_BYTES, WRITER_REAPPLIED, WRITER_ROWS};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use step::{ArrivingStep, StepPart};
+use step::{Applying, StepPart};
 use tokio_util::sync::CancellationToken;
 
 /// How long to wait before a write is tried again: at first, and at most.
@@ -34,9 +36,9 @@ pub(crate) struct Pipeline {
     /// The batch of which the last part has not come yet.
     arriving: Option<Arc<Attempt>>,
     /// The batch of files of which the last piece has not come yet.
-    arriving_files: Option<ArrivingFiles>,
+    files: Chain<BatchName, Storing>,
     /// The step of which the last part has not come yet.
-    arriving_step: Option<ArrivingStep>,
+    steps: Chain<StepName, Applying>,
 }
 
 /// What becomes of a part.
@@ -86,8 +88,8 @@ impl Pipeline {
         Self {
             session: Arc::new(session),
             arriving: None,
-            arriving_files: None,
-            arriving_step: None,
+            files: Chain::default(),
+            steps: Chain::default(),
         }
     }
 
@@ -96,8 +98,8 @@ impl Pipeline {
         Self {
             session: self.session.clone(),
             arriving: None,
-            arriving_files: None,
-            arriving_step: None,
+            files: Chain::default(),
+            steps: Chain::default(),
         }
     }
 

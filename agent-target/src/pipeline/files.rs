@@ -1,5 +1,6 @@
 //! Files as they arrive: the pieces of a batch are written one after the other, and the last makes the batch durable.
 
+use super::chain::Link;
 use super::{Pipeline, RETRY, Session, Undelivered, violation};
 use crate::ledgers::{OpenUnit, Turn};
 use crate::writer::staging::Staging;
@@ -11,14 +12,6 @@ use runtime::backoff::Backoff;
 use runtime::telemetry::metric_names::WRITER_BYTES;
 use std::sync::Arc;
 use storage::{StorageError, Upload};
-use tokio::sync::oneshot;
-
-/// A batch of files of which more pieces will come on this lane.
-#[derive(Debug)]
-pub(super) struct ArrivingFiles {
-    name: BatchName,
-    before: oneshot::Receiver<Storing>,
-}
 
 /// A batch that is being stored. Handed from piece to piece; when it is dropped, files that are not whole are none.
 #[derive(Debug)]
@@ -36,8 +29,7 @@ pub(super) struct FilesPart {
     unit_batches: u32,
     cargo: u32,
     piece: Option<FilePiece>,
-    before: Option<oneshot::Receiver<Storing>>,
-    after: Option<oneshot::Sender<Storing>>,
+    link: Link<Storing>,
 }
 
 impl Pipeline {
@@ -52,27 +44,13 @@ impl Pipeline {
         else {
             return None;
         };
-        let arriving = self
-            .arriving_files
-            .take()
-            .filter(|arriving| arriving.name == name);
-        let before = match (place.part, arriving) {
-            (0, _) => None,
-            (_, arriving) => Some(arriving?.before),
-        };
-        let after = (!place.is_last_part).then(|| {
-            let (after, before) = oneshot::channel();
-            let name = name.clone();
-            self.arriving_files = Some(ArrivingFiles { name, before });
-            after
-        });
+        let link = self.files.link(&name, place)?;
         Some(FilesPart {
             name,
             unit_batches,
             cargo,
             piece,
-            before,
-            after,
+            link,
         })
     }
 }
@@ -85,7 +63,7 @@ impl Session {
         rows: Batch,
     ) -> Result<Option<Confirm>, Undelivered> {
         let name = &part.name;
-        let mut storing = match part.before.take() {
+        let mut storing = match part.link.before.take() {
             None => {
                 let (unit, turn) = self.begin(name, part.unit_batches).await?;
                 Storing {
@@ -107,7 +85,7 @@ impl Session {
             self.store_piece(&part, piece, bytes.unwrap_or_default(), &mut storing)
                 .await?;
         }
-        if let Some(after) = part.after.take() {
+        if let Some(after) = part.link.after.take() {
             // Nobody takes it up when the session is over.
             let _ = after.send(storing);
             return Ok(None);

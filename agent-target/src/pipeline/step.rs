@@ -1,19 +1,12 @@
 //! Steps as they arrive: their parts are applied one after the other, and the last makes the step durable.
 
+use super::chain::Link;
 use super::{Pipeline, Session, Undelivered};
 use crate::followings::Gate;
 use model::{Batch, Position};
 use protocol::{Confirm, Place, StepName, Verb, Whole};
 use runtime::telemetry::metric_names::{WRITER_CHANGES, WRITER_STEP};
 use std::time::Instant;
-use tokio::sync::oneshot;
-
-/// A step of which more parts will come on this lane.
-#[derive(Debug)]
-pub(super) struct ArrivingStep {
-    name: StepName,
-    before: oneshot::Receiver<Applying>,
-}
 
 /// A step that is being applied. Handed from part to part; when it is dropped the step has ended, and what was done of it is done
 /// again with its next run.
@@ -30,8 +23,7 @@ pub(super) struct StepPart {
     name: StepName,
     verb: Verb,
     reached: Vec<Position>,
-    before: Option<oneshot::Receiver<Applying>>,
-    after: Option<oneshot::Sender<Applying>>,
+    link: Link<Applying>,
 }
 
 impl Pipeline {
@@ -45,26 +37,12 @@ impl Pipeline {
         else {
             return None;
         };
-        let arriving = self
-            .arriving_step
-            .take()
-            .filter(|arriving| arriving.name == name);
-        let before = match (place.part, arriving) {
-            (0, _) => None,
-            (_, arriving) => Some(arriving?.before),
-        };
-        let after = (!place.is_last_part).then(|| {
-            let (after, before) = oneshot::channel();
-            let name = name.clone();
-            self.arriving_step = Some(ArrivingStep { name, before });
-            after
-        });
+        let link = self.steps.link(&name, place)?;
         Some(StepPart {
             name,
             verb,
             reached,
-            before,
-            after,
+            link,
         })
     }
 }
@@ -77,7 +55,7 @@ impl Session {
         place: &Place,
         rows: Batch,
     ) -> Result<Option<Confirm>, Undelivered> {
-        let applying = match part.before.take() {
+        let applying = match part.link.before.take() {
             Some(before) => before.await.ok(),
             None => self
                 .agent
@@ -99,7 +77,7 @@ impl Session {
             self.apply_rows(&part, place, &rows).await?;
             applying.has_changes = true;
         }
-        if let Some(after) = part.after.take() {
+        if let Some(after) = part.link.after.take() {
             // Nobody takes it up when the session is over.
             let _ = after.send(applying);
             return Ok(None);
