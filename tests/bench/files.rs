@@ -3,9 +3,8 @@
 use crate::{COLLECTION, LIMIT, Measured, Stopwatch};
 use anyhow::{Context, Result, ensure};
 use harness::servers::Server;
-use harness::wait;
+use harness::{places, wait};
 use milvus::{ImportOrder, ImportState, NewCollection};
-use std::path::Path;
 use std::time::Duration;
 
 /// Copies the files, and has the target import them.
@@ -28,7 +27,7 @@ pub(crate) async fn measure(
         let (id, partition) = (segment.id, segment.partition);
         let from = rows_of.join(format!("{}/{partition}/{id}", described.id));
         let to = staging.join(id.to_string());
-        tokio::task::spawn_blocking(move || copy(&from, &to)).await??;
+        tokio::task::spawn_blocking(move || places::copy_folder(&from, &to)).await??;
     }
     let folder = format!("{}/", staging.display());
     let order = ImportOrder {
@@ -53,18 +52,4 @@ pub(crate) async fn measure(
     let measured = watch.stop("ceiling: files copied by hand, one import", rows);
     std::fs::remove_dir_all(staging)?;
     Ok(measured)
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &to)?;
-        } else {
-            std::fs::copy(entry.path(), to)?;
-        }
-    }
-    Ok(())
 }

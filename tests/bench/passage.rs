@@ -23,8 +23,7 @@ pub(crate) async fn measure(source: &Server, target: &Server, by: &str) -> Resul
     let mut pair = Pair::new(source, target).await?;
     pair.source.config["limits"]["readers"] = number("READERS", 4).into();
     pair.target.config["limits"]["writers"] = number("WRITERS", 4).into();
-    pair.source.config["storage"] = source.storage_config();
-    pair.target.config["storage"] = target.storage_config();
+    pair.give_storage(source, target);
     // The relay of the tests is not part of what is measured.
     pair.source.config["channel"]["dial"] = pair.listener().to_string().into();
     pair.start().await?;

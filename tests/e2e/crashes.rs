@@ -243,8 +243,7 @@ fn agents_that_die_while_files_are_shipped_and_imported_go_on_from_there() -> Re
         };
         source.seed_bulk(&bulk).await?;
         let mut pair = Pair::new(&source, &target).await?;
-        pair.source.config["storage"] = source.storage_config();
-        pair.target.config["storage"] = target.storage_config();
+        pair.give_storage(&source, &target);
         arm(&mut pair.source, Some(SHIPPING[0]));
         arm(&mut pair.target, Some(IMPORT[0]));
         pair.start().await?;

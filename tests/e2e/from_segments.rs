@@ -2,12 +2,11 @@
 
 use crate::copy::{AUTO_ID_OFF, FULL_LIMIT, UNREADABLE, readable};
 use crate::fleet;
-use crate::live::{SYNC_LIMIT, flows};
+use crate::live::{SYNC_LIMIT, flows, writers};
 use crate::milvus_client::place::Place;
 use crate::milvus_client::rows::KeyKind;
 use anyhow::{Context, Result, ensure};
 use harness::agents::Pair;
-use harness::churn::{Churn, ChurnPlan};
 use harness::live::{self, assert_arrived};
 use harness::oracle::{Comparison, Difference};
 use harness::servers::{Bulk, Kind, Server};
@@ -31,8 +30,7 @@ async fn pair(source: &Server, target: &Server) -> Result<Pair> {
 /// A pair of which both agents have the storage of their servers.
 async fn shipping_pair(source: &Server, target: &Server) -> Result<Pair> {
     let mut pair = Pair::new(source, target).await?;
-    pair.source.config["storage"] = source.storage_config();
-    pair.target.config["storage"] = target.storage_config();
+    pair.give_storage(source, target);
     pair.start().await?;
     Ok(pair)
 }
@@ -277,24 +275,9 @@ fn what_is_written_throughout_arrives_though_its_rows_were_shipped() -> Result<(
     fleet::run(async {
         let (source, target) = live::servers().await?;
         let seed = faults::seed_or(61);
-        let plan = |collection, seed, flags| ChurnPlan {
-            collection,
-            seed,
-            rate: 200,
-            base: 10_000,
-            flags,
-        };
-        let numbers = plan("numbers", seed, &["--partitions", "3"]);
-        let words = plan("words", seed + 1, &["--keys", "varchar"]);
-        let automatic = plan("automatic", seed + 2, &["--auto-id"]);
-        let churns = tokio::try_join!(
-            Churn::start(&source, &numbers),
-            Churn::start(&source, &words),
-            Churn::start(&source, &automatic),
-        )?;
+        let churns = writers(&source, seed).await?;
         let mut pair = live::pair(&source, &target).await?;
-        pair.source.config["storage"] = source.storage_config();
-        pair.target.config["storage"] = target.storage_config();
+        pair.give_storage(&source, &target);
         pair.start().await?;
         let names = ["numbers", "words", "automatic"];
         let mut spec = live::spec("shipped", &names);

@@ -6,7 +6,7 @@ use harness::agents::Pair;
 use harness::churn::{self, Churn, ChurnPlan};
 use harness::faults::{Plan, Victim};
 use harness::live::{assert_arrived, begin, cut_over, pair, ready, servers, spec};
-use harness::servers::Bulk;
+use harness::servers::{Bulk, Server};
 use harness::{faults, jobs, places, wait};
 use model::{ChangesStatus, JobStatus, LoadState, Phase, Severity, codes};
 use serde_json::json;
@@ -50,26 +50,31 @@ pub(crate) async fn flows(pair: &Pair, job: &str) -> Result<()> {
     .await
 }
 
+/// Writers of `numbers`, `words` and `automatic`: in partitions, with texts as keys, with keys that the server makes.
+pub(crate) async fn writers(source: &Server, seed: u64) -> Result<(Churn, Churn, Churn)> {
+    let plan = |collection, seed, flags| ChurnPlan {
+        collection,
+        seed,
+        rate: 200,
+        base: 10_000,
+        flags,
+    };
+    let numbers = plan("numbers", seed, &["--partitions", "3"]);
+    let varchar = plan("words", seed + 1, &["--keys", "varchar"]);
+    let automatic = plan("automatic", seed + 2, &["--auto-id"]);
+    tokio::try_join!(
+        Churn::start(source, &numbers),
+        Churn::start(source, &varchar),
+        Churn::start(source, &automatic),
+    )
+}
+
 #[test]
 fn what_is_written_throughout_arrives() -> Result<()> {
     fleet::run(async {
         let (source, target) = servers().await?;
         let seed = faults::seed_or(11);
-        let plan = |collection, seed, flags| ChurnPlan {
-            collection,
-            seed,
-            rate: 200,
-            base: 10_000,
-            flags,
-        };
-        let numbers = plan("numbers", seed, &["--partitions", "3"]);
-        let varchar = plan("words", seed + 1, &["--keys", "varchar"]);
-        let automatic = plan("automatic", seed + 2, &["--auto-id"]);
-        let churns = tokio::try_join!(
-            Churn::start(&source, &numbers),
-            Churn::start(&source, &varchar),
-            Churn::start(&source, &automatic),
-        )?;
+        let churns = writers(&source, seed).await?;
         let mut pair = pair(&source, &target).await?;
         pair.start().await?;
         jobs::begin(

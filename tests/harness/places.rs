@@ -85,3 +85,21 @@ fn remove_old_runs(all: &Path) {
         }
     }
 }
+
+/// Copies a folder with all that is in it.
+///
+/// # Errors
+/// Those of the disk.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}

@@ -23,8 +23,7 @@ async fn struck(victim: Victim, copy: &str) -> Result<()> {
     let (source, bytes) = seeded(ROWS, "struck").await?;
     let target = Server::start(Kind::V2_3_5).await?;
     let mut pair = Pair::new(&source, &target).await?;
-    pair.source.config["storage"] = source.storage_config();
-    pair.target.config["storage"] = target.storage_config();
+    pair.give_storage(&source, &target);
     pair.start().await?;
     pair.link.slow_to(BYTES_PER_SECOND);
     let plan = Plan::draw(seed, &[(victim, STRIKES)], bytes * 9 / 10);

@@ -6,25 +6,10 @@ use crate::milvus_client::place::Place;
 use crate::milvus_client::rows::KeyKind;
 use anyhow::Result;
 use harness::servers::Server;
-use harness::wait;
+use harness::{places, wait};
 use milvus::{Client, Import, ImportId, ImportOrder, ImportState, Segment, SegmentState};
 use model::Key;
 use std::path::Path;
-
-/// Copies a folder with all that is in it.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &to)?;
-        } else {
-            std::fs::copy(entry.path(), to)?;
-        }
-    }
-    Ok(())
-}
 
 fn as_folder(path: &Path) -> String {
     format!("{}/", path.display())
@@ -70,7 +55,7 @@ async fn files_are_imported(source: &Server, target: &Server, name: &str) -> Res
         for (log, to) in &folders {
             let from = source.objects().join(log).join(&own);
             if from.exists() {
-                copy(&from, to)?;
+                places::copy_folder(&from, to)?;
             }
         }
         let [rows, deletes] = folders.map(|(_, folder)| folder);

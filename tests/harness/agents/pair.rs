@@ -101,6 +101,12 @@ impl Pair {
         })
     }
 
+    /// Has both agents read and write the files of their servers.
+    pub fn give_storage(&mut self, source: &Server, target: &Server) {
+        self.source.config["storage"] = source.storage_config();
+        self.target.config["storage"] = target.storage_config();
+    }
+
     /// Starts both.
     ///
     /// # Errors
