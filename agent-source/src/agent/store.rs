@@ -6,7 +6,8 @@ use crate::records::{
     SegmentUnit, Shipment, UNITS, collection_key, job_key, unit_key,
 };
 use model::{Class, CollectionIndex, Fault, JobName, Unit, UnitId, codes};
-use runtime::journal::{JournalError, Span, Writes};
+use runtime::journal::{JournalError, Span, Table, Writes};
+use serde::de::DeserializeOwned;
 
 impl Agent {
     /// A job's record.
@@ -78,17 +79,27 @@ impl Agent {
         Ok(last.map_or(0, |(_, unit)| unit.id.number + 1))
     }
 
+    /// Whatever a table has of a collection, in order.
+    fn all_of<T: DeserializeOwned>(
+        &self,
+        table: Table<T>,
+        job: &JobName,
+        index: CollectionIndex,
+    ) -> Result<Vec<T>, JournalError> {
+        self.journal
+            .view()?
+            .scan(table, &Span::under(&collection_key(job, index)))?
+            .map(|entry| Ok(entry?.1))
+            .collect()
+    }
+
     /// The units of a collection that is copied from files, in order.
     pub(crate) fn segment_units(
         &self,
         job: &JobName,
         index: CollectionIndex,
     ) -> Result<Vec<SegmentUnit>, JournalError> {
-        self.journal
-            .view()?
-            .scan(SEGMENT_UNITS, &Span::under(&collection_key(job, index)))?
-            .map(|entry| Ok(entry?.1))
-            .collect()
+        self.all_of(SEGMENT_UNITS, job, index)
     }
 
     /// The segments of a collection whose files are shipped as they are, in order.
@@ -97,11 +108,7 @@ impl Agent {
         job: &JobName,
         index: CollectionIndex,
     ) -> Result<Vec<Shipment>, JournalError> {
-        self.journal
-            .view()?
-            .scan(SHIPMENTS, &Span::under(&collection_key(job, index)))?
-            .map(|entry| Ok(entry?.1))
-            .collect()
+        self.all_of(SHIPMENTS, job, index)
     }
 
     /// Their imports, in order.
@@ -110,11 +117,7 @@ impl Agent {
         job: &JobName,
         index: CollectionIndex,
     ) -> Result<Vec<CargoRecord>, JournalError> {
-        self.journal
-            .view()?
-            .scan(CARGOES, &Span::under(&collection_key(job, index)))?
-            .map(|entry| Ok(entry?.1))
-            .collect()
+        self.all_of(CARGOES, job, index)
     }
 
     /// Writes what is known of a shipped segment.
