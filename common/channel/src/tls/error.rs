@@ -46,6 +46,9 @@ pub enum TlsError {
         /// Who we claimed to be.
         ours: Vec<PeerId>,
     },
+    /// The connection ended before either side could judge the other.
+    #[error("the connection was lost in the TLS handshake: {0}")]
+    Lost(String),
     /// Anything else.
     #[error("the TLS handshake failed: {0}")]
     Other(String),
@@ -93,14 +96,18 @@ impl TlsError {
                 ..
             } => codes::CERTIFICATE_EXPIRED,
             Self::Unfit(_) => codes::CERTIFICATE_INVALID,
+            Self::Lost(_) => codes::PEER_UNREACHABLE,
             _ => codes::PEER_UNTRUSTED,
         }
     }
 
-    /// Whose turn it is: trust is always an operator's matter.
+    /// Whose turn it is: trust is always an operator's matter, a lost connection is nobody's.
     #[must_use]
     pub fn class(&self) -> Class {
-        Class::Operator
+        match self {
+            Self::Lost(_) => Class::Transient,
+            _ => Class::Operator,
+        }
     }
 
     /// What to do.
@@ -119,6 +126,9 @@ impl TlsError {
                 "only a Passage agent with the grpc transport belongs on this port; look for a proxy in between that ends TLS".into()
             }
             Self::RefusedByPeer { verdict, ours } => refused_hint(verdict, ours),
+            Self::Lost(_) => {
+                "if it goes on, see whether something else answers in the peer's place: a relay or balancer whose agent is not running".into()
+            }
             Self::Other(_) => "see the peer's log of the same moment".into(),
         }
     }

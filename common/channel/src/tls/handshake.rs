@@ -150,9 +150,9 @@ async fn part(
         (Some(Err(found)), _) => found.clone(),
         (_, Some(error)) => meaning(error, &loaded.own.ids()),
         (_, None) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            TlsError::Other("the peer closed the connection in the middle of it".into())
+            TlsError::Lost("the peer closed it".into())
         }
-        (_, None) => TlsError::Other(error.to_string()),
+        (_, None) => TlsError::Lost(error.to_string()),
     }
 }
 

@@ -7,11 +7,11 @@ use crate::fixture::{SOURCE, TARGET, Target, hello};
 use crate::grpc::{GrpcDialer, GrpcSettings};
 use crate::link::Transport;
 use crate::tls::TlsError;
-use model::{Fault, codes};
+use model::{Class, Fault, codes};
 use protocol::Role;
 use rustls::AlertDescription::{CertificateExpired, CertificateRequired, ProtocolVersion};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 #[tokio::test]
@@ -110,6 +110,30 @@ async fn a_listener_without_tls_is_refused() {
         ),
         "{error:?}"
     );
+}
+
+/// What a relay does whose agent is not running: it takes the connection, and ends it.
+#[tokio::test]
+async fn a_connection_that_ends_before_either_side_is_judged_is_a_peer_out_of_reach() {
+    let target = Target::listen().await;
+    for reads_first in [true, false] {
+        let relay = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = relay.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            let (mut socket, _) = relay.accept().await.unwrap();
+            socket.readable().await.unwrap();
+            if reads_first {
+                // What is left unread would make it a reset.
+                socket.read(&mut [0; 4096]).await.unwrap();
+            }
+        });
+        let trust = target.office.trust(&target.office.pair.source, TARGET);
+        let dialer = GrpcDialer::new(address, hello(Role::Source), trust, GrpcSettings::default());
+        let fault: Fault = dialer.next_link().await.unwrap_err().into();
+        assert_eq!(fault.code, codes::PEER_UNREACHABLE, "{fault}");
+        assert_eq!(fault.class, Class::Transient, "{fault}");
+        assert!(fault.hint.contains("a relay or balancer"), "{fault}");
+    }
 }
 
 #[tokio::test]
