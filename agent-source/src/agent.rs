@@ -73,6 +73,8 @@ pub(crate) struct Limits {
     pub(crate) batch_bytes: usize,
     /// Bytes that what is remembered of a collection's segments may take.
     pub(crate) segment_bytes: usize,
+    /// About how many bytes of files are imported at once.
+    pub(crate) import_bytes: u64,
 }
 
 impl Agent {

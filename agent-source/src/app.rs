@@ -78,6 +78,7 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
             readers,
             batch_bytes: batch_bytes as usize,
             segment_bytes: (memory_bytes / SEGMENTS_SHARE) as usize,
+            import_bytes: config.limits.import_bytes,
         },
         budget: Budget::new("source", batches * batch_bytes),
         bytes_rate: RateLimit::per_second(config.limits.bytes_per_second),

@@ -1,6 +1,6 @@
 //! What the source's journal holds: what was asked for, how far each collection is, and the borders of its units.
 
-use crate::reader::segments::LogFiles;
+use crate::reader::segments::{LogFiles, ShippedRows};
 use model::report::CollectionReport;
 use model::{
     BatchIndex, CollectionIndex, CollectionPhase, Epoch, Fault, Finding, JobName, JobSpec, Phase,
@@ -22,6 +22,8 @@ pub(crate) const SEGMENT_UNITS: Table<SegmentUnit> = Table::new("segment_units")
 
 /// The segments of the collections whose files are shipped as they are.
 pub(crate) const SHIPMENTS: Table<Shipment> = Table::new("shipments");
+/// What of each of them the target gets by its import.
+pub(crate) const SHIPPED_ROWS: Table<ShippedRows> = Table::new("shipped_rows");
 /// The orders to import them.
 pub(crate) const CARGOES: Table<CargoRecord> = Table::new("cargoes");
 
@@ -96,6 +98,8 @@ pub(crate) struct SegmentUnit {
     pub(crate) taken: Taken,
     /// How many rows a batch has; the last one perhaps fewer.
     pub(crate) batch_rows: u64,
+    /// Whether some of its rows may have been sent already, as rows of another segment.
+    pub(crate) is_again: bool,
 }
 
 /// Which rows a unit has, by their places in its files.
@@ -117,10 +121,12 @@ pub(crate) struct Shipment {
     pub(crate) cargo: u32,
     /// Its files, those of the same rows together.
     pub(crate) logs: Vec<LogFiles>,
-    /// The files of each batch behind the first.
+    /// The files of each batch behind the first; none of a segment of which no row is imported.
     pub(crate) batches: Vec<Vec<ShippedFile>>,
     /// What its first batch is, once that was sent.
     pub(crate) deletes: Option<ShippedDeletes>,
+    /// Whether the segment was replaced by others since: its rows are the target's, and in those segments as well.
+    pub(crate) is_replaced: bool,
 }
 
 /// A file that is shipped.
@@ -148,6 +154,11 @@ pub(crate) struct ShippedDeletes {
 }
 
 impl Shipment {
+    /// The segment's number.
+    pub(crate) fn segment(&self) -> i64 {
+        self.logs.first().map_or(0, |files| files.segment)
+    }
+
     /// How many batches it has.
     pub(crate) fn batches(&self) -> u32 {
         u32::try_from(self.batches.len() + 1).unwrap_or(u32::MAX)

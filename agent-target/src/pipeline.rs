@@ -43,15 +43,9 @@ pub(crate) struct Pipeline {
 
 /// What becomes of a part.
 enum Work {
-    Write {
-        attempt: Arc<Attempt>,
-        unit_batches: u32,
-    },
+    Write(Arc<Attempt>),
     Store(FilesPart),
-    Import {
-        name: BatchName,
-        cargo: Cargo,
-    },
+    Import { name: BatchName, cargo: Cargo },
     Apply(StepPart),
 }
 
@@ -106,10 +100,14 @@ impl Pipeline {
     /// What a part is for; `None` when those before it never came.
     fn work(&mut self, place: &Place) -> Option<Work> {
         match &place.whole {
-            Whole::Batch { name, unit_batches } => Some(Work::Write {
-                attempt: self.attempt(name, place)?,
-                unit_batches: *unit_batches,
-            }),
+            Whole::Batch {
+                name,
+                unit_batches,
+                is_again,
+            } => {
+                let begin = || Attempt::new(name.clone(), *unit_batches, *is_again);
+                self.attempt(name, place, begin).map(Work::Write)
+            }
             Whole::Files { .. } => self.chain_files(place).map(Work::Store),
             Whole::Import { name, cargo } => Some(Work::Import {
                 name: name.clone(),
@@ -120,9 +118,14 @@ impl Pipeline {
     }
 
     /// The attempt that a part belongs to: a first part begins one; a last part leaves nothing to wait for on this lane.
-    fn attempt(&mut self, name: &BatchName, place: &Place) -> Option<Arc<Attempt>> {
+    fn attempt(
+        &mut self,
+        name: &BatchName,
+        place: &Place,
+        begin: impl FnOnce() -> Attempt,
+    ) -> Option<Arc<Attempt>> {
         if place.part == 0 {
-            self.arriving = Some(Arc::new(Attempt::new(name.clone())));
+            self.arriving = Some(Arc::new(begin()));
         }
         let attempt = self
             .arriving
@@ -145,10 +148,7 @@ impl Deliver for Pipeline {
         let session = self.session.clone();
         async move {
             let outcome = match work {
-                Some(Work::Write {
-                    attempt,
-                    unit_batches,
-                }) => session.write(&attempt, unit_batches, &place, part).await,
+                Some(Work::Write(attempt)) => session.write(&attempt, &place, part).await,
                 Some(Work::Store(files)) => session.store(files, part).await,
                 Some(Work::Import { name, cargo }) => {
                     let partition = place.partition.as_deref();
@@ -175,16 +175,19 @@ impl Session {
     async fn write(
         &self,
         attempt: &Attempt,
-        unit_batches: u32,
         place: &Place,
         part: Batch,
     ) -> Result<Option<Confirm>, Undelivered> {
         let name = &attempt.name;
         let writer = self.writer(&name.job, name.unit.collection)?;
-        let begin = || self.begin(name, unit_batches);
+        let begin = || self.begin(name, attempt.unit_batches);
         let (unit, turn) = attempt.begun.get_or_try_init(begin).await?;
         if turn.write != Write::Known {
-            self.write_part(&writer, &name.job, place, &part, turn.write)
+            let write = match attempt.is_again {
+                true => Write::Upsert,
+                false => turn.write,
+            };
+            self.write_part(&writer, &name.job, place, &part, write)
                 .await?;
         }
         let (rows, bytes) = (u64::from(part.rows), part.size_bytes() as u64);

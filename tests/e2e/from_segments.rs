@@ -42,7 +42,7 @@ fn spec(name: &str, collections: &[&str], copy: &str) -> Value {
 }
 
 /// Of how many collections preflight says this.
-fn told(status: &JobStatus, code: &str) -> usize {
+pub(crate) fn told(status: &JobStatus, code: &str) -> usize {
     let told = status.findings.iter();
     told.filter(|finding| finding.code == code).count()
 }

@@ -2,6 +2,7 @@
 
 mod churn;
 mod clock;
+mod compacted;
 mod copy;
 mod crashes;
 mod faults;

@@ -246,6 +246,19 @@ impl Server {
         python::testbed_done(&words, SEED_LIMIT).await
     }
 
+    /// Compacts a collection. Gives the segments that it had and has no more.
+    ///
+    /// # Errors
+    /// When the server does not.
+    pub async fn compact(&self, collection: &str) -> Result<Vec<i64>> {
+        let words = ["compact", "--uri", &self.uri, "--collection", collection];
+        let done = python::testbed_done(&words, SEED_LIMIT).await?;
+        let of = |key: &str| serde_json::from_value::<Vec<i64>>(done[key].clone());
+        let (mut before, after) = (of("before")?, of("after")?);
+        before.retain(|segment| !after.contains(segment));
+        Ok(before)
+    }
+
     /// Makes one large collection; how many bytes it has.
     ///
     /// # Errors

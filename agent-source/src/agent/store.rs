@@ -1,9 +1,10 @@
 //! The journal's records, read and written.
 
 use super::Agent;
+use crate::reader::segments::ShippedRows;
 use crate::records::{
     CARGOES, COLLECTIONS, CargoRecord, CollectionRecord, JOBS, JobRecord, SEGMENT_UNITS, SHIPMENTS,
-    SegmentUnit, Shipment, UNITS, collection_key, job_key, unit_key,
+    SHIPPED_ROWS, SegmentUnit, Shipment, UNITS, collection_key, job_key, unit_key,
 };
 use model::{Class, CollectionIndex, Fault, JobName, Unit, UnitId, codes};
 use runtime::journal::{JournalError, Span, Table, Writes};
@@ -120,15 +121,39 @@ impl Agent {
         self.all_of(CARGOES, job, index)
     }
 
-    /// Writes what is known of a shipped segment.
+    /// Writes what is known of a shipped segment, and what the target gets of it.
     pub(crate) async fn put_shipment(
         &self,
         job: &JobName,
         shipment: &Shipment,
+        rows: &ShippedRows,
     ) -> Result<(), JournalError> {
+        let key = unit_key(job, shipment.id);
         let mut writes = Writes::new();
-        writes.put(SHIPMENTS, &unit_key(job, shipment.id), shipment);
+        writes.put(SHIPMENTS, &key, shipment);
+        writes.put(SHIPPED_ROWS, &key, rows);
         self.journal.commit(writes).await.map(|_| ())
+    }
+
+    /// What the target gets of a segment that was shipped.
+    ///
+    /// # Errors
+    /// `bug` when it was not noted, and the journal's.
+    pub(crate) fn shipped_rows(&self, job: &JobName, unit: UnitId) -> Result<ShippedRows, Fault> {
+        let found = self
+            .journal
+            .view()?
+            .find(SHIPPED_ROWS, &unit_key(job, unit))?;
+        found.ok_or_else(|| {
+            let what =
+                format!("segment {unit} was shipped, and the journal does not say with which rows");
+            Fault::new(
+                codes::BUG,
+                Class::Bug,
+                what,
+                "report this as a defect of Passage",
+            )
+        })
     }
 
     /// Writes a job's record.

@@ -2,6 +2,7 @@
 //!
 //! This is where the reader and the outbox meet; neither knows the other.
 
+mod listing;
 mod segments;
 mod shipping;
 
@@ -180,6 +181,7 @@ impl CollectionRun<'_> {
             let read = Read {
                 unit: unit.id,
                 batches: unit.batches(),
+                is_again: false,
                 index,
                 partition: unit.partition.clone(),
                 parts: rows.read(unit.partition.as_deref(), &range).await?,
@@ -205,6 +207,7 @@ impl CollectionRun<'_> {
         let whole = Whole::Batch {
             name,
             unit_batches: read.batches,
+            is_again: read.is_again,
         };
         let portion = |rows| Portion {
             whole: whole.clone(),
@@ -238,6 +241,8 @@ struct Read {
     unit: UnitId,
     /// How many batches its unit has.
     batches: u32,
+    /// Whether some of its rows may have been sent already, by other batches.
+    is_again: bool,
     index: BatchIndex,
     partition: Option<String>,
     /// Its rows; of a batch without any, one part without rows.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! list     which segments there are, and their files
+//! numbers  rows by the numbers that Milvus gave them
 //! log      the values of some rows, field by field
 //! alive    which rows are there: not deleted, not expired, the newest of their key
 //! borders  keys that divide all keys into ranges
@@ -15,6 +16,7 @@ mod alive;
 mod borders;
 mod list;
 mod log;
+mod numbers;
 mod proof;
 mod shipped;
 
@@ -22,19 +24,24 @@ pub(crate) use alive::Alive;
 pub(crate) use borders::Borders;
 pub(crate) use list::{GROUPED, LogFiles, folder, rows_folder};
 pub(crate) use log::{KeyLog, LogRows};
+pub(crate) use numbers::{RowNumbers, ShippedRows};
 pub(crate) use proof::{Proof, Proofs};
-pub(crate) use shipped::Fate;
+pub(crate) use shipped::{Fate, Replaced};
 
 use crate::agent::Agent;
 use binlog::BinlogError;
+use bytes::Bytes;
 use model::schema::DYNAMIC_FIELD;
 use model::{Class, CollectionName, CollectionSpec, DataType, Fault, Field, codes};
 use std::collections::BTreeMap;
-use storage::Storage;
+use storage::{Storage, StorageError, StorageKind};
 
 /// The ids of the fields that Milvus adds to every collection: a number and a time for each row.
 const ROW_ID: i64 = 0;
 const TIME: i64 = 1;
+
+/// The most bytes that a file may have. Milvus writes files of 16 MiB, and not much larger ones when it compacts.
+const MOST_FILE_BYTES: u64 = 256 << 20;
 
 /// The files of a collection's segments.
 #[derive(Debug)]
@@ -71,8 +78,10 @@ impl<'a> Segments<'a> {
             )
         })?;
         let milvus = agent.milvus.in_database(&source.name.database);
-        let names = milvus.partition_ids(&source.name.collection).await?;
+        let mut names = milvus.partition_ids(&source.name.collection).await?;
         let is_placed = source.schema.has_partition_key();
+        // One that was made since has its rows in the log, and the target has no such partition yet.
+        names.retain(|_, name| is_placed || source.partitions.contains(name));
         let named = |(id, name)| (id, (!is_placed).then_some(name));
         Ok(Self {
             agent,
@@ -83,6 +92,20 @@ impl<'a> Segments<'a> {
             names: names.into_iter().collect(),
             fields: fields(source, primary),
         })
+    }
+
+    /// A file that was listed, whole.
+    async fn read(&self, path: &str) -> Result<Bytes, Fault> {
+        let read = self.storage.read(path, MOST_FILE_BYTES).await;
+        read.map_err(|error| self.unread(error))
+    }
+
+    /// Why a file that was listed can't be read.
+    fn unread(&self, error: StorageError) -> Fault {
+        match error.kind() {
+            StorageKind::Missing => vanished(&error.to_string()),
+            _ => error.into(),
+        }
     }
 
     /// The name of the primary key's field.
@@ -130,6 +153,13 @@ fn fields(source: &CollectionSpec, primary: &Field) -> Vec<Field> {
         source.schema.field(name).cloned()
     });
     found.collect()
+}
+
+/// A file that was there when it was listed.
+pub(crate) fn vanished(what: &str) -> Fault {
+    let message = format!("{what}; it was there when it was listed");
+    let hint = "Milvus has compacted its segment and removed it: the segments are listed again by themselves, nothing is lost. If it goes on, raise dataCoord.gc.dropTolerance";
+    Fault::new(codes::STORAGE_MISSING, Class::Transient, message, hint)
 }
 
 /// A collection whose segments can't be read as its rows.

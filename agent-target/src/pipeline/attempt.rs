@@ -10,6 +10,10 @@ use tokio::sync::OnceCell;
 pub(super) struct Attempt {
     /// The batch.
     pub(super) name: BatchName,
+    /// How many batches its unit has.
+    pub(super) unit_batches: u32,
+    /// Whether some of its rows may be there already, by other batches.
+    pub(super) is_again: bool,
     /// Its unit and the leave to write it, once there is one. Given back when the attempt is dropped.
     pub(super) begun: OnceCell<(Arc<OpenUnit>, Turn)>,
     tally: Mutex<Tally>,
@@ -26,9 +30,11 @@ struct Tally {
 
 impl Attempt {
     /// No part has come.
-    pub(super) fn new(name: BatchName) -> Self {
+    pub(super) fn new(name: BatchName, unit_batches: u32, is_again: bool) -> Self {
         Self {
             name,
+            unit_batches,
+            is_again,
             begun: OnceCell::new(),
             tally: Mutex::default(),
         }
@@ -73,12 +79,13 @@ mod tests {
             whole: Whole::Batch {
                 name: name.clone(),
                 unit_batches: 1,
+                is_again: false,
             },
             partition: None,
             part,
             is_last_part: part == 2,
         };
-        let attempt = Attempt::new(name.clone());
+        let attempt = Attempt::new(name.clone(), 1, false);
         assert_eq!(attempt.handle_written(&place(2), 5, 50), None);
         assert_eq!(attempt.handle_written(&place(0), 10, 100), None);
         let whole = attempt.handle_written(&place(1), 10, 100);

@@ -127,6 +127,9 @@ impl<'a> Importer<'a> {
         is_in_doubt: bool,
     ) -> Result<u64, Fault> {
         let staged = self.ensure_staged(cargo).await?;
+        if cargo.rows == 0 {
+            return Ok(0);
+        }
         let rows = self.staging.rows_for_milvus(cargo.number);
         let mut import = self.find(&rows).await?;
         if import.is_none() && is_in_doubt {

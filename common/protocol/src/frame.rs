@@ -93,6 +93,8 @@ pub enum Whole {
         name: BatchName,
         /// How many batches its unit has.
         unit_batches: u32,
+        /// Whether some of its rows may be there already, by other batches.
+        is_again: bool,
     },
     /// A batch of files of a segment, as the source's Milvus wrote them. Each part has a piece of a file as its only column; the
     /// pieces of a file follow each other.

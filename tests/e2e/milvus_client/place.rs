@@ -78,7 +78,16 @@ impl Place {
     }
 
     pub(crate) async fn insert(&self, keys: &[Key], value: f32) -> Result<()> {
-        let batch = rows::batch(keys, self.dim, value);
+        self.insert_floats(keys, || value).await
+    }
+
+    /// A row for each key, whose vectors have these numbers.
+    pub(crate) async fn insert_floats(
+        &self,
+        keys: &[Key],
+        floats: impl FnMut() -> f32,
+    ) -> Result<()> {
+        let batch = rows::batch_of(keys, self.dim, floats);
         let done = self.client.insert(&self.rows(&batch)).await?;
         anyhow::ensure!(done.rows == keys.len() as u64, "{done:?}");
         Ok(())

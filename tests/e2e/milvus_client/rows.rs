@@ -87,7 +87,13 @@ fn keys_column(keys: &[Key]) -> Column {
 
 /// A row for each key; every number of its vector is `value`.
 pub(crate) fn batch(keys: &[Key], dim: u64, value: f32) -> Batch {
-    let floats: Vec<u8> = value.to_le_bytes().repeat(keys.len() * dim as usize);
+    batch_of(keys, dim, || value)
+}
+
+/// A row for each key; the numbers of their vectors are these.
+pub(crate) fn batch_of(keys: &[Key], dim: u64, floats: impl FnMut() -> f32) -> Batch {
+    let floats = std::iter::repeat_with(floats).take(keys.len() * dim as usize);
+    let floats: Vec<u8> = floats.flat_map(f32::to_le_bytes).collect();
     let payload = [number(1, dim), bytes(2, &bytes(1, &floats))].concat();
     let vectors = column(
         "v",

@@ -131,6 +131,22 @@ def add_bulk(commands):
     parser.add_argument("--seed", type=int, default=1)
 
 
+def compact(flags):
+    """Compact a collection, and wait until it is done."""
+    from . import compaction
+
+    return compaction.force(connect(flags), flags.db, flags.collection)
+
+
+def add_compact(commands):
+    """Flags of compact."""
+    parser = commands.add_parser("compact", help=compact.__doc__)
+    parser.set_defaults(run=compact)
+    add_endpoint(parser)
+    parser.add_argument("--db", default="default")
+    parser.add_argument("--collection", required=True)
+
+
 def oracle(flags):
     """Compare a target with a source, by content; exit code 0 if equal, 3 if not."""
     from .oracle import compare
@@ -228,6 +244,7 @@ def main():
     add_folder_commands(commands)
     add_seed(commands)
     add_bulk(commands)
+    add_compact(commands)
     add_oracle(commands)
     add_plant(commands)
     add_selfcheck(commands)

@@ -92,7 +92,14 @@ impl CollectionRun<'_> {
         shipment: &mut Shipment,
         mut sending: Sending<'_>,
     ) -> Result<(), StepError> {
-        let left_out = way.segments.left_out(&shipment.logs, way.alive).await?;
+        let mut left_out = way
+            .segments
+            .left_out(&shipment.logs, way.alive, way.replaced)
+            .await?;
+        if shipment.batches.is_empty() {
+            // Without rows there is nothing to delete.
+            left_out.files.clear();
+        }
         shipment.deletes = Some(ShippedDeletes {
             files: left_out.files.len() as u64,
             bytes: left_out.files.iter().map(|file| file.len() as u64).sum(),
@@ -102,11 +109,11 @@ impl CollectionRun<'_> {
         points.pass("source.shipment.deletes.before");
         let job = &self.record.plan.job;
         self.agent
-            .put_shipment(job, shipment)
+            .put_shipment(job, shipment, &left_out.shipped)
             .await
             .map_err(Fault::from)?;
         points.pass("source.shipment.deletes.after");
-        let segment = shipment.logs.first().map_or(0, |files| files.segment);
+        let segment = shipment.segment();
         let number = left_out.files.len();
         if number == 0 {
             return Ok(sending.nothing().await?);
@@ -140,7 +147,7 @@ impl CollectionRun<'_> {
         files: &[ShippedFile],
         mut sending: Sending<'_>,
     ) -> Result<(), StepError> {
-        let segment = shipment.logs.first().map_or(0, |files| files.segment);
+        let segment = shipment.segment();
         for (place, file) in files.iter().enumerate() {
             for offset in offsets(file.bytes) {
                 let end = (offset + PIECE_BYTES).min(file.bytes);

@@ -8,7 +8,6 @@
 //! Where the table would be too full, keys are taken share by share.
 
 use super::{KeyLog, LogFiles, Segments, malformed, unreadable};
-use crate::reader::segments::log::MOST_FILE_BYTES;
 use model::{Fault, Key, Tick};
 use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64;
@@ -249,7 +248,7 @@ impl Segments<'_> {
             if partition != EVERYWHERE && self.partition(partition).is_none() {
                 continue;
             }
-            let read = self.storage.read(&file.path, MOST_FILE_BYTES).await?;
+            let read = self.read(&file.path).await?;
             let deletes = binlog::read_deletes(&read)
                 .map_err(|error| malformed(self.storage, &file.path, &error))?;
             let of_partition = deleted.entry(partition).or_default();

@@ -8,7 +8,7 @@ use super::{Segments, unreadable};
 use milvus::{Segment, SegmentState};
 use model::{Class, Fault, codes};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use storage::StoredFile;
 
 /// The first form of files that this build does not read: groups of fields, since 2.6.
@@ -55,11 +55,7 @@ impl Segments<'_> {
         let mut listed = Vec::new();
         for segment in milvus.segments(&name.collection).await? {
             self.ensure_readable(&segment)?;
-            let is_in_files = matches!(
-                segment.state,
-                SegmentState::Flushed | SegmentState::Flushing
-            );
-            if !is_in_files || segment.level == ONLY_DELETES || segment.rows == 0 {
+            if !is_in_files(&segment) || segment.level == ONLY_DELETES || segment.rows == 0 {
                 continue;
             }
             // One of a partition that was dropped meanwhile is gone with it.
@@ -68,6 +64,18 @@ impl Segments<'_> {
             }
         }
         Ok(listed)
+    }
+
+    /// Which segments the collection has in files now: files of others may be removed.
+    ///
+    /// # Errors
+    /// Those of Milvus.
+    pub(crate) async fn present(&self) -> Result<BTreeSet<i64>, Fault> {
+        let (name, milvus) = (&self.source.name, &self.agent.milvus);
+        let milvus = milvus.in_database(&name.database);
+        let segments = milvus.segments(&name.collection).await?;
+        let there = segments.iter().filter(|segment| is_in_files(segment));
+        Ok(there.map(|segment| segment.id).collect())
     }
 
     fn ensure_readable(&self, segment: &Segment) -> Result<(), Fault> {
@@ -128,6 +136,13 @@ impl Segments<'_> {
         }
         Ok(logs)
     }
+}
+
+fn is_in_files(segment: &Segment) -> bool {
+    matches!(
+        segment.state,
+        SegmentState::Flushed | SegmentState::Flushing
+    )
 }
 
 /// The files of a segment's folder, those of the same rows together.

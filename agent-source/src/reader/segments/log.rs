@@ -9,9 +9,6 @@ use model::{Batch, Class, Column, Fault, Field, Key, Tick, codes};
 use std::collections::BTreeSet;
 use tokio::sync::SemaphorePermit;
 
-/// The most bytes that a file may have. Milvus writes files of 16 MiB, and not much larger ones when it compacts.
-pub(super) const MOST_FILE_BYTES: u64 = 256 << 20;
-
 /// The keys and times of some rows.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct KeyLog {
@@ -95,6 +92,17 @@ impl Segments<'_> {
             self.field(files, TIME, None)
         )?;
         self.key_log(files, keys.values, &ticks)
+    }
+
+    /// The numbers that Milvus gave to the rows in these files.
+    ///
+    /// # Errors
+    /// `segment_malformed`, and the storage's.
+    pub(super) async fn numbers(&self, files: &LogFiles) -> Result<Vec<i64>, Fault> {
+        match self.field(files, ROW_ID, None).await?.values {
+            Values::Ints(numbers) if numbers.len() as u64 == files.rows => Ok(numbers),
+            _ => Err(self.odd(files, "unlike numbers of rows and of their own numbers")),
+        }
     }
 
     /// The rows in these files, once there is a place for them in memory: who holds some must not ask for others.
@@ -184,7 +192,7 @@ impl Segments<'_> {
             let name = field.map_or("time", |field| &field.name);
             self.odd(files, &format!("no file of field {name}"))
         })?;
-        let file = self.storage.read(path, MOST_FILE_BYTES).await?;
+        let file = self.read(path).await?;
         let read = tokio::task::spawn_blocking(move || binlog::read_field(&file)).await;
         let read = read.unwrap_or_else(|error| {
             let what = error.to_string();

@@ -5,11 +5,16 @@
 //! Milvus's own deletes are not shipped, but those that mean the same to every release: a key is deleted, with a time behind all rows of
 //! the segment, unless it has one row in the segment and that is there. Rows that are there and share their key with others of the segment
 //! are sent as rows.
+//!
+//! Compaction puts rows of a segment that was shipped into another one, which is shipped in its turn. So what the target has of each
+//! segment is noted by the numbers of the rows, and an import leaves out what another has made.
 
-use super::{Alive, LogFiles, Segments, alive::hash, folder, segment_malformed};
+use super::numbers::Numbered;
+use super::segment_malformed;
+use super::{Alive, LogFiles, RowNumbers, Segments, ShippedRows, alive::hash, folder};
 use binlog::{Delete, Owner};
 use bytes::Bytes;
-use model::{Fault, Key, Tick};
+use model::{Fault, JobName, Key, Tick, UnitId};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
@@ -34,7 +39,21 @@ pub(crate) struct LeftOut {
     pub(crate) files: Vec<Bytes>,
     /// How many of its rows the import leaves out.
     pub(crate) rows: u64,
+    /// What the target gets of the segment.
+    pub(crate) shipped: ShippedRows,
 }
+
+/// The segments that a job has shipped, and compaction has replaced since.
+#[derive(Debug, Clone)]
+pub(crate) struct Replaced {
+    /// The job.
+    pub(crate) job: JobName,
+    /// Their units.
+    pub(crate) units: Vec<UnitId>,
+}
+
+/// What the target has of the rows of a segment by others, by the places of files and rows; of each of these places only if it has some.
+type Before = Vec<Vec<Option<Fate>>>;
 
 impl Segments<'_> {
     /// Tells what becomes of each row of a segment: the place of its files among these, its place in them, and its key. Gives a time
@@ -46,24 +65,54 @@ impl Segments<'_> {
         &self,
         logs: &[LogFiles],
         alive: &Alive,
+        replaced: &Replaced,
         mut visit: impl FnMut(usize, usize, &Key, Fate) + Send,
     ) -> Result<Tick, Fault> {
         let (several, youngest) = self.several(logs).await?;
+        let before = self.before(logs, replaced).await?;
         for (place, files) in logs.iter().enumerate() {
             let keys = self.keys(files).await?;
             let scope = self.scope(files);
             for row in 0..keys.rows() {
                 let key = self.key(files, &keys, row)?;
                 let is_there = alive.has(scope, files, row, &key, keys.tick(row));
-                let fate = match is_there {
-                    false => Fate::Gone,
-                    true if several.contains(&hash(scope, &key)) => Fate::Sent,
-                    true => Fate::Imported,
+                let before = before[place].get(row).copied().flatten();
+                let fate = match (is_there, before) {
+                    (false, _) | (true, Some(Fate::Imported)) => Fate::Gone,
+                    (true, Some(fate)) => fate,
+                    (true, None) if several.contains(&hash(scope, &key)) => Fate::Sent,
+                    (true, None) => Fate::Imported,
                 };
                 visit(place, row, &key, fate);
             }
         }
         Ok(Tick::new(youngest.number() + 1))
+    }
+
+    /// What the target has of a segment's rows by segments that it has replaced.
+    async fn before(&self, logs: &[LogFiles], replaced: &Replaced) -> Result<Before, Fault> {
+        let mut before = vec![Vec::new(); logs.len()];
+        if replaced.units.is_empty() {
+            return Ok(before);
+        }
+        for (files, fates) in logs.iter().zip(&mut before) {
+            let numbers = self.numbers(files).await?;
+            let rows = Numbered::of(&numbers);
+            for unit in &replaced.units {
+                let shipped = self.agent.shipped_rows(&replaced.job, *unit)?;
+                let kinds = [
+                    (shipped.imported, Fate::Imported),
+                    (shipped.sent, Fate::Sent),
+                ];
+                for (row, fate) in kinds.iter().flat_map(|(numbers, fate)| {
+                    rows.among(numbers).into_iter().map(move |row| (row, *fate))
+                }) {
+                    fates.resize(numbers.len(), None);
+                    fates[row] = Some(fate);
+                }
+            }
+        }
+        Ok(before)
     }
 
     /// The hashes of keys that have several rows in a segment, and the time of its youngest row. Keys of the same hash count as one:
@@ -92,13 +141,24 @@ impl Segments<'_> {
         &self,
         logs: &[LogFiles],
         alive: &Alive,
+        replaced: &Replaced,
     ) -> Result<LeftOut, Fault> {
         let Some(first) = logs.first() else {
             return Ok(LeftOut::default());
         };
+        let mut numbers = Vec::new();
+        for files in logs {
+            numbers.push(self.numbers(files).await?);
+        }
         let (mut keys, mut rows) = (HashSet::new(), 0);
+        let (mut imported, mut sent) = (Vec::new(), Vec::new());
         let behind = self
-            .part(logs, alive, |_, _, key, fate| {
+            .part(logs, alive, replaced, |place, row, key, fate| {
+                match fate {
+                    Fate::Imported => imported.push(numbers[place][row]),
+                    Fate::Sent => sent.push(numbers[place][row]),
+                    Fate::Gone => {}
+                }
                 if fate != Fate::Imported {
                     rows += 1;
                     keys.insert(key.clone());
@@ -128,7 +188,15 @@ impl Segments<'_> {
                 "collection {name}, segment {id}: its deletes: {error}"
             ))
         })?;
-        Ok(LeftOut { files, rows })
+        let shipped = ShippedRows {
+            imported: RowNumbers::of(imported),
+            sent: RowNumbers::of(sent),
+        };
+        Ok(LeftOut {
+            files,
+            rows,
+            shipped,
+        })
     }
 
     /// How long the files of a segment's rows are, by their paths.
@@ -152,6 +220,7 @@ impl Segments<'_> {
     /// # Errors
     /// The storage's.
     pub(crate) async fn bytes(&self, path: &str, range: Range<u64>) -> Result<Bytes, Fault> {
-        Ok(self.storage.read_range(path, range).await?)
+        let read = self.storage.read_range(path, range).await;
+        read.map_err(|error| self.unread(error))
     }
 }

@@ -53,9 +53,14 @@ pub(super) fn read_head(head: written::PartStart) -> Result<PartHead, Malformed>
 
 fn write_whole(whole: Whole) -> written::part_start::Whole {
     match whole {
-        Whole::Batch { name, unit_batches } => written::part_start::Whole::Batch(written::Batch {
+        Whole::Batch {
+            name,
+            unit_batches,
+            is_again,
+        } => written::part_start::Whole::Batch(written::Batch {
             name: Some(write_name(name)),
             unit_batches,
+            is_again,
         }),
         Whole::Files {
             name,
@@ -92,6 +97,7 @@ fn read_whole(whole: written::part_start::Whole) -> Result<Whole, Malformed> {
         written::part_start::Whole::Batch(batch) => Ok(Whole::Batch {
             name: read_name(batch.name)?,
             unit_batches: batch.unit_batches,
+            is_again: batch.is_again,
         }),
         written::part_start::Whole::Files(files) => Ok(Whole::Files {
             name: read_name(files.name)?,

@@ -107,6 +107,7 @@ fn head() -> PartHead {
     let whole = Whole::Batch {
         name: name(),
         unit_batches: 10,
+        is_again: true,
     };
     let place = Place {
         whole,

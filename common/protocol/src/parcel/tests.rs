@@ -16,6 +16,7 @@ fn place() -> Place {
         whole: Whole::Batch {
             name,
             unit_batches: 9,
+            is_again: false,
         },
         partition: Some("p".into()),
         part: 0,

@@ -74,6 +74,8 @@ pub struct LimitsSection {
     pub readers: u16,
     /// Batches that are written at the same time.
     pub writers: u16,
+    /// About how many bytes of files are imported at once.
+    pub import_bytes: u64,
 }
 
 pub(super) fn agent(section: &mut Section<'_>) -> Option<AgentSection> {
@@ -200,11 +202,16 @@ pub(super) fn limits(section: &mut Section<'_>) -> Option<LimitsSection> {
     let rows_per_second = section.optional("rows_per_second", values::number(1, u64::MAX));
     let readers = section.or("readers", "4", values::number(1, 256));
     let writers = section.or("writers", "4", values::number(1, 256));
+    let import_bytes = section.or("import", "1GiB", |text| match values::byte_size(text)? {
+        bytes if bytes >= 1 << 20 => Ok(bytes),
+        _ => Err(format!("must be at least 1MiB, and is {text:?}")),
+    });
     Some(LimitsSection {
         memory_bytes: memory?,
         bytes_per_second,
         rows_per_second,
         readers: u16::try_from(readers?).ok()?,
         writers: u16::try_from(writers?).ok()?,
+        import_bytes: import_bytes?,
     })
 }

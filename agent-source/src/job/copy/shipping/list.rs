@@ -2,17 +2,14 @@
 
 use crate::job::StepError;
 use crate::job::collection::CollectionRun;
-use crate::job::copy::segments::NewUnits;
-use crate::reader::segments::{Alive, Fate, LogFiles, Segments};
+use crate::job::copy::listing::NewUnits;
+use crate::reader::segments::{Alive, Fate, LogFiles, Segments, vanished};
 use crate::records::{CARGOES, CargoRecord, SHIPMENTS, Shipment, ShippedFile, Taken, unit_key};
-use model::{Class, Fault, Unit, codes};
+use model::{Fault, Unit};
 use std::collections::BTreeMap;
 
 /// How large a batch of files is meant to be: so much is sent again at most when a line was cut.
 const BATCH_BYTES: u64 = 16 << 20;
-
-/// How much is imported at once, roughly: while one cargo is imported, the next is on its way.
-const CARGO_BYTES: u64 = 1 << 30;
 
 impl CollectionRun<'_> {
     /// Decides which files are shipped in which order, and which rows are sent as such. Gives which rows are there.
@@ -28,37 +25,45 @@ impl CollectionRun<'_> {
         // Segments of the same partition, by the ids of both.
         let mut by_segment: BTreeMap<(&str, i64), Vec<LogFiles>> = BTreeMap::new();
         for files in list {
+            if units.known.contains(&files.segment) {
+                continue;
+            }
             if let Some(partition) = segments.name(files.partition) {
                 let key = (partition, files.segment);
                 by_segment.entry(key).or_default().push(files);
             }
         }
         let mut open: Option<(&str, u32, u64)> = None;
-        let mut cargoes = 0;
         let mut sent = Vec::new();
         for ((partition, _), logs) in by_segment {
-            let files = files(segments, &logs).await?;
-            let bytes = size_bytes(&files);
-            let fits = |(of, _, filled): &(&str, u32, u64)| {
-                *of == partition && filled + bytes <= CARGO_BYTES
-            };
-            let (_, cargo, filled) = match open.take() {
-                Some(cargo) if fits(&cargo) => cargo,
-                before => {
-                    close(units, before);
-                    cargoes += 1;
-                    (partition, cargoes - 1, 0)
-                }
-            };
-            open = Some((partition, cargo, filled + bytes));
             let mut places = vec![Vec::new(); logs.len()];
+            let mut is_imported = false;
             segments
-                .part(&logs, &alive, |place, row, _, fate| {
+                .part(&logs, &alive, &units.replaced, |place, row, _, fate| {
+                    is_imported |= fate == Fate::Imported;
                     if fate == Fate::Sent {
                         places[place].push(row as u64);
                     }
                 })
                 .await?;
+            let files = match is_imported {
+                true => files(segments, &logs).await?,
+                // Nothing of it is wanted: it is listed, and not sent.
+                false => Vec::new(),
+            };
+            let bytes = size_bytes(&files);
+            let most_bytes = self.agent.limits.import_bytes;
+            let fits = |(of, _, filled): &(&str, u32, u64)| {
+                *of == partition && filled + bytes <= most_bytes
+            };
+            let (_, cargo, filled) = match open.take() {
+                Some(cargo) if fits(&cargo) => cargo,
+                before => {
+                    close(units, before);
+                    (partition, units.next_cargo(), 0)
+                }
+            };
+            open = Some((partition, cargo, filled + bytes));
             for (files, places) in logs.iter().zip(places) {
                 let partition = segments.partition(files.partition).cloned().flatten();
                 sent.push((partition, files.clone(), places));
@@ -69,6 +74,7 @@ impl CollectionRun<'_> {
                 logs,
                 batches: in_batches(files),
                 deletes: None,
+                is_replaced: false,
             };
             let key = unit_key(units.job, shipment.id);
             units.writes.put(SHIPMENTS, &key, &shipment);
@@ -107,11 +113,8 @@ async fn files(segments: &Segments<'_>, logs: &[LogFiles]) -> Result<Vec<Shipped
     let mut files = Vec::new();
     for (field, path) in logs.iter().flat_map(|files| &files.paths) {
         let number = path.rsplit('/').next().and_then(|log| log.parse().ok());
-        let (log, bytes) = number.zip(lengths.get(path).copied()).ok_or_else(|| {
-            let message = format!("{path:?} was there a moment ago, and is not any more");
-            let hint = "nothing is lost: it is looked at again";
-            Fault::new(codes::STORAGE_MISSING, Class::Operator, message, hint)
-        })?;
+        let found = number.zip(lengths.get(path).copied());
+        let (log, bytes) = found.ok_or_else(|| vanished(&format!("{path:?} is not there")))?;
         files.push(ShippedFile {
             field: *field,
             log,
