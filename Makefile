@@ -62,6 +62,6 @@ fuzz: ## What reads others' bytes, against any bytes; SECONDS_EACH=300 a target,
 	for crate in common/binlog common/channel; do for target in $$($(CARGO) +nightly fuzz list --fuzz-dir $$crate/fuzz); do \
 		case $$target in *$(ONLY)*) ;; *) continue ;; esac; \
 		mkdir -p target/fuzz/corpus/$$target; \
-		$(CARGO) +nightly fuzz run --fuzz-dir $$crate/fuzz --target-dir target/fuzz/build $$target target/fuzz/corpus/$$target \
+		$(CARGO) +nightly fuzz run --fuzz-dir $$crate/fuzz --target-dir $(CURDIR)/target/fuzz/build $$target target/fuzz/corpus/$$target \
 			$$crate/fuzz/corpus/$$target $$(ls -d $$crate/samples 2>/dev/null) -- $(FUZZ_LIMITS) -max_total_time=$(SECONDS_EACH); \
 	done; done
