@@ -4,12 +4,18 @@ CARGO ?= cargo
 # More threads than two only starve the servers on a small machine.
 TEST_THREADS ?= 2
 
+# What `make fuzz` runs with: how long for each target, and the fuzzer's front end.
+SECONDS_EACH ?= 300
+CARGO_FUZZ = 0.13.2
+# A reader of files promises to stay below 768 MiB; no input of 4 KiB takes it a second, but a sanitizer on a busy machine may.
+FUZZ_LIMITS = -rss_limit_mb=768 -timeout=10 -max_len=4096
+
 # Where a panic came from; errors tell by themselves what they are about.
 export RUST_BACKTRACE ?= 1
 export RUST_LIB_BACKTRACE ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit e2e testbed lint fmt bench soak
+.PHONY: help demo test unit e2e testbed lint fmt bench soak fuzz
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,3 +54,14 @@ bench: testbed ## Rows per second against a plain script and against the ceiling
 soak: testbed ## Faults, memory and live jobs at full length; ONLY=… narrows it, SEED=… replays a failure
 	$(CARGO) build --release --package agent-source --package agent-target
 	$(CARGO) test --release --package passage-tests --test soak -- --test-threads=1 --nocapture $(ONLY)
+
+# What is found on the way stays below target/fuzz, and an input that fails below the crate's fuzz/artifacts.
+fuzz: ## What reads others' bytes, against any bytes; SECONDS_EACH=300 a target, ONLY=… narrows it (needs nightly Rust)
+	@$(CARGO) fuzz --version 2>/dev/null | grep -qF ' $(CARGO_FUZZ)' || $(CARGO) install cargo-fuzz --locked --version $(CARGO_FUZZ)
+	@set -e; export ASAN_OPTIONS=quarantine_size_mb=16; \
+	for crate in common/binlog common/channel; do for target in $$($(CARGO) +nightly fuzz list --fuzz-dir $$crate/fuzz); do \
+		case $$target in *$(ONLY)*) ;; *) continue ;; esac; \
+		mkdir -p target/fuzz/corpus/$$target; \
+		$(CARGO) +nightly fuzz run --fuzz-dir $$crate/fuzz --target-dir $(CURDIR)/target/fuzz/build $$target target/fuzz/corpus/$$target \
+			$$crate/fuzz/corpus/$$target $$(ls -d $$crate/samples 2>/dev/null) -- $(FUZZ_LIMITS) -max_total_time=$(SECONDS_EACH); \
+	done; done

@@ -3,6 +3,7 @@
 use crate::BinlogError;
 use crate::envelope::{self, is_enveloped};
 use crate::parquet;
+use crate::room::Room;
 use crate::values::{Read, Values};
 use bytes::Bytes;
 use model::{Key, Tick};
@@ -13,6 +14,9 @@ use serde_json::Value;
 pub(crate) const INT64: i32 = 5;
 pub(crate) const STRING: i32 = 20;
 pub(crate) const VARCHAR: i32 = 21;
+
+/// The longest text of a delete: a key has up to 65535 bytes, of which each may be written as six.
+const MOST_TEXT_BYTES: usize = 512 << 10;
 
 /// A row of this key is gone if it is older.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,33 +40,36 @@ struct Written {
 /// columns in bare Parquet.
 ///
 /// # Errors
-/// [`BinlogError`] when it is cut short, malformed, encrypted, or holds what this build does not know.
+/// [`BinlogError`] when it is cut short, malformed, encrypted, or holds what this build does not know or more than any file of Milvus's.
 pub fn read_deletes(file: &Bytes) -> Result<Vec<Delete>, BinlogError> {
+    let mut room = Room::new();
     if !is_enveloped(file) && file.starts_with(b"PAR1") {
-        return in_columns(file.clone());
+        return in_columns(file.clone(), &mut room);
     }
     let opened = envelope::open(file, envelope::DELETE)?;
     let mut deletes = Vec::new();
     for payload in opened.payloads {
         if opened.descriptor.is_multi_field {
-            deletes.append(&mut in_columns(payload)?);
+            deletes.append(&mut in_columns(payload, &mut room)?);
         } else {
-            in_texts(payload, &mut deletes)?;
+            in_texts(payload, &mut deletes, &mut room)?;
         }
     }
     Ok(deletes)
 }
 
-fn in_columns(payload: Bytes) -> Result<Vec<Delete>, BinlogError> {
+fn in_columns(payload: Bytes, room: &mut Room) -> Result<Vec<Delete>, BinlogError> {
     let (mut keys, mut times) = (Read::default(), Read::default());
-    parquet::read(payload, 2, STRING, |parquet| {
-        keys.column(parquet, 0, STRING)?;
-        times.column(parquet, 1, INT64)
+    parquet::read(payload, 2, STRING, room, |parquet, room| {
+        keys.column(parquet, 0, STRING, room)?;
+        times.column(parquet, 1, INT64, room)
     })?;
+    room.keep(keys.valid.len(), size_of::<Delete>())?;
     let keys: Vec<Key> = match keys.values {
         None => Vec::new(),
         Some(Values::Ints(keys)) => keys.into_iter().map(Key::Int64).collect(),
         Some(Values::Blobs(keys)) => {
+            room.keep(1, keys.iter().map(<[u8]>::len).sum())?;
             let keys = keys.iter().enumerate();
             let read = keys.map(|(index, key)| {
                 let text = std::str::from_utf8(key).map_err(|_| unreadable(index, "no UTF-8"))?;
@@ -90,16 +97,17 @@ fn in_columns(payload: Bytes) -> Result<Vec<Delete>, BinlogError> {
         .collect())
 }
 
-fn in_texts(payload: Bytes, deletes: &mut Vec<Delete>) -> Result<(), BinlogError> {
+fn in_texts(payload: Bytes, deletes: &mut Vec<Delete>, room: &mut Room) -> Result<(), BinlogError> {
     let mut texts = Read::default();
-    parquet::read(payload, 1, STRING, |parquet| {
-        texts.column(parquet, 0, STRING)
+    parquet::read(payload, 1, STRING, room, |parquet, room| {
+        texts.column(parquet, 0, STRING, room)
     })?;
     match texts.values {
         None => Ok(()),
         Some(Values::Blobs(texts)) => {
             for text in texts.iter() {
                 let index = deletes.len();
+                room.keep(1, size_of::<Delete>() + text.len())?;
                 let delete = in_text(text).map_err(|what| unreadable(index, what))?;
                 deletes.push(delete);
             }
@@ -111,6 +119,9 @@ fn in_texts(payload: Bytes, deletes: &mut Vec<Delete>) -> Result<(), BinlogError
 
 /// A JSON text; before 2.1 it was the key and the time with a comma between them.
 fn in_text(text: &[u8]) -> Result<Delete, String> {
+    if text.len() > MOST_TEXT_BYTES {
+        return Err(format!("it has {} bytes", text.len()));
+    }
     if !text.starts_with(b"{") {
         let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
         let parts = text.split_once(',').and_then(|(key, time)| {

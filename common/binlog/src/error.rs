@@ -52,6 +52,14 @@ pub enum BinlogError {
         /// What its reader says.
         what: String,
     },
+    /// More than any file of Milvus's holds: a spoilt or a hostile one.
+    #[error("{what} of the file take more than {most} bytes")]
+    Beyond {
+        /// What takes so much.
+        what: &'static str,
+        /// The bound.
+        most: usize,
+    },
     /// A delete that can't be read.
     #[error("delete {index} of the file can't be read: {what}")]
     Delete {

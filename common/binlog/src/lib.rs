@@ -7,9 +7,11 @@
 //! Invariants:
 //! - what is read comes from a disk that others write to: whatever its bytes, the answer is an error, never a panic;
 //! - nothing is guessed: an event, an encoding or a type that this build does not know is an error that names it;
+//! - a file has a bound on what it unpacks to and on what is made of it, whatever it announces: beside its own bytes, reading takes less
+//!   than 768 MiB;
 //! - no I/O: bytes in, values out; and for deletes, which are imported with the rows that they are of, values in and bytes out.
 //!
-//! Not here yet: a bound on what a spoilt page may unpack to; and the files of 2.6 that hold several fields, or what a manifest lists.
+//! Not here yet: the files of 2.6 that hold several fields, or what a manifest lists.
 //!
 //! Read are the files that Milvus writes up to 2.5 (and for older segments later): an envelope of events around Parquet. Deletes are read
 //! in each of their three forms. The formats are known from files of Milvus 2.2.16 and 2.3.5, and for later forms from its source
@@ -19,9 +21,14 @@ mod blobs;
 mod deletes;
 mod envelope;
 mod error;
+mod footer;
+mod pages;
 mod parquet;
+mod room;
+mod shapes;
 #[cfg(test)]
 mod tests;
+mod thrift;
 mod values;
 mod write;
 

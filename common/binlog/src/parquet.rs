@@ -1,9 +1,12 @@
 //! The Parquet in a file.
 //!
 //! Its reader takes some things for granted and panics where a spoilt file lacks them (parquet 60: the place of a column, the table of
-//! a column's repeated values, the length of a run). So what can be looked at before is, and a panic of its counts as an error.
+//! a column's repeated values, the length of a run); and it makes room for what a file announces. So the footer and the heads of all pages
+//! are looked at before, and a panic of its in what is left counts as an error.
 
-use crate::BinlogError;
+use crate::room::Room;
+use crate::{BinlogError, footer, pages};
+use ::parquet::basic::Type;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::schema::types::ColumnDescriptor;
@@ -15,11 +18,12 @@ pub(crate) fn read<T>(
     payload: Bytes,
     columns: usize,
     data_type: i32,
-    read: impl FnOnce(&SerializedFileReader<Bytes>) -> Result<T, BinlogError>,
+    room: &mut Room,
+    read: impl FnOnce(&SerializedFileReader<Bytes>, &mut Room) -> Result<T, BinlogError>,
 ) -> Result<T, BinlogError> {
     // What was half read is dropped with the error.
     let contained = panic::catch_unwind(AssertUnwindSafe(|| {
-        read(&open(payload, columns, data_type)?)
+        read(&open(payload, columns, data_type, room)?, room)
     }));
     contained.unwrap_or_else(|_| Err(malformed("its reader fell over it")))
 }
@@ -32,25 +36,35 @@ fn open(
     payload: Bytes,
     columns: usize,
     data_type: i32,
+    room: &mut Room,
 ) -> Result<SerializedFileReader<Bytes>, BinlogError> {
-    let length = payload.len();
-    let parquet = SerializedFileReader::new(payload)?;
+    footer::look(&payload)?;
+    let parquet = SerializedFileReader::new(payload.clone())?;
     let schema = parquet.metadata().file_metadata().schema_descr();
     let found = schema.columns();
     if found.len() != columns || !found.iter().all(|column| is_plain(column)) {
-        let found = format!("{} columns, or nested ones", found.len());
+        let found = format!("{} columns, or nested or empty ones", found.len());
         return Err(BinlogError::UnknownValues { data_type, found });
     }
-    let groups = parquet.metadata().row_groups();
-    let chunks = groups.iter().flat_map(|group| group.columns());
-    match chunks.into_iter().find(|chunk| !lies_within(chunk, length)) {
-        None => Ok(parquet),
-        Some(_) => Err(malformed("a column lies beyond the end")),
+    for group in parquet.metadata().row_groups() {
+        let rows = usize::try_from(group.num_rows());
+        let rows = rows.map_err(|_| malformed("a group has less than no rows"))?;
+        for column in group.columns() {
+            if !lies_within(column, payload.len()) {
+                return Err(malformed("a column lies beyond the end"));
+            }
+            pages::look(&payload, column, rows, room)?;
+        }
     }
+    Ok(parquet)
 }
 
 fn is_plain(column: &ColumnDescriptor) -> bool {
-    column.max_rep_level() == 0 && column.max_def_level() <= 1
+    let has_width = match column.physical_type() {
+        Type::FIXED_LEN_BYTE_ARRAY => column.type_length() > 0,
+        _ => true,
+    };
+    column.max_rep_level() == 0 && column.max_def_level() <= 1 && has_width
 }
 
 /// Whether a column's bytes are there. Its reader takes that for granted.

@@ -329,6 +329,27 @@ fn a_file_that_is_cut_short_anywhere_is_refused() {
     }
 }
 
+/// A column of one value in a dictionary, and of as many rows of it.
+fn repeated(text: &[u8], rows: usize) -> Bytes {
+    let parquet = written("message m { required binary val; }", |group| {
+        let text = ByteArray::from(text.to_vec());
+        put::<ByteArrayType>(group, &vec![text; rows], None);
+    });
+    assert!(parquet.len() < 3 * text.len(), "no dictionary was used");
+    enveloped(1, 21, "{}", &parquet)
+}
+
+#[test]
+fn what_is_made_of_a_file_has_a_bound_whatever_it_unpacks_to() {
+    let text = vec![b'x'; 200_000];
+    let few = read_field(&repeated(&text, 100)).unwrap();
+    assert_eq!(texts(&few.values), vec![text.clone(); 100]);
+    assert_eq!(
+        read_field(&repeated(&text, 2000)).unwrap_err().to_string(),
+        "the values of the file take more than 268435456 bytes"
+    );
+}
+
 proptest! {
     #[test]
     fn a_file_that_is_spoilt_is_refused_or_read_and_never_the_end(

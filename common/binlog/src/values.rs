@@ -1,12 +1,16 @@
 //! The values of one field.
 
 use crate::envelope::{self, Descriptor};
+use crate::room::Room;
 use crate::{BinlogError, Blobs, parquet};
 use ::parquet::basic::Type;
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{ByteArray, DataType, FixedLenByteArray};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use bytes::Bytes;
+
+/// How many values are taken at once from a column: so many more than are kept are in memory.
+const AT_ONCE: usize = 8192;
 
 /// Values, nulls left out.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,14 +71,15 @@ pub struct FieldLog {
 /// Reads a file of `insert_log`.
 ///
 /// # Errors
-/// [`BinlogError`] when it is cut short, malformed, encrypted, or holds what this build does not know.
+/// [`BinlogError`] when it is cut short, malformed, encrypted, or holds what this build does not know or more than any file of Milvus's.
 pub fn read_field(file: &Bytes) -> Result<FieldLog, BinlogError> {
     let opened = envelope::open(file, envelope::INSERT)?;
     let descriptor = opened.descriptor;
     let (mut read, data_type) = (Read::default(), descriptor.data_type);
+    let mut room = Room::new();
     for payload in opened.payloads {
-        parquet::read(payload, 1, data_type, |parquet| {
-            read.column(parquet, 0, data_type)
+        parquet::read(payload, 1, data_type, &mut room, |parquet, room| {
+            read.column(parquet, 0, data_type, room)
         })?;
     }
     let Read { valid, values } = read;
@@ -107,39 +112,47 @@ impl Read {
         parquet: &SerializedFileReader<Bytes>,
         column: usize,
         data_type: i32,
+        room: &mut Room,
     ) -> Result<(), BinlogError> {
         for group in 0..parquet.num_row_groups() {
             let group = parquet.get_row_group(group)?;
             let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
             match group.get_column_reader(column)? {
                 ColumnReader::BoolColumnReader(reader) => {
-                    let found = self.values(reader, rows)?;
-                    self.put(data_type, found, Values::Bools)?;
+                    self.values(reader, rows, room, |read, found, room| {
+                        read.put(data_type, found.drain(..), Values::Bools, room)
+                    })?;
                 }
                 ColumnReader::Int32ColumnReader(reader) => {
-                    let found = self.values(reader, rows)?;
-                    let found = found.into_iter().map(i64::from).collect();
-                    self.put(data_type, found, Values::Ints)?;
+                    self.values(reader, rows, room, |read, found, room| {
+                        let found = found.drain(..).map(i64::from);
+                        read.put(data_type, found, Values::Ints, room)
+                    })?;
                 }
                 ColumnReader::Int64ColumnReader(reader) => {
-                    let found = self.values(reader, rows)?;
-                    self.put(data_type, found, Values::Ints)?;
+                    self.values(reader, rows, room, |read, found, room| {
+                        read.put(data_type, found.drain(..), Values::Ints, room)
+                    })?;
                 }
                 ColumnReader::FloatColumnReader(reader) => {
-                    let found = self.values(reader, rows)?;
-                    self.put(data_type, found, Values::Floats)?;
+                    self.values(reader, rows, room, |read, found, room| {
+                        read.put(data_type, found.drain(..), Values::Floats, room)
+                    })?;
                 }
                 ColumnReader::DoubleColumnReader(reader) => {
-                    let found = self.values(reader, rows)?;
-                    self.put(data_type, found, Values::Doubles)?;
+                    self.values(reader, rows, room, |read, found, room| {
+                        read.put(data_type, found.drain(..), Values::Doubles, room)
+                    })?;
                 }
                 ColumnReader::ByteArrayColumnReader(reader) => {
-                    let found: Vec<ByteArray> = self.values(reader, rows)?;
-                    self.put_blobs(data_type, &found)?;
+                    self.values(reader, rows, room, |read, found, room| {
+                        read.put_blobs(data_type, found, room)
+                    })?;
                 }
                 ColumnReader::FixedLenByteArrayColumnReader(reader) => {
-                    let found: Vec<FixedLenByteArray> = self.values(reader, rows)?;
-                    self.put_vectors(data_type, &found)?;
+                    self.values(reader, rows, room, |read, found, room| {
+                        read.put_vectors(data_type, found, room)
+                    })?;
                 }
                 ColumnReader::Int96ColumnReader(_) => {
                     return Err(unknown(data_type, Type::INT96));
@@ -149,78 +162,91 @@ impl Read {
         Ok(())
     }
 
-    /// The values of a column in a group of rows; notes which rows have one.
+    /// The values of a column in a group of rows, some at a time; notes which rows have one.
     fn values<T: DataType>(
         &mut self,
         mut reader: ColumnReaderImpl<T>,
         rows: usize,
-    ) -> Result<Vec<T::T>, BinlogError> {
+        room: &mut Room,
+        put: impl Fn(&mut Self, &mut Vec<T::T>, &mut Room) -> Result<(), BinlogError>,
+    ) -> Result<(), BinlogError> {
         let (mut levels, mut values) = (Vec::new(), Vec::new());
+        // No rows are of a kind, too.
+        put(self, &mut values, room)?;
         let mut done = 0;
         while done < rows {
-            let (read, ..) =
-                reader.read_records(rows - done, Some(&mut levels), None, &mut values)?;
+            let most = AT_ONCE.min(rows - done);
+            let (read, ..) = reader.read_records(most, Some(&mut levels), None, &mut values)?;
             if read == 0 {
                 let what = format!("{rows} rows were announced, and {done} are there");
                 return Err(BinlogError::Parquet { what });
             }
+            room.keep(read, size_of::<bool>())?;
+            if levels.is_empty() {
+                self.valid.resize(self.valid.len() + read, true);
+            } else {
+                self.valid.extend(levels.drain(..).map(|level| level > 0));
+            }
+            put(self, &mut values, room)?;
+            values.clear();
             done += read;
         }
-        if levels.is_empty() {
-            self.valid.resize(self.valid.len() + rows, true);
-        } else {
-            self.valid.extend(levels.iter().map(|level| *level > 0));
-        }
-        Ok(values)
+        Ok(())
     }
 
     /// Adds values to those of the groups and events before.
     fn put<V>(
         &mut self,
         data_type: i32,
-        mut found: Vec<V>,
+        found: impl ExactSizeIterator<Item = V>,
         kind: impl Fn(Vec<V>) -> Values,
+        room: &mut Room,
     ) -> Result<(), BinlogError>
     where
         Values: AsList<V>,
     {
-        match &mut self.values {
-            None => self.values = Some(kind(found)),
-            Some(values) => match values.as_list() {
-                Some(list) => list.append(&mut found),
-                None => return Err(mixed(data_type)),
-            },
-        }
+        let values = self.values.get_or_insert_with(|| kind(Vec::new()));
+        let list = values.as_list().ok_or_else(|| mixed(data_type))?;
+        room.keep(found.len(), size_of::<V>())?;
+        list.extend(found);
         Ok(())
     }
 
-    fn put_blobs(&mut self, data_type: i32, found: &[ByteArray]) -> Result<(), BinlogError> {
-        match self
+    fn put_blobs(
+        &mut self,
+        data_type: i32,
+        found: &[ByteArray],
+        room: &mut Room,
+    ) -> Result<(), BinlogError> {
+        let values = self
             .values
-            .get_or_insert_with(|| Values::Blobs(Blobs::default()))
-        {
-            Values::Blobs(blobs) => {
-                found.iter().for_each(|blob| blobs.push(blob.data()));
-                Ok(())
-            }
-            _ => Err(mixed(data_type)),
+            .get_or_insert_with(|| Values::Blobs(Blobs::default()));
+        let Values::Blobs(blobs) = values else {
+            return Err(mixed(data_type));
+        };
+        for blob in found {
+            room.keep(1, size_of::<usize>() + blob.len())?;
+            blobs.push(blob.data());
         }
+        Ok(())
     }
 
     fn put_vectors(
         &mut self,
         data_type: i32,
         found: &[FixedLenByteArray],
+        room: &mut Room,
     ) -> Result<(), BinlogError> {
         let Some(first) = found.first() else {
             return Ok(());
         };
         let before = self.values.get_or_insert_with(|| Values::Vectors {
             width: first.len(),
-            bytes: Vec::with_capacity(first.len() * found.len()),
+            bytes: Vec::new(),
         });
         match before {
             Values::Vectors { width, bytes } if *width == first.len() => {
+                room.keep(found.len(), *width)?;
                 for vector in found {
                     bytes.extend_from_slice(vector.data());
                 }

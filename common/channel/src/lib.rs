@@ -34,3 +34,5 @@ mod fixture;
 pub use configured::{hello, transport, trust};
 pub use error::{LaneError, LinkError};
 pub use link::{Lane, LaneRx, LaneTx, Link, Transport};
+#[doc(hidden)]
+pub use wire::{decode, encode};

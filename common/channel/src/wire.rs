@@ -6,11 +6,18 @@
 mod part;
 mod session;
 
+use crate::error::LaneError;
+use bytes::Bytes;
 use model::ids::InvalidName;
 use model::unit::TooManyBatches;
+use prost::Message;
 use proto::agent as written;
 use protocol::Frame;
+use std::str::FromStr;
 use written::frame::Kind;
+
+/// Much longer than any name may be.
+const MAX_NAME_BYTES: u64 = 1 << 10;
 
 /// Why what a peer wrote is no frame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +50,12 @@ pub(crate) enum Malformed {
     },
 }
 
+impl From<Malformed> for LaneError {
+    fn from(error: Malformed) -> Self {
+        Self::Violation(error.to_string())
+    }
+}
+
 fn missing(frame: &'static str, part: &'static str) -> Malformed {
     Malformed::Missing { frame, part }
 }
@@ -63,6 +76,16 @@ fn at_most(
             most,
         })
     }
+}
+
+/// A name in a frame. What is refused is quoted in the refusal: so it has a bound, too.
+fn read_name<N: FromStr<Err = InvalidName>>(
+    frame: &'static str,
+    name: &str,
+) -> Result<N, Malformed> {
+    let length = name.len() as u64;
+    at_most(frame, "a name's length", length, MAX_NAME_BYTES)?;
+    Ok(name.parse()?)
 }
 
 /// The written form of a frame.
@@ -122,5 +145,23 @@ pub(crate) fn read(frame: written::Frame) -> Result<Frame, Malformed> {
     })
 }
 
+/// The bytes of a frame's written form, as a transport carries them: for what tests it without one.
+#[must_use]
+pub fn encode(frame: Frame) -> Vec<u8> {
+    write(frame).encode_to_vec()
+}
+
+/// The frame in such bytes.
+///
+/// # Errors
+/// [`LaneError::Violation`] when they are none.
+pub fn decode(bytes: Bytes) -> Result<Frame, LaneError> {
+    let none = |error| LaneError::Violation(format!("what came is not a frame: {error}"));
+    let written = written::Frame::decode(bytes).map_err(none)?;
+    Ok(read(written)?)
+}
+
+#[cfg(test)]
+mod seeds;
 #[cfg(test)]
 mod tests;

@@ -24,10 +24,9 @@ pub(super) fn outgoing() -> (LaneTx, impl Stream<Item = written::Frame> + Send +
 pub(super) fn incoming(stream: Streaming<written::Frame>, kept: impl Send + 'static) -> LaneRx {
     let read = move |arrived: Result<written::Frame, Status>| {
         let _ = &kept;
-        let violation = |error: wire::Malformed| LaneError::Violation(error.to_string());
         arrived
             .map_err(|status| lane_error(&status))
-            .and_then(|frame| wire::read(frame).map_err(violation))
+            .and_then(|frame| Ok(wire::read(frame)?))
     };
     LaneRx::new(stream.map(read).boxed())
 }

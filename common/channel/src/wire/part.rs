@@ -1,6 +1,6 @@
 //! The frames of the data lanes.
 
-use super::{Malformed, at_most, missing};
+use super::{Malformed, at_most, missing, read_name};
 use model::{BatchIndex, CollectionIndex, DataType, Offset, Position, Tick, UnitId};
 use proto::agent as written;
 use protocol::frame::{
@@ -95,18 +95,18 @@ fn write_whole(whole: Whole) -> written::part_start::Whole {
 fn read_whole(whole: written::part_start::Whole) -> Result<Whole, Malformed> {
     match whole {
         written::part_start::Whole::Batch(batch) => Ok(Whole::Batch {
-            name: read_name(batch.name)?,
+            name: read_batch_name(batch.name)?,
             unit_batches: batch.unit_batches,
             is_again: batch.is_again,
         }),
         written::part_start::Whole::Files(files) => Ok(Whole::Files {
-            name: read_name(files.name)?,
+            name: read_batch_name(files.name)?,
             unit_batches: files.unit_batches,
             cargo: files.cargo,
             piece: files.piece.map(read_file_piece),
         }),
         written::part_start::Whole::Import(import) => Ok(Whole::Import {
-            name: read_name(import.name)?,
+            name: read_batch_name(import.name)?,
             cargo: Cargo {
                 number: import.cargo,
                 files: import.files,
@@ -164,7 +164,7 @@ fn write_step(name: StepName) -> written::StepName {
 
 fn read_step(name: written::StepName) -> Result<StepName, Malformed> {
     Ok(StepName {
-        job: name.job.parse()?,
+        job: read_name("step", &name.job)?,
         collection: CollectionIndex::new(name.collection),
         run: name.run,
         number: name.number,
@@ -218,14 +218,14 @@ fn write_name(name: BatchName) -> written::BatchName {
     }
 }
 
-fn read_name(name: Option<written::BatchName>) -> Result<BatchName, Malformed> {
+fn read_batch_name(name: Option<written::BatchName>) -> Result<BatchName, Malformed> {
     let name = name.ok_or(missing("batch", "name"))?;
     let unit = UnitId {
         collection: CollectionIndex::new(name.collection),
         number: name.unit,
     };
     Ok(BatchName {
-        job: name.job.parse()?,
+        job: read_name("batch", &name.job)?,
         unit,
         index: BatchIndex::new(name.batch)?,
     })
@@ -296,6 +296,8 @@ fn read_column(column: written::ColumnHead) -> Result<ColumnHead, Malformed> {
 }
 
 pub(super) fn read_piece(piece: written::Piece) -> Result<Piece, Malformed> {
+    let parts = piece.parts.len() as u64;
+    at_most("piece", "the number of parts", parts, MAX_COLUMNS)?;
     let piece = Piece { parts: piece.parts };
     at_most(
         "piece",
@@ -323,7 +325,7 @@ pub(super) fn write_confirm(confirm: Confirm) -> written::Confirm {
 pub(super) fn read_confirm(confirm: written::Confirm) -> Result<Confirm, Malformed> {
     match confirm.what.ok_or(missing("confirmation", "subject"))? {
         written::confirm::What::Batch(batch) => Ok(Confirm::Batch {
-            name: read_name(batch.name)?,
+            name: read_batch_name(batch.name)?,
             rows: batch.rows,
             bytes: batch.bytes,
         }),

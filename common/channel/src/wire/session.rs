@@ -1,6 +1,6 @@
 //! The frames of the control lane.
 
-use super::{Malformed, at_most, missing};
+use super::{Malformed, at_most, missing, read_name};
 use bytes::Bytes;
 use model::{Class, Fault, Incarnation};
 use proto::agent as written;
@@ -51,7 +51,7 @@ pub(super) fn read_hello(hello: written::Hello) -> Result<Hello, Malformed> {
             minor: hello.minor,
         },
         role,
-        agent: hello.agent.parse()?,
+        agent: read_name("hello", &hello.agent)?,
         software: hello.software,
         incarnation: Incarnation::new(u128::from_be_bytes(incarnation)),
         data_lanes: hello.data_lanes,

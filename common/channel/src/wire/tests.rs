@@ -84,7 +84,7 @@ fn import_head() -> PartHead {
     head
 }
 
-fn head() -> PartHead {
+pub(super) fn head() -> PartHead {
     let column = |kind, codec| ColumnHead {
         name: "price".into(),
         field_id: 101,
@@ -131,7 +131,8 @@ fn fault(class: Class) -> Fault {
     )
 }
 
-fn frames() -> Vec<Frame> {
+/// A frame of every kind.
+pub(super) fn frames() -> Vec<Frame> {
     let hello = |role| Hello {
         version: PROTOCOL,
         role,
@@ -199,9 +200,7 @@ fn frames() -> Vec<Frame> {
 #[test]
 fn every_frame_reads_back_as_it_was_written() {
     for frame in frames() {
-        let bytes = prost::Message::encode_to_vec(&write(frame.clone()));
-        let arrived = prost::Message::decode(Bytes::from(bytes)).unwrap();
-        assert_eq!(read(arrived), Ok(frame));
+        assert_eq!(decode(encode(frame.clone()).into()), Ok(frame));
     }
 }
 
@@ -269,6 +268,12 @@ fn what_is_not_a_frame_is_refused_by_its_part() {
             "piece: its length is 1048577",
         ),
         (
+            Some(Kind::Piece(written::Piece {
+                parts: vec![Bytes::new(); 5000],
+            })),
+            "piece: the number of parts is 5000",
+        ),
+        (
             head_with(|head| head.columns[0].kind = 0),
             "column has no valid payload kind",
         ),
@@ -288,6 +293,10 @@ fn what_is_not_a_frame_is_refused_by_its_part() {
         (
             name_with(|name| name.job = "../x".into()),
             "job name \"../x\"",
+        ),
+        (
+            name_with(|name| name.job = "x".repeat(5000)),
+            "batch: a name's length is 5000",
         ),
         (
             head_with(|head| head.whole = None),
