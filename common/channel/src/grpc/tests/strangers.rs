@@ -124,7 +124,7 @@ async fn a_connection_that_ends_before_either_side_is_judged_is_a_peer_out_of_re
             socket.readable().await.unwrap();
             if reads_first {
                 // What is left unread would make it a reset.
-                socket.read(&mut [0; 4096]).await.unwrap();
+                let _ = socket.read(&mut [0; 4096]).await.unwrap();
             }
         });
         let trust = target.office.trust(&target.office.pair.source, TARGET);
