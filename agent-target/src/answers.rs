@@ -3,6 +3,7 @@
 use crate::agent::Agent;
 use crate::records::{CollectionRecord, Followed, JobRecord, Step};
 use crate::verifier::{self, Units};
+use crate::writer::staging::Staging;
 use crate::writer::{import, mapping, redefine, schema};
 use channel::conversation::Caller;
 use futures::FutureExt;
@@ -209,9 +210,12 @@ impl Session {
             schema::finish(&self.agent.milvus, &record).await?;
             self.step(&mut record, Step::Finished).await?;
         }
-        if self.agent.storage.is_some() {
-            // What is left of its files is imported.
-            self.agent.staging(&record)?.remove().await?;
+        if let Some(storage) = &self.agent.storage {
+            // What is left of its files is imported, if there were any. Where it can't be removed, the job's end tries again.
+            let removed = Staging::new(storage, &record).remove().await;
+            if let Err(error) = removed {
+                tracing::warn!(%job, %error, "files that were imported are left for now");
+            }
         }
         Ok(Answer::Done)
     }

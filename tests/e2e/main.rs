@@ -1,5 +1,6 @@
 //! End to end, on real servers: each test is a claim about a pair of agents.
 
+mod bad_files;
 mod churn;
 mod clock;
 mod compacted;

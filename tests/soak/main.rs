@@ -5,6 +5,7 @@
 
 mod copy_kills;
 mod copy_memory;
+mod copy_segments;
 mod figures;
 mod lag;
 mod live_cutovers;
