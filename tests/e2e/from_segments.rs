@@ -129,11 +129,18 @@ async fn unloaded_arrives(by: By, target: &Server, name: &str, kind: KeyKind) ->
     place.client.release(name).await?;
     let (pair, copy, code) = match by {
         By::Rows => (pair(source, target).await?, "auto", codes::COPY_BY_SEGMENTS),
-        By::Import => (
-            shipping_pair(source, target).await?,
-            "segments",
-            codes::COPY_BY_IMPORT,
-        ),
+        By::Import => {
+            let mut pair = Pair::new(source, target).await?;
+            pair.give_storage(source, target);
+            // The agent sees the folder under another path than Milvus does.
+            let seen = pair.folder().join("seen");
+            std::os::unix::fs::symlink(target.objects(), &seen)?;
+            let section = &mut pair.target.config["storage"];
+            section["server_path"] = section["path"].take();
+            section["path"] = json!(seen);
+            pair.start().await?;
+            (pair, "segments", codes::COPY_BY_IMPORT)
+        }
     };
     let mut spec = spec(name, &[name], copy);
     spec["rename"] = json!({ "default.*": "there.*" });

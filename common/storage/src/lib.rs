@@ -31,6 +31,8 @@ pub struct Storage {
     root: Path,
     /// The root, where it is a folder of this machine.
     disk: Option<Arc<std::path::Path>>,
+    /// As Milvus sees it.
+    server_disk: Option<Arc<std::path::Path>>,
     /// What it is called in messages.
     name: Arc<str>,
 }

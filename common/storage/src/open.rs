@@ -29,7 +29,7 @@ impl Storage {
     /// # Errors
     /// Those of [`Storage::open`].
     pub fn open_to_write(section: &StorageSection) -> Result<Self, StorageError> {
-        if let StorageSection::Local { path } = section {
+        if let StorageSection::Local { path, .. } = section {
             // Whatever keeps it from being made is told when it is opened.
             let _ = std::fs::create_dir(path);
         }
@@ -42,7 +42,7 @@ impl Storage {
     /// [`StorageError`] of [`StorageKind::Unusable`], or [`StorageKind::Missing`] for a folder that is not there.
     pub fn open(section: &StorageSection) -> Result<Self, StorageError> {
         match section {
-            StorageSection::Local { path } => local(path),
+            StorageSection::Local { path, server_path } => local(path, server_path.as_deref()),
             StorageSection::S3(section) => s3(section),
             StorageSection::Gcs(section) => gcs(section),
             StorageSection::Azure(section) => azure(section),
@@ -50,7 +50,10 @@ impl Storage {
     }
 }
 
-fn local(path: &std::path::Path) -> Result<Storage, StorageError> {
+fn local(
+    path: &std::path::Path,
+    server_path: Option<&std::path::Path>,
+) -> Result<Storage, StorageError> {
     let name = path.display().to_string();
     let told = |kind, cause: String| StorageError::new(&name, "", kind, cause);
     // Looked at first: what object_store says of a folder that is not there is not for operators.
@@ -66,8 +69,10 @@ fn local(path: &std::path::Path) -> Result<Storage, StorageError> {
     // Milvus is told absolute paths.
     let disk = std::path::absolute(path)
         .map_err(|error| told(StorageKind::Unusable, error.to_string()))?;
+    let server_disk = server_path.unwrap_or(&disk).into();
     Ok(Storage {
         disk: Some(disk.into()),
+        server_disk: Some(server_disk),
         ..storage(Arc::new(store), name, "")
     })
 }
@@ -147,6 +152,7 @@ fn storage(store: Arc<dyn ObjectStore>, name: String, root: &str) -> Storage {
         store,
         root: Path::from(root),
         disk: None,
+        server_disk: None,
         name: name.into(),
     }
 }

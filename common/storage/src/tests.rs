@@ -7,7 +7,11 @@ use tempfile::TempDir;
 fn on_disk() -> (TempDir, Storage) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
-    let storage = Storage::open(&StorageSection::Local { path }).unwrap();
+    let section = StorageSection::Local {
+        path,
+        server_path: None,
+    };
+    let storage = Storage::open(&section).unwrap();
     (folder, storage)
 }
 
@@ -64,4 +68,18 @@ async fn milvus_is_told_an_absolute_folder() {
     let (folder, storage) = on_disk();
     let told = storage.name_for_milvus("passage/job/1");
     assert_eq!(told, format!("{}/passage/job/1/", folder.path().display()));
+}
+
+#[tokio::test]
+async fn milvus_is_told_the_path_that_it_sees() {
+    let folder = tempfile::tempdir().unwrap();
+    let section = StorageSection::Local {
+        path: folder.path().to_owned(),
+        server_path: Some("/var/lib/milvus/data".into()),
+    };
+    let storage = Storage::open(&section).unwrap();
+    storage.put("passage/job/1", "x".into()).await.unwrap();
+    assert!(folder.path().join("passage/job/1").exists());
+    let told = storage.name_for_milvus("passage/job");
+    assert_eq!(told, "/var/lib/milvus/data/passage/job/");
 }

@@ -108,7 +108,7 @@ impl Storage {
     /// What Milvus calls a folder of its own storage, with a slash at its end: an absolute path of its disk, or a key of its bucket.
     #[must_use]
     pub fn name_for_milvus(&self, folder: &str) -> String {
-        match &self.disk {
+        match &self.server_disk {
             Some(disk) => format!("{}/", disk.join(folder).display()),
             None => format!("{}/", self.path(folder)),
         }

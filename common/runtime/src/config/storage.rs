@@ -12,6 +12,8 @@ pub enum StorageSection {
     Local {
         /// The folder.
         path: PathBuf,
+        /// What Milvus calls it, where it sees it under another path than the agent.
+        server_path: Option<PathBuf>,
     },
     /// In S3, or what speaks as it does: MinIO, or Google's with HMAC keys.
     S3(S3Section),
@@ -132,8 +134,12 @@ pub(super) fn storage(section: &mut Section<'_>) -> Option<StorageSection> {
     };
     match kind {
         Kind::Local => {
-            let path = section.required("path", values::path)?;
-            Some(StorageSection::Local { path })
+            let path = section.required("path", values::path);
+            let server_path = section.optional("server_path", values::path);
+            Some(StorageSection::Local {
+                path: path?,
+                server_path,
+            })
         }
         Kind::S3 => s3(section).map(StorageSection::S3),
         Kind::Gcs => gcs(section).map(StorageSection::Gcs),

@@ -15,8 +15,18 @@ fn refusal(section: &str) -> String {
 #[test]
 fn each_kind_of_storage_is_taken_by_milvus_s_own_names() {
     let local = storage("{ kind: local, path: /var/lib/milvus/data }");
-    let path = "/var/lib/milvus/data".into();
-    assert_eq!(local, StorageSection::Local { path });
+    let [path, server_path] = ["/var/lib/milvus/data", "/data"].map(std::path::PathBuf::from);
+    let seen_alike = StorageSection::Local {
+        path: path.clone(),
+        server_path: None,
+    };
+    assert_eq!(local, seen_alike);
+    let local = storage("{ kind: local, path: /var/lib/milvus/data, server_path: /data }");
+    let seen_otherwise = StorageSection::Local {
+        path,
+        server_path: Some(server_path),
+    };
+    assert_eq!(local, seen_otherwise);
     let minio = storage(
         r#"
   kind: s3
