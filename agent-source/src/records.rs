@@ -73,6 +73,8 @@ pub(crate) struct CollectionRecord {
     pub(crate) is_divided: bool,
     /// Whether all units of its segments are.
     pub(crate) is_listed: bool,
+    /// The numbers that the next unit and the next cargo of its segments get: none is given twice, though some are not copied any more.
+    pub(crate) next_listed: (u32, u32),
     /// Rows, counted when the job was prepared; `None` where the server can't count.
     pub(crate) rows_total: Option<u64>,
     /// Rows and bytes durable on the target when this was written.

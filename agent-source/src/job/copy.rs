@@ -40,8 +40,9 @@ impl CollectionRun<'_> {
             outcome = self.copy_units(&durable, &copying) => outcome,
             () = agent.show_arrivals(&plan, copying.watch()) => Ok(()),
         };
-        if outcome.is_err() && self.is_live() {
-            // What is on its way arrives before the target may be told to drop the collection.
+        if outcome.is_err() && (self.is_live() || self.record.from_segments) {
+            // What is on its way arrives before the target may be told to drop the collection, and before its rows are sent in other
+            // batches, of other segments.
             copying.wait_all_arrived().await;
         }
         self.agent.confirmations.end(&plan.job, plan.index);

@@ -195,6 +195,7 @@ impl Job {
             is_shipped,
             is_divided: false,
             is_listed: false,
+            next_listed: (0, 0),
             rows_total,
             copied: (0, 0),
             loaded_for_job: false,

@@ -1,8 +1,8 @@
 //! Which files are copied: listed at first, and again once Milvus has replaced segments of which files are to be read yet.
 //!
 //! Compaction puts the rows of segments into others, and hours later the files of those are removed. What was shipped as a whole stays
-//! as it is; whatever else is planned anew, by the segments that are there. A row that was sent keeps its number in its new segment, so
-//! that no import makes it a second time; rows that are not imported are written over those that are there.
+//! as it is, and so does what is there whole; the rest is planned anew, by the segments that are there. A row keeps its number in its new
+//! segment, so that no import makes it a second time; rows that are not imported are written over those that are there.
 
 use super::CollectionRun;
 use crate::agent::Agent;
@@ -119,17 +119,6 @@ impl Listing {
         self.files().iter().map(|files| files.segment).collect()
     }
 
-    /// The numbers behind those of all units, and of all cargoes.
-    fn next(&self) -> (u32, u32) {
-        let units = self.units.iter().map(|unit| unit.id);
-        let shipments = self.shipments.iter().map(|shipment| shipment.id);
-        let cargoes = self.cargoes.iter().map(|cargo| cargo.id);
-        let all = units.chain(shipments).chain(cargoes);
-        let behind = |last: Option<u32>| last.map_or(0, |last| last + 1);
-        let cargo = self.cargoes.iter().map(|cargo| cargo.number).max();
-        (behind(all.map(|unit| unit.number).max()), behind(cargo))
-    }
-
     /// Leaves what was shipped as a whole and what is there whole; the rest is not copied as it was planned. Gives the segments of which
     /// nothing is to be planned.
     fn keep(
@@ -199,7 +188,7 @@ impl CollectionRun<'_> {
         }
         let list = segments.list().await?;
         let there = list.iter().map(|files| files.segment).collect();
-        let (number, cargo) = listing.next();
+        let (number, cargo) = self.record.next_listed;
         let mut writes = Writes::new();
         let known = listing.keep(
             &plan.job,
@@ -219,11 +208,8 @@ impl CollectionRun<'_> {
             cargo,
         };
         let alive = self.plan_units(&segments, list, &mut units).await?;
-        let NewUnits {
-            mut writes,
-            number: behind,
-            ..
-        } = units;
+        let mut writes = units.writes;
+        self.record.next_listed = (units.number, units.cargo);
         self.record.is_listed = true;
         let key = collection_key(&self.record.plan.job, self.record.plan.index);
         writes.put(COLLECTIONS, &key, &self.record);
@@ -237,7 +223,7 @@ impl CollectionRun<'_> {
             .map_err(Fault::from)?;
         points.pass("source.segments.listed.after");
         tracing::info!(
-            units = behind - number,
+            units = self.record.next_listed.0 - number,
             again = was_listed,
             "segments are listed"
         );
@@ -384,7 +370,6 @@ mod tests {
         let replaced = listing.replaced(&"j".parse().unwrap());
         assert_eq!(replaced.units, [id(0)]);
         assert_eq!(listing.segments(), [1].into());
-        assert_eq!(listing.next(), (8, 1));
     }
 
     #[test]
@@ -406,6 +391,5 @@ mod tests {
         let kept = kept(&mut listing, &[101, 102, 103], &[(0, 1)], false);
         assert_eq!(kept, [101, 102]);
         assert_eq!(numbers(&listing).2, [1, 2]);
-        assert_eq!(listing.next(), (3, 0));
     }
 }
