@@ -38,14 +38,11 @@ impl Copying {
         }
     }
 
-    /// Notes that a batch is about to be sent.
-    pub(crate) fn handle_sent(&self, name: BatchName) {
-        self.change(|open| open.insert(name), 0, 0);
-    }
-
-    /// Notes that a batch was not sent after all, or not to its end.
-    pub(crate) fn handle_given_up(&self, name: &BatchName) {
-        self.change(|open| open.remove(name), 0, 0);
+    /// Notes that a batch is about to be sent. It is waited for from now on, unless what this gives is dropped before the batch was sent.
+    pub(crate) fn begin(&self, name: BatchName) -> Leaving<'_> {
+        self.change(|open| open.insert(name.clone()), 0, 0);
+        let copying = Some(self);
+        Leaving { copying, name }
     }
 
     fn handle_confirm(&self, name: BatchName, rows: u64, bytes: u64) {
@@ -101,6 +98,34 @@ impl Copying {
             .watch()
             .wait_for(|arrived| arrived.batches_open == 0)
             .await;
+    }
+}
+
+/// A batch that is being sent. Dropped before it was, it is given up: nobody waits for it.
+#[derive(Debug)]
+pub(crate) struct Leaving<'a> {
+    /// Until it was sent.
+    copying: Option<&'a Copying>,
+    name: BatchName,
+}
+
+impl Leaving<'_> {
+    /// The batch.
+    pub(crate) fn name(&self) -> &BatchName {
+        &self.name
+    }
+
+    /// Notes that all of it was sent.
+    pub(crate) fn handle_sent(&mut self) {
+        self.copying = None;
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if let Some(copying) = self.copying {
+            copying.change(|open| open.remove(&self.name), 0, 0);
+        }
     }
 }
 
@@ -162,8 +187,8 @@ mod tests {
     #[tokio::test]
     async fn a_collection_has_arrived_when_its_last_batch_is_confirmed_and_each_counts_once() {
         let copying = Copying::new(5, 50);
-        copying.handle_sent(name(0));
-        copying.handle_sent(name(1));
+        copying.begin(name(0)).handle_sent();
+        copying.begin(name(1)).handle_sent();
         for batch in [0, 0, 1] {
             copying.handle_confirm(name(batch), 10, 100);
         }
@@ -176,5 +201,17 @@ mod tests {
                 batches_open: 0
             }
         );
+    }
+
+    #[tokio::test]
+    async fn a_batch_whose_sending_ends_early_is_not_waited_for() {
+        let copying = Copying::new(0, 0);
+        let leaving = copying.begin(name(0));
+        copying.begin(name(1)).handle_sent();
+        assert_eq!(copying.watch().borrow().batches_open, 2);
+        drop(leaving);
+        assert_eq!(copying.watch().borrow().batches_open, 1);
+        copying.handle_confirm(name(1), 10, 100);
+        copying.wait_all_arrived().await;
     }
 }

@@ -204,7 +204,7 @@ impl CollectionRun<'_> {
             unit: read.unit,
             index: read.index,
         };
-        copying.handle_sent(name.clone());
+        let mut leaving = copying.begin(name.clone());
         let whole = Whole::Batch {
             name,
             unit_batches: read.batches,
@@ -219,7 +219,9 @@ impl CollectionRun<'_> {
             portions: Portions::Ready(read.parts.into_iter().map(portion).collect()),
             permit: Some(permit),
         };
-        Ok(self.session.outbox.send(parcel).await?)
+        self.session.outbox.send(parcel).await?;
+        leaving.handle_sent();
+        Ok(())
     }
 }
 

@@ -196,7 +196,7 @@ impl CollectionRun<'_> {
             unit: cargo.id,
             index: BatchIndex::new(0).map_err(|_| not_noted())?,
         };
-        way.copying.handle_sent(name.clone());
+        let mut leaving = way.copying.begin(name.clone());
         let portion = Portion {
             whole: Whole::Import { name, cargo: whole },
             partition: Some(cargo.partition),
@@ -206,7 +206,9 @@ impl CollectionRun<'_> {
             portions: Portions::Ready(vec![portion]),
             permit: None,
         };
-        Ok(self.session.outbox.send(parcel).await?)
+        self.session.outbox.send(parcel).await?;
+        leaving.handle_sent();
+        Ok(())
     }
 }
 

@@ -1,20 +1,18 @@
 //! A batch of files on its way, piece by piece.
 
-use crate::copying::Copying;
+use crate::copying::{Copying, Leaving};
 use crate::outbox::{Closed, Portion};
 use bytes::Bytes;
 use model::{Batch, Column, DataType, Payload};
 use protocol::{BatchName, FilePiece, Whole};
 use tokio::sync::mpsc;
 
-/// A batch of files that is being sent. One that is dropped before its last piece was sent is given up: nobody waits for it.
+/// A batch of files that is being sent. One that is dropped before its last piece was sent is given up.
 pub(super) struct Sending<'a> {
-    copying: &'a Copying,
-    name: BatchName,
+    leaving: Leaving<'a>,
     unit_batches: u32,
     cargo: u32,
     pieces: mpsc::Sender<(Portion, bool)>,
-    is_sent: bool,
 }
 
 impl<'a> Sending<'a> {
@@ -26,14 +24,11 @@ impl<'a> Sending<'a> {
         cargo: u32,
     ) -> (Self, mpsc::Receiver<(Portion, bool)>) {
         let (pieces, coming) = mpsc::channel(1);
-        copying.handle_sent(name.clone());
         let sending = Self {
-            copying,
-            name,
+            leaving: copying.begin(name),
             unit_batches,
             cargo,
             pieces,
-            is_sent: false,
         };
         (sending, coming)
     }
@@ -73,7 +68,7 @@ impl<'a> Sending<'a> {
     ) -> Result<(), Closed> {
         let portion = Portion {
             whole: Whole::Files {
-                name: self.name.clone(),
+                name: self.leaving.name().clone(),
                 unit_batches: self.unit_batches,
                 cargo: self.cargo,
                 piece,
@@ -82,15 +77,10 @@ impl<'a> Sending<'a> {
             rows,
         };
         let sent = self.pieces.send((portion, is_last)).await;
-        self.is_sent = is_last && sent.is_ok();
-        sent.map_err(|_| Closed)
-    }
-}
-
-impl Drop for Sending<'_> {
-    fn drop(&mut self) {
-        if !self.is_sent {
-            self.copying.handle_given_up(&self.name);
+        sent.map_err(|_| Closed)?;
+        if is_last {
+            self.leaving.handle_sent();
         }
+        Ok(())
     }
 }
