@@ -2,12 +2,12 @@
 
 use crate::fleet;
 use crate::from_segments::told;
-use crate::live::{SYNC_LIMIT, flows, writers};
+use crate::live::{SYNC_LIMIT, all_arrive, flows, writers};
 use crate::milvus_client::place::Place;
 use crate::milvus_client::rows::KeyKind;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use harness::agents::Pair;
-use harness::live::{self, assert_arrived};
+use harness::live;
 use harness::oracle::Comparison;
 use harness::servers::{Kind, Server};
 use harness::{faults, jobs, wait};
@@ -223,13 +223,7 @@ fn what_is_written_and_compacted_throughout_arrives_though_its_rows_were_shipped
         assert_eq!(told(&status, codes::COPY_BY_IMPORT), names.len());
         assert!(listed_again(&pair) > 0, "nobody had to list segments again");
         flows(&pair, "compacted").await?;
-        let written = tokio::try_join!(churns.0.stop(), churns.1.stop(), churns.2.stop())?;
-        let written = [written.0, written.1, written.2];
-        let last = written.iter().map(|written| written.last_ack_unix_ms);
-        live::cut_over(&pair, "compacted", last.max().context("three writers")?).await?;
-        for (collection, written) in names.into_iter().zip(&written) {
-            assert_arrived(&source, &target, collection, written).await?;
-        }
+        all_arrive(&pair, "compacted", (&source, &target), churns).await?;
         source.stop().await?;
         target.stop().await
     })

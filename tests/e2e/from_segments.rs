@@ -2,12 +2,12 @@
 
 use crate::copy::{AUTO_ID_OFF, FULL_LIMIT, UNREADABLE, readable};
 use crate::fleet;
-use crate::live::{SYNC_LIMIT, flows, writers};
+use crate::live::{SYNC_LIMIT, all_arrive, flows, writers};
 use crate::milvus_client::place::Place;
 use crate::milvus_client::rows::KeyKind;
 use anyhow::{Context, Result, ensure};
 use harness::agents::Pair;
-use harness::live::{self, assert_arrived};
+use harness::live;
 use harness::oracle::{Comparison, Difference};
 use harness::servers::{Bulk, Kind, Server};
 use harness::{faults, jobs};
@@ -300,13 +300,7 @@ fn what_is_written_throughout_arrives_though_its_rows_were_shipped() -> Result<(
             !shown.any(|shown| shown.changes.is_some_and(is_repaired)),
             "{status:#?}"
         );
-        let written = tokio::try_join!(churns.0.stop(), churns.1.stop(), churns.2.stop())?;
-        let written = [written.0, written.1, written.2];
-        let last = written.iter().map(|written| written.last_ack_unix_ms);
-        live::cut_over(&pair, "shipped", last.max().context("three writers")?).await?;
-        for (collection, written) in names.into_iter().zip(&written) {
-            assert_arrived(&source, &target, collection, written).await?;
-        }
+        all_arrive(&pair, "shipped", (&source, &target), churns).await?;
         source.stop().await?;
         target.stop().await
     })

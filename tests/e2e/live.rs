@@ -69,6 +69,23 @@ pub(crate) async fn writers(source: &Server, seed: u64) -> Result<(Churn, Churn,
     )
 }
 
+/// Has the three writers stop, cuts over, and holds the target against what each of them wrote.
+pub(crate) async fn all_arrive(
+    pair: &Pair,
+    job: &str,
+    (source, target): (&Server, &Server),
+    churns: (Churn, Churn, Churn),
+) -> Result<()> {
+    let written = tokio::try_join!(churns.0.stop(), churns.1.stop(), churns.2.stop())?;
+    let written = [written.0, written.1, written.2];
+    let last = written.iter().map(|written| written.last_ack_unix_ms);
+    cut_over(pair, job, last.max().context("three writers")?).await?;
+    for (collection, written) in ["numbers", "words", "automatic"].into_iter().zip(&written) {
+        assert_arrived(source, target, collection, written).await?;
+    }
+    Ok(())
+}
+
 #[test]
 fn what_is_written_throughout_arrives() -> Result<()> {
     fleet::run(async {
