@@ -158,10 +158,19 @@ impl Job {
             if cutover.fence == Fence::DenyWrites {
                 self.set_fence(&collections).await?;
             }
-            let ends = tokio::try_join!(
-                self.drain(live, &followed),
-                self.describe_again(&mut collections)
-            );
+            let drain = async {
+                match self.drain(live, &followed).await {
+                    // What the source took before it denied writes may have got a later time than the fence. No more comes after it.
+                    Err(fault)
+                        if cutover.fence == Fence::DenyWrites
+                            && fault.code == codes::CUTOVER_NOT_FENCED =>
+                    {
+                        self.drain(live, &followed).await
+                    }
+                    drained => drained,
+                }
+            };
+            let ends = tokio::try_join!(drain, self.describe_again(&mut collections));
             ends.map(|((), unmet)| unmet)
         };
         let limit = Duration::from_millis(cutover.timeout_ms);
