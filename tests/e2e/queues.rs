@@ -6,8 +6,8 @@ use crate::fleet;
 use crate::live::{SYNC_LIMIT, blocked};
 use anyhow::{Context, Result, bail, ensure};
 use harness::agents::{Pair, Side};
-use harness::churn::ChurnPlan;
-use harness::live::{assert_arrived, begin, cut_over, pair, ready, servers_with, spec};
+use harness::churn::{self, ChurnPlan};
+use harness::live::{begin, cut_over, pair, ready, servers_with, spec};
 use harness::servers::{Bulk, Kind, Server};
 use harness::{faults, jobs, wait};
 use model::{Phase, codes};
@@ -41,7 +41,10 @@ async fn arrives_though_killed(queue: &str, seed: u64) -> Result<()> {
     if queue == "natsmq" {
         assert_nothing_stays(&source).await?;
     }
-    assert_arrived(&source, &target, "followed", &written).await?;
+    // The record alone is the truth here: a 2.3.5 that was killed may answer a row twice itself (seen with a mock of Kafka).
+    let verdict = churn::check(&target, "followed", &written).await?;
+    verdict.assert_equal()?;
+    ensure!(verdict.rows > 0, "no row was compared");
     source.stop().await?;
     target.stop().await
 }
