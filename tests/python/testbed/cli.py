@@ -5,7 +5,7 @@ import json
 
 from . import buckets, places, processes, queues, servers
 from .churn import commands as churn
-from .endpoint import add_endpoint, connect
+from .endpoint import add_collection, add_endpoint, connect
 
 
 def serve(flags):
@@ -117,9 +117,7 @@ def add_bulk(commands):
     """Flags of bulk."""
     parser = commands.add_parser("bulk", help=bulk.__doc__)
     parser.set_defaults(run=bulk)
-    add_endpoint(parser)
-    parser.add_argument("--db", default="default")
-    parser.add_argument("--collection", required=True)
+    add_collection(parser)
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--text", action="store_true", help="a VarChar column of English text")
@@ -142,9 +140,7 @@ def add_compact(commands):
     """Flags of compact."""
     parser = commands.add_parser("compact", help=compact.__doc__)
     parser.set_defaults(run=compact)
-    add_endpoint(parser)
-    parser.add_argument("--db", default="default")
-    parser.add_argument("--collection", required=True)
+    add_collection(parser)
 
 
 def oracle(flags):

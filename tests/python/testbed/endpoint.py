@@ -21,3 +21,10 @@ def add_endpoint(parser, prefix="", required=True):
     parser.add_argument(f"--{prefix}token", help="user:password")
     for name in ("ca", "client-cert", "client-key", "server-name"):
         parser.add_argument(f"--{prefix}tls-{name}")
+
+
+def add_collection(parser):
+    """Flags that name a collection of an endpoint."""
+    add_endpoint(parser)
+    parser.add_argument("--db", default="default")
+    parser.add_argument("--collection", required=True)

@@ -9,9 +9,9 @@
 //! Compaction puts rows of a segment that was shipped into another one, which is shipped in its turn. So what the target has of each
 //! segment is noted by the numbers of the rows, and an import leaves out what another has made.
 
+use super::alive::hash;
 use super::numbers::Numbered;
-use super::segment_malformed;
-use super::{Alive, LogFiles, RowNumbers, Segments, ShippedRows, alive::hash, folder};
+use super::{Alive, LogFiles, RowNumbers, Segments, ShippedRows, folder, segment_malformed};
 use binlog::{Delete, Owner};
 use bytes::Bytes;
 use model::{Fault, JobName, Key, Tick, UnitId};

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ..endpoint import add_endpoint, connect
+from ..endpoint import add_collection, add_endpoint, connect
 
 
 def churn(flags):
@@ -75,9 +75,7 @@ def churn_selfcheck(flags):
 
 def add_place(parser):
     """Flags that name a collection and its record."""
-    add_endpoint(parser)
-    parser.add_argument("--db", default="default")
-    parser.add_argument("--collection", required=True)
+    add_collection(parser)
     parser.add_argument("--record", required=True, type=Path, metavar="FILE", help="what was acknowledged")
 
 
