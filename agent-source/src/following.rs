@@ -2,9 +2,12 @@
 //! that starts again compares every row again.
 
 mod differing;
+mod imports;
 mod touched;
 
 use differing::Differing;
+use imports::Imports;
+use milvus::Import;
 use model::{ChangesStatus, CollectionIndex, Difference, JobName, Key, Tick, Verification};
 use protocol::StepName;
 use std::collections::{BTreeSet, HashMap};
@@ -51,6 +54,7 @@ struct State {
     repaired: u64,
     /// How often changes may have been lost with the log.
     gaps: u32,
+    imports: Imports,
     /// From when on the log has messages, as far as that is known.
     log_begins: Option<Tick>,
 }
@@ -172,14 +176,48 @@ impl Following {
 
     /// Changes may be lost: nothing is known of the target any more.
     pub(crate) fn handle_gap(&self) {
+        self.state().gaps += 1;
+        self.forget_proof();
+    }
+
+    /// The source tells of these imports. Whether rows have come since it last did: of the target nothing is known any more then.
+    pub(crate) fn handle_imports(&self, told: &[Import]) -> bool {
+        let has_new = self.state().imports.handle(told);
+        if has_new {
+            self.forget_proof();
+        }
+        has_new
+    }
+
+    /// Every row is to be compared, from the first on.
+    fn forget_proof(&self) {
         let mut state = self.state();
-        state.gaps += 1;
         state.touched = Touched::default();
         state.differing = Differing::default();
         if state.proof != Proof::NotWanted {
             state.proof = Proof::NotBegun;
         }
         self.settled.notify_waiters();
+    }
+
+    /// Whether rows were imported that the source may not answer yet.
+    pub(crate) fn awaits_imported(&self) -> bool {
+        self.state().imports.are_awaited()
+    }
+
+    /// The source answers all rows that were imported.
+    pub(crate) fn settle_imported(&self) {
+        self.state().imports.settle();
+    }
+
+    /// Whether comparing every row finds what was imported so far.
+    pub(crate) fn is_imported_settled(&self) -> bool {
+        self.state().imports.are_settled()
+    }
+
+    /// What the imports of the source keep the collection from being cut over by.
+    pub(crate) fn import_doubt(&self) -> Option<&'static str> {
+        self.state().imports.doubt()
     }
 
     /// Waits until there is room for more rows to be looked at again.

@@ -13,6 +13,7 @@ mod cutover;
 mod fate;
 mod fence;
 mod follow;
+mod imports;
 mod join;
 mod prepare;
 mod prove;

@@ -11,6 +11,7 @@ mod fence;
 mod fleet;
 mod from_segments;
 mod house;
+mod imports;
 mod live;
 mod log;
 mod memory;

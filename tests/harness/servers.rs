@@ -3,7 +3,7 @@
 use crate::ports::Ports;
 use crate::process::Process;
 use crate::{places, python};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -257,6 +257,31 @@ impl Server {
         let (mut before, after) = (of("before")?, of("after")?);
         before.retain(|segment| !after.contains(segment));
         Ok(before)
+    }
+
+    /// Imports rows into a collection that [`Self::seed_bulk`] made, with keys from `first` on.
+    ///
+    /// # Errors
+    /// When the server does not.
+    pub async fn import(&self, collection: &str, first: u64, rows: u64) -> Result<()> {
+        let (first, count) = (first.to_string(), rows.to_string());
+        let folder = self.folder.display().to_string();
+        let words = [
+            "import",
+            "--uri",
+            &self.uri,
+            "--collection",
+            collection,
+            "--first",
+            &first,
+            "--rows",
+            &count,
+            "--folder",
+            &folder,
+        ];
+        let done = python::testbed_done(&words, SEED_LIMIT).await?;
+        ensure!(done["rows"] == rows, "{done}");
+        Ok(())
     }
 
     /// Makes one large collection; how many bytes it has.

@@ -8,7 +8,7 @@
 //! Beside the proof a second tick is waited for: up to it the log holds no change that is younger than T, or the fence does not hold.
 //! The journal's one write is the point of no return: before it a crash leaves a job that follows, after it one that is cut over.
 
-use super::{Job, StepError, fate};
+use super::{Job, StepError, fate, imports};
 use crate::agent::Agent;
 use crate::following::{Following, Proof};
 use crate::records::{CollectionRecord, JobRecord};
@@ -111,6 +111,20 @@ impl Live {
     }
 }
 
+/// A collection that is followed.
+struct Followed {
+    source: CollectionName,
+    following: Arc<Following>,
+}
+
+impl Followed {
+    /// What imports on the source keep it from being cut over by.
+    fn import_doubt(&self) -> Option<String> {
+        let doubt = self.following.import_doubt()?;
+        Some(format!("{} {doubt}", self.source))
+    }
+}
+
 impl Job {
     /// Carries out orders to cut over, for as long as it is polled.
     pub(super) async fn keep_orders(
@@ -150,7 +164,9 @@ impl Job {
         let mut collections = self.agent.collections(&self.name)?;
         let mut unmet = live.left_out();
         unmet.extend(self.describe_again(&mut collections).await?);
-        let followed = self.followed(&collections, record, live, cutover, unmet)?;
+        let followed = self.followed(&collections, record);
+        self.look_for_imports(&followed).await?;
+        self.ensure_ready(&collections, &followed, live, cutover, unmet)?;
         if options.dry_run {
             return Ok(());
         }
@@ -170,14 +186,16 @@ impl Job {
                     drained => drained,
                 }
             };
-            let ends = tokio::try_join!(drain, self.describe_again(&mut collections));
-            ends.map(|((), unmet)| unmet)
+            let imports = self.look_for_imports(&followed);
+            let ends = tokio::try_join!(drain, self.describe_again(&mut collections), imports);
+            ends.map(|((), unmet, ())| unmet)
         };
         let limit = Duration::from_millis(cutover.timeout_ms);
-        let unmet = match tokio::time::timeout(limit, drained).await {
+        let mut unmet = match tokio::time::timeout(limit, drained).await {
             Ok(drained) => drained?,
             Err(_) => return Err(too_late(&self.name, limit)),
         };
+        unmet.extend(followed.iter().filter_map(Followed::import_doubt));
         if !unmet.is_empty() {
             return Err(not_ready(&self.name, &unmet));
         }
@@ -202,49 +220,78 @@ impl Job {
         Ok(unmet.into_iter().flatten().collect())
     }
 
-    /// The collections that are followed, if nothing is unmet and the job may cut over.
-    fn followed(
+    /// The collections that are followed.
+    fn followed(&self, collections: &[CollectionRecord], record: &JobRecord) -> Vec<Followed> {
+        let is_followed =
+            |collection: &&CollectionRecord| collection.phase == CollectionPhase::Following;
+        let found = collections
+            .iter()
+            .filter(is_followed)
+            .filter_map(|collection| {
+                let index = collection.plan.index;
+                Some(Followed {
+                    source: collection.plan.source.name.clone(),
+                    following: self.agent.followings.find(&record.spec.name, index)?,
+                })
+            });
+        found.collect()
+    }
+
+    /// Looks for imports into each of them.
+    async fn look_for_imports(&self, followed: &[Followed]) -> Result<(), Fault> {
+        let looks = followed
+            .iter()
+            .map(|one| imports::look(&self.agent, &one.source, &one.following));
+        futures::future::try_join_all(looks).await?;
+        Ok(())
+    }
+
+    /// That nothing is unmet, and the job may cut over.
+    fn ensure_ready(
         &self,
         collections: &[CollectionRecord],
-        record: &JobRecord,
+        followed: &[Followed],
         live: &Live,
         cutover: Cutover,
         mut unmet: Vec<String>,
-    ) -> Result<Vec<Arc<Following>>, Fault> {
-        let mut followed = Vec::new();
+    ) -> Result<(), Fault> {
         for collection in collections {
-            let (name, index) = (&collection.plan.source.name, collection.plan.index);
-            let following = self.agent.followings.find(&record.spec.name, index);
-            match (collection.phase, following) {
-                (
-                    CollectionPhase::Skipped | CollectionPhase::Done | CollectionPhase::Dropped,
-                    _,
-                ) => {}
-                (CollectionPhase::Following, Some(following)) => {
-                    let found = conditions(&following, live, cutover);
-                    unmet.extend(found.into_iter().map(|text| format!("{name} {text}")));
-                    followed.push(following);
-                }
-                (phase, _) => unmet.push(format!("{name} is {phase}, and not followed yet")),
+            let (name, phase) = (&collection.plan.source.name, collection.phase);
+            let is_over = matches!(
+                phase,
+                CollectionPhase::Skipped | CollectionPhase::Done | CollectionPhase::Dropped
+            );
+            if !is_over && !followed.iter().any(|one| one.source == *name) {
+                unmet.push(format!("{name} is {phase}, and not followed yet"));
             }
         }
+        for one in followed {
+            let found = conditions(&one.following, live, cutover);
+            unmet.extend(
+                found
+                    .into_iter()
+                    .map(|text| format!("{} {text}", one.source)),
+            );
+            unmet.extend(one.import_doubt());
+        }
         if unmet.is_empty() {
-            Ok(followed)
+            Ok(())
         } else {
             Err(not_ready(&self.name, &unmet))
         }
     }
 
     /// Waits until the target is what the source was at the fence, and proven, and the source was seen to rest since.
-    async fn drain(&self, live: &Live, followed: &[Arc<Following>]) -> Result<(), Fault> {
+    async fn drain(&self, live: &Live, followed: &[Followed]) -> Result<(), Fault> {
+        let followed: Vec<_> = followed.iter().map(|one| &one.following).collect();
         let fence = self.source_tick().await?;
         live.set_fence(Some(fence));
         tracing::info!(job = %self.name, tick = %fence, "cutting over");
-        for following in followed {
+        for following in &followed {
             following.wait_applied(fence).await;
         }
         let rested = self.source_tick().await?;
-        for following in followed {
+        for following in &followed {
             following.doubt_repairs();
             following.wait_proven().await;
             following.wait_applied(rested).await;
@@ -273,7 +320,7 @@ impl Job {
     async fn commit(
         &self,
         mut collections: Vec<CollectionRecord>,
-        followed: &[Arc<Following>],
+        followed: &[Followed],
     ) -> Result<(), Fault> {
         let mut record = self.agent.job(&self.name)?;
         // What the source denies it denies for good: the target takes over.

@@ -145,6 +145,7 @@ answers!(
     FlushResponse,
     GetFlushStateResponse,
     GetPersistentSegmentInfoResponse,
+    GetQuerySegmentInfoResponse,
     ImportResponse,
     GetImportStateResponse,
     ListImportTasksResponse,

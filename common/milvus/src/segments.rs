@@ -3,6 +3,7 @@
 use crate::call::{Call, Kind as CallKind};
 use crate::{Client, MilvusError};
 use proto::milvus::service as wire;
+use std::collections::BTreeSet;
 
 /// A segment that the server keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,23 @@ impl Client {
         let mut segments: Vec<Segment> = answer.await?.infos.into_iter().map(segment).collect();
         segments.sort_unstable_by_key(|segment| segment.id);
         Ok(segments)
+    }
+
+    /// The ids of the segments of a collection that are in memory, of which queries tell the rows.
+    ///
+    /// # Errors
+    /// [`MilvusError`] when the server refuses or can't be asked.
+    pub async fn loaded_segments(&self, collection: &str) -> Result<BTreeSet<i64>, MilvusError> {
+        let message = wire::GetQuerySegmentInfoRequest {
+            db_name: self.db_name(),
+            collection_name: collection.to_owned(),
+        };
+        let call = Call::new("GetQuerySegmentInfo", collection, CallKind::Describe);
+        let answer = self.call(call, message, |mut stub, q| async move {
+            stub.get_query_segment_info(q).await
+        });
+        let infos = answer.await?.infos.into_iter();
+        Ok(infos.map(|info| info.segment_id).collect())
     }
 }
 

@@ -16,6 +16,9 @@ use std::ptr::{self, NonNull};
 /// RocksDB's most silent level but for its header: fatal errors only.
 const FATAL: c_int = 4;
 
+/// RocksDB's name for what its memtables take, those too that an iterator still reads.
+const MEMTABLES: &CStr = c"rocksdb.size-all-mem-tables";
+
 /// A database, open as a secondary.
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -75,6 +78,16 @@ impl Database {
         self.functions.told(|error| unsafe {
             (self.functions.try_catch_up_with_primary)(self.database.as_ptr(), error)
         })
+    }
+
+    /// The bytes of the default column family's memtables; `None` where RocksDB does not tell.
+    pub(crate) fn memtable_bytes(&self) -> Option<u64> {
+        let mut bytes = 0;
+        // SAFETY: the database is open, the name ends with 0, and the number may be written.
+        let failed = unsafe {
+            (self.functions.property_int)(self.database.as_ptr(), MEMTABLES.as_ptr(), &mut bytes)
+        };
+        (failed == 0).then_some(bytes)
     }
 }
 

@@ -80,6 +80,13 @@ impl Secondary {
         self.database.catch_up().map_err(|cause| self.failed(cause))
     }
 
+    /// The memory that holds what the other process has not put into sorted files yet: as much as there, its write buffer at most.
+    /// `None` where RocksDB does not tell.
+    #[must_use]
+    pub fn memtable_bytes(&self) -> Option<u64> {
+        self.database.memtable_bytes()
+    }
+
     /// The entries whose keys lie between two keys, neither of them included, in order: all there are, or the first of them whose
     /// values have at least `most_bytes` together, and no more of them than that takes.
     ///

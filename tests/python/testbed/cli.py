@@ -143,6 +143,23 @@ def add_compact(commands):
     add_collection(parser)
 
 
+def import_rows(flags):
+    """Import rows of new keys into a collection that bulk made, and wait until that is completed."""
+    from . import imports
+
+    return imports.carry_out(connect(flags), flags.db, flags.collection, flags.first, flags.rows, flags.folder)
+
+
+def add_import(commands):
+    """Flags of import."""
+    parser = commands.add_parser("import", help=import_rows.__doc__)
+    parser.set_defaults(run=import_rows)
+    add_collection(parser)
+    parser.add_argument("--first", type=int, required=True, help="the first key")
+    parser.add_argument("--rows", type=int, required=True)
+    parser.add_argument("--folder", required=True, help="where the file is put, which the server must be able to read")
+
+
 def oracle(flags):
     """Compare a target with a source, by content; exit code 0 if equal, 3 if not."""
     from .oracle import compare
@@ -241,6 +258,7 @@ def main():
     add_seed(commands)
     add_bulk(commands)
     add_compact(commands)
+    add_import(commands)
     add_oracle(commands)
     add_plant(commands)
     add_selfcheck(commands)

@@ -56,6 +56,7 @@ functions! {
     column_family_handle_destroy = "rocksdb_column_family_handle_destroy" (*mut c_void);
     close = "rocksdb_close" (*mut c_void);
     try_catch_up_with_primary = "rocksdb_try_catch_up_with_primary" (*mut c_void, *mut *mut c_char);
+    property_int = "rocksdb_property_int" (*mut c_void, *const c_char, *mut u64) -> c_int;
     readoptions_create = "rocksdb_readoptions_create" () -> *mut c_void;
     readoptions_destroy = "rocksdb_readoptions_destroy" (*mut c_void);
     readoptions_set_fill_cache = "rocksdb_readoptions_set_fill_cache" (*mut c_void, c_uchar);

@@ -64,6 +64,8 @@ pub const CHANGES_REPAIRED: &str = "passage_changes_repaired_rows_total";
 pub const CHANGES_HEADROOM: &str = "passage_changes_headroom_seconds";
 /// Bytes of the log that are kept on the agent's disk.
 pub const LOG_SPOOL: &str = "passage_log_spool_bytes";
+/// Memory of the library that reads a rocksmq.
+pub const LOG_MEMTABLES: &str = "passage_log_memtables_bytes";
 /// Changes applied: rows upserted, keys deleted, partitions created and dropped.
 pub const WRITER_CHANGES: &str = "passage_writer_changes_total";
 /// The time from a step's first part to its being durable.
@@ -169,6 +171,11 @@ pub const ALL: &[Metric] = &[
         LOG_SPOOL,
         Unit::Bytes,
         "messages of Milvus's log on the agent's disk, until every job has applied them",
+    ),
+    gauge(
+        LOG_MEMTABLES,
+        Unit::Bytes,
+        "memory for what a rocksmq has not put into sorted files yet",
     ),
     counter(
         WRITER_CHANGES,

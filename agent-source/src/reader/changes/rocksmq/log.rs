@@ -5,6 +5,7 @@ use super::keys::{self, Unreadable};
 use crate::reader::changes::Message;
 use model::{Fault, Offset};
 use rocksdb::{Error, Library, Secondary};
+use runtime::telemetry::metric_names::LOG_MEMTABLES;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -44,7 +45,13 @@ impl Log {
 
     /// Takes in what Milvus wrote since the last time.
     pub(super) fn catch_up(&self) -> Result<(), Fault> {
-        self.ask(Secondary::catch_up)
+        self.ask(|view| {
+            view.catch_up()?;
+            if let Some(bytes) = view.memtable_bytes() {
+                metrics::gauge!(LOG_MEMTABLES).set(bytes as f64);
+            }
+            Ok(())
+        })
     }
 
     /// The place of the topic's newest message.
