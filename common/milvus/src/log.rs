@@ -120,6 +120,12 @@ impl OfCollection {
         self.channel.as_deref()
     }
 
+    /// The message's own time, which that of its changes may differ from.
+    #[must_use]
+    pub fn tick(&self) -> Tick {
+        self.tick
+    }
+
     /// The changes that the message tells of, each with its time: one, more than one where its rows are of different times, or
     /// none (the creation of the collection). Columns share the message's memory where they can.
     ///

@@ -136,11 +136,8 @@ pub(crate) fn tick_of(topic: &str, message: &Message) -> Result<Tick, Fault> {
         LogMessage::TimeTick(tick) => Ok(tick),
         LogMessage::OfCollection(ours) => {
             let changes = ours.changes().map_err(not_understood)?;
-            Ok(changes
-                .into_iter()
-                .map(|(tick, _)| tick)
-                .min()
-                .unwrap_or_default())
+            let ticks = changes.into_iter().map(|(tick, _)| tick);
+            Ok(ticks.min().unwrap_or(ours.tick()))
         }
     }
 }

@@ -195,6 +195,7 @@ fn drops_are_changes_and_a_creation_is_none() {
     let created = of_collection(&captured!("create-collection-2.3.5"));
     assert_eq!(created.collection_id(), 470_602_907_077_250_620);
     assert_eq!(created.changes(), Ok(vec![]));
+    assert_eq!(created.tick(), Tick::new(470_602_917_713_805_326));
     for payload in [
         captured!("drop-collection-2.2.16"),
         captured!("drop-collection-2.3.5"),
