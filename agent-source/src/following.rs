@@ -2,12 +2,9 @@
 //! that starts again compares every row again.
 
 mod differing;
-mod imports;
 mod touched;
 
 use differing::Differing;
-use imports::Imports;
-use milvus::Import;
 use model::{ChangesStatus, CollectionIndex, Difference, JobName, Key, Tick, Verification};
 use protocol::StepName;
 use std::collections::{BTreeSet, HashMap};
@@ -54,7 +51,8 @@ struct State {
     repaired: u64,
     /// How often changes may have been lost with the log.
     gaps: u32,
-    imports: Imports,
+    /// How many rows more the source had than the target when they were last counted.
+    surplus: u64,
     /// From when on the log has messages, as far as that is known.
     log_begins: Option<Tick>,
 }
@@ -180,13 +178,15 @@ impl Following {
         self.forget_proof();
     }
 
-    /// The source tells of these imports. Whether rows have come since it last did: of the target nothing is known any more then.
-    pub(crate) fn handle_imports(&self, told: &[Import]) -> bool {
-        let has_new = self.state().imports.handle(told);
-        if has_new {
+    /// While nobody wrote, the source had so many rows more than the target. Where they are more than those that the last comparison of
+    /// every row may have left, as it leaves several rows of one key, every row is compared again: whether that is so.
+    pub(crate) fn handle_surplus(&self, rows: u64) -> bool {
+        let known = std::mem::replace(&mut self.state().surplus, rows);
+        let has_more = rows > known;
+        if has_more {
             self.forget_proof();
         }
-        has_new
+        has_more
     }
 
     /// Every row is to be compared, from the first on.
@@ -198,26 +198,6 @@ impl Following {
             state.proof = Proof::NotBegun;
         }
         self.settled.notify_waiters();
-    }
-
-    /// Whether rows were imported that the source may not answer yet.
-    pub(crate) fn awaits_imported(&self) -> bool {
-        self.state().imports.are_awaited()
-    }
-
-    /// The source answers all rows that were imported.
-    pub(crate) fn settle_imported(&self) {
-        self.state().imports.settle();
-    }
-
-    /// Whether comparing every row finds what was imported so far.
-    pub(crate) fn is_imported_settled(&self) -> bool {
-        self.state().imports.are_settled()
-    }
-
-    /// What the imports of the source keep the collection from being cut over by.
-    pub(crate) fn import_doubt(&self) -> Option<&'static str> {
-        self.state().imports.doubt()
     }
 
     /// Waits until there is room for more rows to be looked at again.

@@ -13,13 +13,14 @@ mod cutover;
 mod fate;
 mod fence;
 mod follow;
-mod imports;
 mod join;
+mod loaded;
 mod prepare;
 mod prove;
 mod recheck;
 mod repair;
 mod steps;
+mod surplus;
 
 pub(crate) use cutover::{Live, Order, Orders};
 pub(crate) use steps::StepError;

@@ -93,6 +93,11 @@ impl Session {
                 let found = verifier::of_keys::explain(self, &job, index, partition, rows);
                 found.await.map(Answer::Differences)
             }
+            Call::CountRows { job, index } => {
+                self.owned(&job)?;
+                let counted = verifier::of_keys::count(self, &job, index);
+                counted.await.map(Answer::Count)
+            }
             Call::DefineCollection(plan) => self.define(plan).await,
             Call::DropCollection { job, index } => self.drop(&job, index).await,
             Call::SealCollection(plan) => {

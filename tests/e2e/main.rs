@@ -16,6 +16,7 @@ mod live;
 mod log;
 mod memory;
 mod milvus_client;
+mod older;
 mod options;
 mod queues;
 mod redefined;

@@ -48,7 +48,7 @@ async fn repaired(pair: &Pair, job: &str, rows: u64) -> Result<ChangesStatus> {
     .await
 }
 
-async fn count(server: &Server, collection: &str) -> Result<Option<u64>> {
+pub(crate) async fn count(server: &Server, collection: &str) -> Result<Option<u64>> {
     let client = server.client().await?;
     let schema = client.describe_collection(collection).await?.schema;
     let read = RangeRead {

@@ -40,3 +40,21 @@ fn what_was_to_be_repaired_when_a_session_ended_is_looked_at_in_the_next() {
     following.resume_repairs();
     assert_eq!(waiting(&following), [row(2, "p")]);
 }
+
+#[test]
+fn a_surplus_has_every_row_compared_again_unless_a_comparison_left_it() {
+    let following = Following::default();
+    let compare_all = || {
+        following.begin_pass();
+        following.end_pass();
+        assert_eq!(following.proof(), Proof::Passed);
+    };
+    compare_all();
+    assert!(!following.handle_surplus(0));
+    assert!(following.handle_surplus(3), "an import's");
+    assert_eq!(following.proof(), Proof::NotBegun);
+    compare_all();
+    assert!(!following.handle_surplus(3), "several rows of one key");
+    assert!(!following.handle_surplus(1));
+    assert!(following.handle_surplus(2), "one that came since");
+}

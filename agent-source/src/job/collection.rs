@@ -83,6 +83,7 @@ impl CollectionRun<'_> {
             }
             let durable = self.create().await?;
             self.load_source().await?;
+            self.wait_for_segments().await?;
             if self.record.phase == CollectionPhase::Waiting {
                 self.enter(CollectionPhase::Copying).await?;
             }
@@ -187,7 +188,7 @@ impl CollectionRun<'_> {
     }
 
     /// Whether no query is asked of the collection: it has no row, or they are read from files.
-    fn is_asked_for_nothing(&self) -> bool {
+    pub(super) fn is_asked_for_nothing(&self) -> bool {
         self.record.is_empty || (self.record.from_segments && !self.is_live())
     }
 

@@ -8,14 +8,14 @@
 //! Beside the proof a second tick is waited for: up to it the log holds no change that is younger than T, or the fence does not hold.
 //! The journal's one write is the point of no return: before it a crash leaves a job that follows, after it one that is cut over.
 
-use super::{Job, StepError, fate, imports};
+use super::{Job, StepError, fate};
 use crate::agent::Agent;
 use crate::following::{Following, Proof};
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
 use futures::FutureExt;
 use model::job::{Cutover, CutoverOptions, Fence};
-use model::{Class, CollectionName, CollectionPhase, Fault, JobName, Tick, codes};
+use model::{Class, CollectionIndex, CollectionName, CollectionPhase, Fault, JobName, Tick, codes};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -112,17 +112,11 @@ impl Live {
 }
 
 /// A collection that is followed.
-struct Followed {
+#[derive(Debug)]
+pub(super) struct Followed {
     source: CollectionName,
-    following: Arc<Following>,
-}
-
-impl Followed {
-    /// What imports on the source keep it from being cut over by.
-    fn import_doubt(&self) -> Option<String> {
-        let doubt = self.following.import_doubt()?;
-        Some(format!("{} {doubt}", self.source))
-    }
+    pub(super) index: CollectionIndex,
+    pub(super) following: Arc<Following>,
 }
 
 impl Job {
@@ -165,7 +159,6 @@ impl Job {
         let mut unmet = live.left_out();
         unmet.extend(self.describe_again(&mut collections).await?);
         let followed = self.followed(&collections, record);
-        self.look_for_imports(&followed).await?;
         self.ensure_ready(&collections, &followed, live, cutover, unmet)?;
         if options.dry_run {
             return Ok(());
@@ -175,27 +168,25 @@ impl Job {
                 self.set_fence(&collections).await?;
             }
             let drain = async {
-                match self.drain(live, &followed).await {
+                match self.drain(session, live, &followed).await {
                     // What the source took before it denied writes may have got a later time than the fence. No more comes after it.
                     Err(fault)
                         if cutover.fence == Fence::DenyWrites
                             && fault.code == codes::CUTOVER_NOT_FENCED =>
                     {
-                        self.drain(live, &followed).await
+                        self.drain(session, live, &followed).await
                     }
                     drained => drained,
                 }
             };
-            let imports = self.look_for_imports(&followed);
-            let ends = tokio::try_join!(drain, self.describe_again(&mut collections), imports);
-            ends.map(|((), unmet, ())| unmet)
+            let ends = tokio::try_join!(drain, self.describe_again(&mut collections));
+            ends.map(|((), unmet)| unmet)
         };
         let limit = Duration::from_millis(cutover.timeout_ms);
-        let mut unmet = match tokio::time::timeout(limit, drained).await {
+        let unmet = match tokio::time::timeout(limit, drained).await {
             Ok(drained) => drained?,
             Err(_) => return Err(too_late(&self.name, limit)),
         };
-        unmet.extend(followed.iter().filter_map(Followed::import_doubt));
         if !unmet.is_empty() {
             return Err(not_ready(&self.name, &unmet));
         }
@@ -231,19 +222,11 @@ impl Job {
                 let index = collection.plan.index;
                 Some(Followed {
                     source: collection.plan.source.name.clone(),
+                    index,
                     following: self.agent.followings.find(&record.spec.name, index)?,
                 })
             });
         found.collect()
-    }
-
-    /// Looks for imports into each of them.
-    async fn look_for_imports(&self, followed: &[Followed]) -> Result<(), Fault> {
-        let looks = followed
-            .iter()
-            .map(|one| imports::look(&self.agent, &one.source, &one.following));
-        futures::future::try_join_all(looks).await?;
-        Ok(())
     }
 
     /// That nothing is unmet, and the job may cut over.
@@ -272,7 +255,6 @@ impl Job {
                     .into_iter()
                     .map(|text| format!("{} {text}", one.source)),
             );
-            unmet.extend(one.import_doubt());
         }
         if unmet.is_empty() {
             Ok(())
@@ -282,30 +264,37 @@ impl Job {
     }
 
     /// Waits until the target is what the source was at the fence, and proven, and the source was seen to rest since.
-    async fn drain(&self, live: &Live, followed: &[Followed]) -> Result<(), Fault> {
-        let followed: Vec<_> = followed.iter().map(|one| &one.following).collect();
+    async fn drain(
+        &self,
+        session: &Session,
+        live: &Live,
+        followed: &[Followed],
+    ) -> Result<(), Fault> {
         let fence = self.source_tick().await?;
         live.set_fence(Some(fence));
         tracing::info!(job = %self.name, tick = %fence, "cutting over");
-        for following in &followed {
+        for Followed { following, .. } in followed {
             following.wait_applied(fence).await;
         }
         let rested = self.source_tick().await?;
-        for following in &followed {
+        for Followed { following, .. } in followed {
             following.doubt_repairs();
             following.wait_proven().await;
             following.wait_applied(rested).await;
         }
         if followed
             .iter()
-            .any(|following| following.last_change() > fence)
+            .any(|one| one.following.last_change() > fence)
         {
             return Err(not_fenced(&self.name));
         }
-        let doubts: Vec<String> = followed
+        let mut doubts: Vec<String> = followed
             .iter()
-            .flat_map(|following| doubts(following, following.differing()))
+            .flat_map(|one| doubts(&one.following, one.following.differing()))
             .collect();
+        if doubts.is_empty() {
+            doubts = self.find_surplus(session, followed, fence).await?;
+        }
         if !doubts.is_empty() {
             return Err(not_ready(&self.name, &doubts));
         }

@@ -50,7 +50,6 @@ impl CollectionRun<'_> {
                 end = self.apply_changes(&following, wanted) => end,
                 never = self.prove(&following, live, &repairs) => never.map(|never| match never {}),
                 now = self.redefinition() => now.map(End::Redefined),
-                never = self.watch_imports(&following) => match never {},
                 () = self.show_following(&following, live) => Ok(End::CutOver),
                 () = live.wait_committed() => Ok(End::CutOver),
             };

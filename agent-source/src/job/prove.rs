@@ -62,7 +62,8 @@ impl CollectionRun<'_> {
             };
             // A pass that an ended session left goes on.
             let is_due = matches!(following.proof(), Proof::NotBegun | Proof::Passing);
-            if is_due && is_near() && following.is_imported_settled() {
+            if is_due && is_near() {
+                self.wait_for_segments().await?;
                 let pass = following.begin_pass();
                 self.divide_new_partitions().await?;
                 let plan = self.record.plan.clone();

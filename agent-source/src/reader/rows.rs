@@ -57,6 +57,12 @@ impl<'a> MilvusRows<'a> {
         Self { is_live, ..self }
     }
 
+    /// The same, as it was at this time of the server's clock, which is in the past.
+    pub(crate) fn seen_at(self, tick: Tick) -> Self {
+        let seen = ReadPoint::AtLeast(tick.number());
+        Self { seen, ..self }
+    }
+
     /// What was read; nothing of a partition that was dropped while changes are followed.
     async fn unless_dropped<T: Default>(
         &self,

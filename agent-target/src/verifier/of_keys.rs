@@ -1,9 +1,11 @@
 //! Compares the rows of given keys: those that changed, or that differed while changes were applied.
 
 use super::milvus_rows::{MilvusTarget, Opened};
+use super::rows::TargetRows;
 use crate::answers::Session;
 use model::{
-    Class, CollectionIndex, Difference, DifferenceKind, Fault, JobName, Key, RowHash, codes,
+    Class, CollectionIndex, Difference, DifferenceKind, Fault, JobName, Key, KeyRange, RowHash,
+    codes,
 };
 use protocol::call::FieldHashes;
 use std::collections::BTreeMap;
@@ -76,6 +78,16 @@ pub(crate) async fn explain(
         }
     }
     Ok(found)
+}
+
+/// How many rows there are, several of one key counted each; `None` where the server can't count.
+pub(crate) async fn count(
+    session: &Session,
+    job: &JobName,
+    index: CollectionIndex,
+) -> Result<Option<u64>, Fault> {
+    let target = open(session, job, index).await?;
+    target.count(None, &KeyRange::all()).await
 }
 
 fn row(

@@ -34,12 +34,6 @@ pub struct ImportOrder<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImportId(i64);
 
-impl From<i64> for ImportId {
-    fn from(number: i64) -> Self {
-        Self(number)
-    }
-}
-
 /// An import that the server knows of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {

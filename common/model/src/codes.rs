@@ -126,8 +126,6 @@ codes! {
     LOG_TRUNCATED = "log_truncated";
     /// The log may not be kept for as long as the copy takes.
     LOG_SHORT = "log_short";
-    /// The source does not tell of imports, the rows of which its log does not hold.
-    IMPORTS_UNTOLD = "imports_untold";
     /// A message of the log can't be understood.
     LOG_MALFORMED = "log_malformed";
     /// The messages of the log that are kept on the agent's machine have used up the disk that they may take.

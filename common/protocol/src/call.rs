@@ -135,7 +135,7 @@ pub enum Call {
         /// Their keys.
         keys: Vec<Key>,
     },
-    /// Target to source: how many rows does a collection have?
+    /// Either way: how many rows does a collection have there?
     CountRows {
         /// The job.
         job: JobName,

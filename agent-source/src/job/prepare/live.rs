@@ -1,7 +1,6 @@
 //! What a live job needs beyond a copying one.
 
 use crate::agent::Agent;
-use crate::job::imports;
 use crate::reader::RowReader;
 use crate::reader::rows::MilvusRows;
 use crate::records::JobRecord;
@@ -60,18 +59,6 @@ pub(super) async fn check(
     if spec.cutover.fence == Fence::DenyWrites && !is_deniable {
         let text = "its server can't be had to deny writes, which Milvus does since 2.4: give `cutover: { fence: operator }`, and stop the writers yourself";
         findings.push(blocked(codes::FENCE_UNAVAILABLE, text));
-    }
-    let milvus = agent.milvus.in_database(&source.name.database);
-    if let Err(error) = milvus.imports(&source.name.collection).await
-        && imports::is_untold(&error)
-    {
-        let text = "its server does not tell of imports, and rows that come by one are not in its log: import nothing into it while the job runs";
-        findings.push(Finding::new(
-            Severity::Note,
-            codes::IMPORTS_UNTOLD,
-            &source.name,
-            text,
-        ));
     }
     if spec.verify == Verify::Counts {
         let text = "numbers of rows prove nothing while rows come and go: give `verify: content` or `verify: none`";
