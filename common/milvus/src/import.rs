@@ -40,6 +40,14 @@ pub struct ImportOrder<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImportId(i64);
 
+impl ImportId {
+    /// A number that a server gave.
+    #[must_use]
+    pub fn new(number: i64) -> Self {
+        Self(number)
+    }
+}
+
 /// An import that the server knows of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
