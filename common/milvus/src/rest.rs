@@ -7,7 +7,7 @@
 //! - an answer has a bound in time and in bytes.
 //!
 //! What an answer means was read in `internal/distributed/proxy/httpserver/handler_v2.go` of 2.4, 2.5, 2.6 and 3.0: a status of HTTP, which
-//! is 200 for most failures too, and an object of `code`, and of `data` or `message`. The code of success is 0, and 200 up to 2.4.4.
+//! is 200 for most failures too, and an object of `code`, and of `data` or `message`. The code of success is 0, and 200 in the first releases of 2.4.
 
 mod address;
 mod tls;

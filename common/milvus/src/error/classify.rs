@@ -202,6 +202,7 @@ fn kind_of_text(text: &str) -> Option<Kind> {
     let rules = [
         (has("rate limit") || has("limiter"), Kind::RateLimit),
         (has("number of jobs has reached the limit"), Kind::RateLimit),
+        (has("import job does not exist"), Kind::ImportNotFound),
         (
             has("quota exceeded") || has("quota exhausted") || has("force deny"),
             Kind::Quota,

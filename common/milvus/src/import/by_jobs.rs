@@ -8,11 +8,11 @@
 //!   their times; a row is left out if a delete of its key is younger (`internal/util/importutilv2/binlog/filter.go`);
 //! - a job's states are told as Pending, Importing, Completed and Failed, with its rows once it is done: those without the ones left out;
 //! - what a job imports is told in the details of its progress, and not before its files were looked at. Its list does not tell it;
-//! - `get_progress` is what every version calls it; `describe` came with 2.4.14 and 2.5 (milvus-io/milvus#36753).
+//! - `get_progress` is what every version calls it; `describe` came later (milvus-io/milvus#36753).
 
 use super::{Import, ImportId, ImportOrder, ImportState, OF_SEGMENTS};
 use crate::call::{Call, Kind as CallKind};
-use crate::error::classify;
+use crate::error::{Kind, classify};
 use crate::{Client, MilvusError};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -117,7 +117,11 @@ impl Client {
                     rows: 0,
                     files: None,
                 },
-                _ => self.state_by_job(id).await?,
+                _ => match self.state_by_job(id).await {
+                    // It was forgotten since.
+                    Err(error) if error.kind() == Kind::ImportNotFound => continue,
+                    told => told?,
+                },
             });
         }
         Ok(imports)

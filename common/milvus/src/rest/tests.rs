@@ -115,8 +115,8 @@ async fn a_refusal_is_understood_by_its_code_and_its_status() {
         ("200 OK", told(2100, full), Kind::RateLimit, false),
         (
             "200 OK",
-            told(2100, "import job does not exist"),
-            Kind::Refused,
+            told(2100, "import job does not exist, jobID=7"),
+            Kind::ImportNotFound,
             true,
         ),
         (
