@@ -93,7 +93,7 @@ fn an_agent_that_dies_at_any_point_of_its_journal_goes_on_from_there() -> Result
 }
 
 /// The agent is armed with the first point: waits until it dies there, and starts it again, armed with the next.
-async fn die_at_each(agent: &mut Agent, points: &[&str]) -> Result<()> {
+pub(crate) async fn die_at_each(agent: &mut Agent, points: &[&str]) -> Result<()> {
     for (at, point) in points.iter().enumerate() {
         ensure_aborted(agent, point).await?;
         arm(agent, points.get(at + 1).copied());
@@ -102,7 +102,7 @@ async fn die_at_each(agent: &mut Agent, points: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn arm(agent: &mut Agent, point: Option<&str>) {
+pub(crate) fn arm(agent: &mut Agent, point: Option<&str>) {
     agent.environment = point
         .map(|point| (VARIABLE.to_owned(), point.to_owned()))
         .into_iter()
@@ -227,7 +227,7 @@ const SHIPPING: [&str; 2] = [
     "source.shipment.deletes.before",
     "source.shipment.deletes.after",
 ];
-const IMPORT: [&str; 2] = ["target.import.order.before", "target.import.order.after"];
+pub(crate) const IMPORT: [&str; 2] = ["target.import.order.before", "target.import.order.after"];
 
 #[test]
 fn agents_that_die_while_files_are_shipped_and_imported_go_on_from_there() -> Result<()> {

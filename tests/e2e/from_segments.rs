@@ -84,7 +84,7 @@ fn everything_that_2_3_5_has_in_files_arrives_without_a_query() -> Result<()> {
 }
 
 /// Rows in several files, some deleted, some of them back, some written twice: what is left of keys 0 to 3999.
-async fn written(server: &Server, name: &str, kind: KeyKind) -> Result<Place> {
+pub(crate) async fn written(server: &Server, name: &str, kind: KeyKind) -> Result<Place> {
     let key = |key: i64| match kind {
         KeyKind::Int64 => Key::Int64(key),
         KeyKind::VarChar => Key::VarChar(format!("key {key}")),
@@ -109,7 +109,7 @@ async fn written(server: &Server, name: &str, kind: KeyKind) -> Result<Place> {
 }
 
 /// The source answers both rows of such a key, in any order; the target has the younger one.
-fn is_youngest_of_several(found: &Difference) -> bool {
+pub(crate) fn is_youngest_of_several(found: &Difference) -> bool {
     let younger = 3.0f32
         .to_le_bytes()
         .map(|byte| format!("{byte:02x}"))

@@ -1,6 +1,8 @@
 //! End to end, on real servers: each test is a claim about a pair of agents.
 
 mod bad_files;
+mod by_hand;
+mod by_jobs;
 mod churn;
 mod clock;
 mod compacted;

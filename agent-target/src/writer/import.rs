@@ -1,42 +1,30 @@
 //! Having Milvus import what was shipped.
 //!
 //! Milvus imports the same files as often as it is told to. So before an order goes out, one for the same files is looked for; and where
-//! an earlier process, or a call without an answer, may have given one a moment ago, that is looked for twice, with a pause between.
+//! an earlier process, or a call without an answer, may have given one a moment ago, that is looked for twice, with a pause between. By
+//! jobs, Milvus tells what an import is of only once it has looked at its files: one that is not told yet may be ours, and is waited for.
+//!
+//! Milvus forgets imports. So the time of an order is noted beside the files before it goes out; where none is found then, and so much time
+//! has passed that it may have been forgotten, nothing is ordered again.
+
+mod clock;
+mod obstacle;
+
+pub(crate) use obstacle::obstacle;
 
 use crate::agent::Agent;
 use crate::records::CollectionRecord;
-use crate::writer::mapping;
-use crate::writer::staging::{self, Staged, Staging};
-use milvus::{Client, Import, ImportOrder, ImportState, Product};
-use model::{Class, CollectionName, DataType, Fault, Field, JobSpec, codes};
+use crate::writer::staging::{Staged, Staging};
+use milvus::{Client, Import, ImportOrder, ImportState, ImportWay};
+use model::{Class, CollectionName, Fault, codes};
 use protocol::Cargo;
-use protocol::call::CollectionPlan;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-/// How often an import is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How much earlier than Milvus does we believe that it has forgotten an import.
+const FORGETS_EARLY: Duration = Duration::from_mins(10);
 
 /// How long an order that was given and not answered takes at most until it is listed.
 const LISTED_WITHIN: Duration = Duration::from_secs(5);
-
-/// The ids that Milvus gives to the fields of a new collection: from here, in their order.
-const FIRST_FIELD: i64 = 100;
-
-/// The types whose files 2.3 can import: of halves it has the fields, and no room in its importer (`importutil.initBlockData`).
-const TYPES: [DataType; 12] = [
-    DataType::BOOL,
-    DataType::INT8,
-    DataType::INT16,
-    DataType::INT32,
-    DataType::INT64,
-    DataType::FLOAT,
-    DataType::DOUBLE,
-    DataType::VARCHAR,
-    DataType::ARRAY,
-    DataType::JSON,
-    DataType::BINARY_VECTOR,
-    DataType::FLOAT_VECTOR,
-];
 
 /// Imports the cargoes of one collection.
 #[derive(Debug)]
@@ -45,70 +33,30 @@ pub(crate) struct Importer<'a> {
     milvus: Client,
     staging: Staging<'a>,
     target: &'a CollectionName,
-}
-
-/// Why a collection's files can't be imported here, if so.
-pub(crate) async fn obstacle(
-    agent: &Agent,
-    spec: &JobSpec,
-    plan: &CollectionPlan,
-    is_appended: bool,
-) -> Option<String> {
-    let version = agent.milvus.version();
-    let Some(storage) = &agent.storage else {
-        return Some("the target's agent has no `storage` section".to_owned());
-    };
-    if version.product() != Product::Milvus
-        || !version.at_least(2, 3, 0)
-        || version.at_least(2, 4, 0)
-    {
-        return Some(format!(
-            "the target is {version}, and importing is built for Milvus 2.3"
-        ));
-    }
-    if is_appended {
-        return Some(
-            "rows are added to a collection that is there, and keys of theirs may be there too"
-                .to_owned(),
-        );
-    }
-    if mapping::regenerates_keys(spec, plan) {
-        return Some("the target is to make new keys".to_owned());
-    }
-    let fields = &plan.source.schema.fields;
-    let is_numbered = |(place, field): (i64, &Field)| field.id == FIRST_FIELD + place;
-    if !(0..).zip(fields).all(is_numbered) {
-        return Some("its fields are not numbered as those of a new collection are".to_owned());
-    }
-    if let Some(field) = fields
-        .iter()
-        .find(|field| !TYPES.contains(&field.data_type))
-    {
-        let Field {
-            name, data_type, ..
-        } = field;
-        return Some(format!(
-            "the target can't import {data_type}, which field {name} is"
-        ));
-    }
-    match staging::prove(storage, &plan.job).await {
-        Ok(()) => None,
-        Err(fault) => Some(format!("{} ({})", fault.message, fault.hint)),
-    }
+    way: ImportWay,
 }
 
 impl<'a> Importer<'a> {
     /// For a collection that was created.
     ///
     /// # Errors
-    /// `storage_unusable` where the agent has no storage any more.
+    /// `storage_unusable` where the agent has no storage any more; `milvus_refused` where its Milvus can't import any more.
     pub(crate) fn new(agent: &'a Agent, record: &'a CollectionRecord) -> Result<Self, Fault> {
         let target = &record.plan.target;
+        let way = agent.milvus.capabilities().import;
+        let no_way = || {
+            let version = agent.milvus.version();
+            let message =
+                format!("collection {target}: files were shipped, and {version} can't import them");
+            let hint = "run a Milvus that preflight allowed; or cancel the job, and create it anew";
+            Fault::new(codes::IMPORT_FAILED, Class::Operator, message, hint)
+        };
         Ok(Self {
             agent,
             milvus: agent.milvus.in_database(&target.database),
             staging: agent.staging(record)?,
             target,
+            way: way.ok_or_else(no_way)?,
         })
     }
 
@@ -118,8 +66,8 @@ impl<'a> Importer<'a> {
     /// The next call finds the order that was given.
     ///
     /// # Errors
-    /// `import_failed` with Milvus's reason, after which nothing of it is there and it may be tried again; `import_incomplete`; those of
-    /// the storage and of Milvus.
+    /// `import_failed` with Milvus's reason, after which nothing of it is there and it may be tried again; `import_incomplete`;
+    /// `import_unknown`; `clock_behind`; those of the storage and of Milvus.
     pub(crate) async fn import(
         &self,
         partition: Option<&str>,
@@ -130,15 +78,17 @@ impl<'a> Importer<'a> {
         if cargo.rows == 0 {
             return Ok(0);
         }
-        let rows = self.staging.rows_for_milvus(cargo.number);
-        let mut import = self.find(&rows).await?;
+        let mut import = self.find(cargo.number, is_in_doubt).await?;
         if import.is_none() && is_in_doubt {
             tokio::time::sleep(LISTED_WITHIN).await;
-            import = self.find(&rows).await?;
+            import = self.find(cargo.number, is_in_doubt).await?;
+        }
+        if import.is_none() && is_in_doubt {
+            self.ensure_remembered(cargo.number).await?;
         }
         let import = match import {
             Some(import) => import,
-            None => self.order(partition, cargo, &rows, staged).await?,
+            None => self.order(partition, cargo, staged).await?,
         };
         self.wait(import, cargo).await
     }
@@ -166,43 +116,83 @@ impl<'a> Importer<'a> {
         ))
     }
 
-    /// The latest order to import these files, but for those that failed.
-    async fn find(&self, rows: &str) -> Result<Option<Import>, Fault> {
-        let imports = self.milvus.imports(&self.target.collection).await?;
-        let is_ours = |import: &Import| import.files.split(',').any(|file| file == rows);
-        let has_failed = |import: &Import| matches!(import.state, ImportState::Failed { .. });
-        let ours = imports
-            .into_iter()
-            .filter(|import| is_ours(import) && !has_failed(import));
-        Ok(ours.max_by_key(|import| import.id))
+    /// The latest order to import a cargo, but for those that failed. In doubt, those that may be ours are waited for until that is told.
+    async fn find(&self, cargo: u32, is_in_doubt: bool) -> Result<Option<Import>, Fault> {
+        let mark = self.staging.mark(cargo);
+        loop {
+            let imports = self.milvus.imports(&self.target.collection).await?;
+            let ours = latest(&imports, &mark);
+            let is_clear = !is_in_doubt || !imports.iter().any(may_be_anyones);
+            if ours.is_some() || is_clear {
+                return Ok(ours.cloned());
+            }
+            tokio::time::sleep(self.look_every()).await;
+        }
+    }
+
+    /// Makes sure that an import which is not found was not ordered, rather than forgotten.
+    async fn ensure_remembered(&self, cargo: u32) -> Result<(), Fault> {
+        let Some(ordered) = self.staging.ordered_at(cargo).await? else {
+            return Ok(());
+        };
+        let now = SystemTime::now();
+        if !is_forgotten(self.way, ordered, now) {
+            return Ok(());
+        }
+        let message = format!(
+            "collection {}: {} may have been imported already, longer ago than Milvus remembers imports",
+            self.target,
+            self.staging.rows_for_milvus(cargo)
+        );
+        let hint = "cancel the job, and create it anew with `on_conflict: replace`";
+        Err(Fault::new(
+            codes::IMPORT_UNKNOWN,
+            Class::Permanent,
+            message,
+            hint,
+        ))
+    }
+
+    /// How often an import is looked at. A job's progress costs Milvus a look at all its segments.
+    fn look_every(&self) -> Duration {
+        match self.way {
+            ImportWay::Calls => Duration::from_millis(100),
+            ImportWay::Jobs => Duration::from_millis(500),
+        }
     }
 
     async fn order(
         &self,
         partition: Option<&str>,
         cargo: Cargo,
-        rows: &str,
         staged: Staged,
     ) -> Result<Import, Fault> {
+        if self.way == ImportWay::Jobs {
+            clock::ensure_behind(&self.milvus, self.target, &self.staging, cargo.number).await?;
+        }
+        let rows = self.staging.rows_for_milvus(cargo.number);
         let deletes = self.staging.deletes_for_milvus(cargo.number);
         let order = ImportOrder {
             collection: &self.target.collection,
             partition,
-            rows,
+            rows: &rows,
             deletes: staged.has_deletes.then_some(deletes.as_str()),
         };
+        self.staging
+            .note_order(cargo.number, SystemTime::now())
+            .await?;
         let points = self.agent.journal.points();
         points.pass("target.import.order.before");
         let ordered = self.milvus.import(&order).await?;
         points.pass("target.import.order.after");
-        let Some(id) = ordered.first() else {
+        let Some(id) = ordered else {
             return Err(failed(
                 self.target,
                 "Milvus took the order and gave it no number",
             ));
         };
         tracing::info!(collection = %self.target, files = rows, "import is ordered");
-        Ok(self.milvus.import_state(*id).await?)
+        Ok(self.milvus.import_state(id).await?)
     }
 
     async fn wait(&self, mut import: Import, cargo: Cargo) -> Result<u64, Fault> {
@@ -212,7 +202,7 @@ impl<'a> Importer<'a> {
                 ImportState::Failed { reason } => return Err(failed(self.target, reason)),
                 ImportState::Pending | ImportState::Started | ImportState::Persisted => {}
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(self.look_every()).await;
             import = self.milvus.import_state(import.id).await?;
         }
         if import.rows == cargo.rows {
@@ -233,9 +223,43 @@ impl<'a> Importer<'a> {
     }
 }
 
+/// The latest of the imports of files with this mark in their paths, but for those that failed.
+fn latest<'a>(imports: &'a [Import], mark: &str) -> Option<&'a Import> {
+    let is_ours = |import: &&Import| {
+        let files = import.files.as_deref();
+        files.is_some_and(|files| files.contains(mark)) && !has_failed(import)
+    };
+    imports
+        .iter()
+        .filter(is_ours)
+        .max_by_key(|import| import.id)
+}
+
+/// Whether an import is under way of files that are not told yet.
+fn may_be_anyones(import: &Import) -> bool {
+    let is_under_way = !matches!(
+        import.state,
+        ImportState::Completed | ImportState::Failed { .. }
+    );
+    import.files.is_none() && is_under_way
+}
+
+fn has_failed(import: &Import) -> bool {
+    matches!(import.state, ImportState::Failed { .. })
+}
+
+/// Whether an import that was ordered then may be forgotten now.
+fn is_forgotten(way: ImportWay, ordered: SystemTime, now: SystemTime) -> bool {
+    let passed = now.duration_since(ordered).unwrap_or_default();
+    passed + FORGETS_EARLY >= way.remembered()
+}
+
 fn failed(collection: &CollectionName, reason: &str) -> Fault {
     let message =
         format!("collection {collection}: the target could not import its files: {reason}");
     let hint = "look into the target's log for the cause; it is tried again, and `copy: rows` in a new job does without importing";
     Fault::new(codes::IMPORT_FAILED, Class::Operator, message, hint)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! ```text
 //! passage/<job>/<token>/<cargo>/insert_log/<segment>/<field>/<log>
 //! passage/<job>/<token>/<cargo>/delta_log/<segment>/<log>
+//! passage/<job>/<token>/<cargo>/ordered                             when its import was ordered last
 //! passage/<job>/<token>/coming/…                                    what is not whole yet
 //! ```
 //! The token is a collection's own, made with its record: Milvus remembers imports by their files, and no other collection, of whatever
@@ -10,9 +11,10 @@
 //! can lead out of the folder.
 
 use crate::records::CollectionRecord;
-use model::{Fault, JobName};
+use model::{Class, Fault, JobName, Tick, codes};
 use protocol::SegmentFile;
-use storage::{Storage, StorageError, Upload};
+use std::time::{Duration, SystemTime};
+use storage::{Storage, StorageError, StorageKind, StoredFile, Upload};
 
 /// The folder of all jobs below Milvus's root path, which Milvus itself leaves alone.
 const FOLDER: &str = "passage";
@@ -20,6 +22,18 @@ const FOLDER: &str = "passage";
 /// The folders of rows and of deletes, as Milvus names them.
 const ROWS: &str = "insert_log";
 const DELETES: &str = "delta_log";
+
+/// The file that says when an import was ordered: as seconds since 1970.
+const ORDERED: &str = "ordered";
+
+/// The most bytes of it.
+const ORDERED_BYTES: u64 = 64;
+
+/// The field that holds the times of rows, by Milvus's number.
+const TIMES: &str = "1";
+
+/// How much of a file is read for what it says of itself.
+const BEGINNING_BYTES: u64 = 4 << 10;
 
 /// The files of one collection.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +88,50 @@ impl<'a> Staging<'a> {
         Ok(all.map(|file| file.bytes).fold(Staged::default(), add))
     }
 
+    /// What the path of every file of a cargo's rows holds, and that of no other file: plain letters, whoever tells the path.
+    pub(crate) fn mark(&self, cargo: u32) -> String {
+        format!("/{}/{cargo}/{ROWS}/", self.record.token)
+    }
+
+    /// Notes that the import of a cargo is about to be ordered.
+    pub(crate) async fn note_order(&self, cargo: u32, at: SystemTime) -> Result<(), StorageError> {
+        let since = at.duration_since(SystemTime::UNIX_EPOCH);
+        let seconds = since.unwrap_or_default().as_secs().to_string();
+        self.storage.put(&self.ordered(cargo), seconds.into()).await
+    }
+
+    /// When the import of a cargo was last about to be ordered; `None` if it never was.
+    pub(crate) async fn ordered_at(&self, cargo: u32) -> Result<Option<SystemTime>, StorageError> {
+        let read = self.storage.read(&self.ordered(cargo), ORDERED_BYTES).await;
+        match read {
+            Err(error) if error.kind() == StorageKind::Missing => Ok(None),
+            Err(error) => Err(error),
+            Ok(bytes) => {
+                // Whatever else it says, there was an order, and long ago.
+                let text = String::from_utf8_lossy(&bytes);
+                let seconds = Duration::from_secs(text.trim().parse().unwrap_or(0));
+                Ok(SystemTime::UNIX_EPOCH.checked_add(seconds))
+            }
+        }
+    }
+
+    /// The time of the youngest row of a cargo, by what its files say of themselves.
+    pub(crate) async fn youngest(&self, cargo: u32) -> Result<Tick, Fault> {
+        let files = self.storage.files(&self.rows(cargo)).await?;
+        let mut youngest = Tick::default();
+        for file in files.iter().filter(|file| is_of_times(file)) {
+            let beginning = 0..file.bytes.min(BEGINNING_BYTES);
+            let read = self.storage.read_range(&file.path, beginning).await?;
+            let told = binlog::read_descriptor(&read).map_err(|error| {
+                let message = format!("{:?}: {error}", file.path);
+                let hint = "cancel the job, and create it anew with `copy: rows`";
+                Fault::new(codes::SEGMENT_MALFORMED, Class::Permanent, message, hint)
+            })?;
+            youngest = youngest.max(told.to);
+        }
+        Ok(youngest)
+    }
+
     /// What Milvus calls the folder of a cargo's rows.
     pub(crate) fn rows_for_milvus(&self, cargo: u32) -> String {
         self.storage.name_for_milvus(&self.rows(cargo))
@@ -98,9 +156,18 @@ impl<'a> Staging<'a> {
         format!("{}/{cargo}/{ROWS}", self.folder())
     }
 
+    fn ordered(&self, cargo: u32) -> String {
+        format!("{}/{cargo}/{ORDERED}", self.folder())
+    }
+
     fn deletes(&self, cargo: u32) -> String {
         format!("{}/{cargo}/{DELETES}", self.folder())
     }
+}
+
+/// Whether a file holds the times of rows: `…/<field>/<log>`.
+fn is_of_times(file: &StoredFile) -> bool {
+    file.path.rsplit('/').nth(1) == Some(TIMES)
 }
 
 /// Removes whatever is left of a job's files.

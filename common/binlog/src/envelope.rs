@@ -65,19 +65,7 @@ pub(crate) fn is_enveloped(file: &[u8]) -> bool {
 
 /// Takes a file apart, of which every event must be of this kind.
 pub(crate) fn open(file: &Bytes, kind: i8) -> Result<Envelope, BinlogError> {
-    if !is_enveloped(file) {
-        let begin = &file[..file.len().min(8)];
-        let found = begin.iter().map(|byte| format!("{byte:02x}")).collect();
-        return Err(BinlogError::NotABinlog { found });
-    }
-    let mut place = Place {
-        file,
-        at: MAGIC.len(),
-    };
-    let mut event = place.event()?;
-    if event.kind != DESCRIPTOR {
-        return Err(event.unknown());
-    }
+    let (mut place, mut event) = first_event(file)?;
     let descriptor = event.body.descriptor()?;
     let mut payloads = Vec::new();
     while place.at < file.len() {
@@ -93,6 +81,33 @@ pub(crate) fn open(file: &Bytes, kind: i8) -> Result<Envelope, BinlogError> {
         descriptor,
         payloads,
     })
+}
+
+/// What a file says of itself, by its beginning: of which so much is given as its first event takes, less than 4 KiB in Milvus's files.
+///
+/// # Errors
+/// [`BinlogError`] when this is not how a file in an envelope begins.
+pub fn read_descriptor(beginning: &Bytes) -> Result<Descriptor, BinlogError> {
+    let (_, mut event) = first_event(beginning)?;
+    event.body.descriptor()
+}
+
+/// The first event, and the place behind it.
+fn first_event(file: &Bytes) -> Result<(Place<'_>, Event<'_>), BinlogError> {
+    if !is_enveloped(file) {
+        let begin = &file[..file.len().min(8)];
+        let found = begin.iter().map(|byte| format!("{byte:02x}")).collect();
+        return Err(BinlogError::NotABinlog { found });
+    }
+    let mut place = Place {
+        file,
+        at: MAGIC.len(),
+    };
+    let event = place.event()?;
+    if event.kind != DESCRIPTOR {
+        return Err(event.unknown());
+    }
+    Ok((place, event))
 }
 
 /// A place in a file, or in a part that begins with it.

@@ -34,7 +34,7 @@ mod write;
 
 pub use blobs::Blobs;
 pub use deletes::{Delete, read_deletes};
-pub use envelope::Descriptor;
+pub use envelope::{Descriptor, read_descriptor};
 pub use error::BinlogError;
 pub use values::{FieldLog, Values, read_field};
 pub use write::{Owner, write_deletes};

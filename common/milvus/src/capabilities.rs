@@ -3,7 +3,7 @@
 mod probe;
 
 use crate::expression::Dialect;
-use crate::{Product, ServerVersion};
+use crate::{ImportWay, Product, ServerVersion};
 use model::DataType;
 
 /// What a Milvus can do. First versions are those of Milvus; Lite's are what 3.2.2 was seen to do.
@@ -49,6 +49,9 @@ pub struct Capabilities {
     pub keeps_attributes: bool,
     /// Vector indexes are always AUTOINDEX: Zilliz Cloud.
     pub only_auto_index: bool,
+    /// How files of segments are imported; since 2.2, and tried from 2.3 on. The jobs of 2.4.0 and 2.4.1 take neither partitions nor keys as
+    /// later ones do. Not on Lite, and on Zilliz Cloud only as its operators do it.
+    pub import: Option<ImportWay>,
     /// How expressions are written.
     pub dialect: Dialect,
     indexes: IndexTypes,
@@ -85,6 +88,11 @@ impl Capabilities {
             functions: since(2, 5, 0),
             keeps_attributes: true,
             only_auto_index: is_zilliz,
+            import: match version.product() {
+                Product::Milvus if since(2, 4, 2) => Some(ImportWay::Jobs),
+                Product::Milvus if since(2, 3, 0) && !since(2, 4, 0) => Some(ImportWay::Calls),
+                _ => None,
+            },
             dialect: Dialect::Milvus,
             indexes: if since(2, 3, 0) {
                 IndexTypes::WithoutAnnoy
@@ -117,6 +125,7 @@ impl Capabilities {
             functions: true,
             keeps_attributes: false,
             only_auto_index: false,
+            import: None,
             dialect: Dialect::Lite,
             indexes: IndexTypes::OfLite,
             data_types: LITE_TYPES.to_vec(),
@@ -232,6 +241,26 @@ mod tests {
         assert!(!of("v2.3.5").holds(DataType::SPARSE_FLOAT_VECTOR));
         assert!(of("v2.6.3").insert_auto_id && !of("v2.6.2").insert_auto_id);
         assert!(of("v3.0.0").holds(DataType::TEXT));
+    }
+
+    #[test]
+    fn files_are_imported_by_calls_and_later_by_jobs() {
+        let ways = [
+            ("v2.2.16", None),
+            ("v2.3.5", Some(ImportWay::Calls)),
+            ("v2.4.1", None),
+            ("v2.4.2", Some(ImportWay::Jobs)),
+            ("v2.6.0", Some(ImportWay::Jobs)),
+            (
+                "Zilliz Cloud Vector Database(Compatible with Milvus 2.6)",
+                None,
+            ),
+            ("milvus_lite-3.2.2", None),
+            ("", None),
+        ];
+        for (version, way) in ways {
+            assert_eq!(of(version).import, way, "{version}");
+        }
     }
 
     #[test]

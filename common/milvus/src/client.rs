@@ -7,10 +7,13 @@ pub use open::ConnectError;
 
 use crate::call::{self, Answer, Call, Deadlines, Kind};
 use crate::expression::Dialect;
+use crate::rest::Rest;
 use crate::{Capabilities, Endpoint, MilvusError, ServerVersion};
 use model::name::DEFAULT_DATABASE;
 use proto::milvus::service::milvus_service_client::MilvusServiceClient;
 use runtime::telemetry::metric_names::{MILVUS_CALL, MILVUS_FAILURES};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,6 +40,7 @@ struct Line {
     deadlines: Deadlines,
     max_request_bytes: usize,
     authorization: Option<MetadataValue<Ascii>>,
+    rest: Rest,
 }
 
 /// What the server told of itself.
@@ -162,6 +166,17 @@ impl Client {
             metrics::counter!(MILVUS_FAILURES, "call" => call.name).increment(1);
         }
         answer
+    }
+
+    /// Sends an object to a path of the REST API. Cancel safe as [`Client::call`] is.
+    pub(crate) async fn rest<T: DeserializeOwned>(
+        &self,
+        call: Call<'_>,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, MilvusError> {
+        let limit = self.line.deadlines.of(call.kind);
+        self.line.rest.post(call, limit, path, body).await
     }
 
     fn stub(&self) -> Stub {

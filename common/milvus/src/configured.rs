@@ -43,6 +43,7 @@ pub fn endpoint(section: &MilvusSection) -> Result<Endpoint, Fault> {
         server_name: tls.server_name.clone(),
     });
     Ok(Endpoint {
+        rest_uri: section.rest_uri.clone(),
         credentials,
         tls: tls.unwrap_or_default(),
         ..Endpoint::new(&section.uri)

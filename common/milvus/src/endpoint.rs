@@ -79,6 +79,8 @@ pub struct Tls {
 pub struct Endpoint {
     /// `http://host:port` or `https://host:port`.
     pub uri: String,
+    /// Where the REST API is served, likewise; absent, at the same address.
+    pub rest_uri: Option<String>,
     /// How to be let in.
     pub credentials: Credentials,
     /// How to be sure of the server, and it of us.
@@ -96,6 +98,7 @@ impl Endpoint {
     pub fn new(uri: impl Into<String>) -> Self {
         Self {
             uri: uri.into(),
+            rest_uri: None,
             credentials: Credentials::None,
             tls: Tls::default(),
             connections: 2,

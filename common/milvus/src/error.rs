@@ -23,6 +23,8 @@ pub enum Kind {
     IndexNotFound,
     /// No such alias.
     AliasNotFound,
+    /// The server does not know such an import, or not any more.
+    ImportNotFound,
     /// Something of this name is there already.
     AlreadyExists,
     /// The collection is not in memory, so that its rows can't be read.
@@ -138,6 +140,7 @@ impl MilvusError {
             | Kind::PartitionNotFound
             | Kind::IndexNotFound
             | Kind::AliasNotFound
+            | Kind::ImportNotFound
             | Kind::AlreadyExists
             | Kind::TooLarge
             | Kind::RowTooLarge
@@ -165,9 +168,11 @@ impl MilvusError {
             Kind::Timeout => codes::MILVUS_TIMEOUT,
             Kind::NotReady | Kind::Unreachable => codes::MILVUS_UNREACHABLE,
             Kind::Unimplemented => codes::MILVUS_UNIMPLEMENTED,
-            Kind::PartitionNotFound | Kind::IndexNotFound | Kind::AliasNotFound | Kind::Refused => {
-                codes::MILVUS_REFUSED
-            }
+            Kind::PartitionNotFound
+            | Kind::IndexNotFound
+            | Kind::AliasNotFound
+            | Kind::ImportNotFound
+            | Kind::Refused => codes::MILVUS_REFUSED,
             Kind::Answer => codes::MILVUS_ANSWER,
         }
     }
@@ -181,6 +186,9 @@ impl MilvusError {
             }
             Kind::PartitionNotFound | Kind::IndexNotFound | Kind::AliasNotFound => {
                 "check the name; it may have been dropped while the job ran"
+            }
+            Kind::ImportNotFound => {
+                "the server forgets imports some time after their end: leave dataCoord.import.taskRetention at its default"
             }
             Kind::PartitionUnseen => {
                 "if it lasts, create another partition of the collection and drop it again: the server then reads its list anew"

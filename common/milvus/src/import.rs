@@ -1,27 +1,33 @@
-//! Having a server import files of segments from its own storage: by the calls that 2.2 and 2.3 have, and later ones keep.
+//! Having a server import files of segments from its own storage.
+//!
+//! Two ways, by the server's version: the calls that 2.2 and 2.3 have (`by_calls`), and the jobs of the REST API, from 2.4.2 on (`by_jobs`).
+//! Either way a server imports the same files as often as it is told to, and forgets an import some time after its end.
 
-use crate::call::{Call, Kind as CallKind};
-use crate::create::to_pairs;
+mod by_calls;
+mod by_jobs;
+
 use crate::{Client, MilvusError};
-use proto::milvus::service as wire;
-use std::collections::BTreeMap;
+use std::time::Duration;
 
-/// The option by which files are those of segments. Option names are Milvus's (`internal/util/importutil/options.go` in 2.3).
+/// The option by which files are those of segments. Option names are Milvus's (`internal/util/importutil/options.go` in 2.3,
+/// `internal/util/importutilv2/option.go` later).
 const OF_SEGMENTS: &str = "backup";
 
-/// What the server tells of an import beside its state, by Milvus's names.
-const REASON: &str = "failed_reason";
-const FILES: &str = "files";
-
-/// How many imports are listed at most: of those that a server remembers, the latest.
-const LISTED: i64 = 10_000;
+/// How a server is told to import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ImportWay {
+    /// By the calls of 2.2 and 2.3. Rows get the time of their import.
+    Calls,
+    /// By jobs of the REST API. Rows keep their times.
+    Jobs,
+}
 
 /// What is to be imported, and where to.
 #[derive(Debug, Clone, Copy)]
 pub struct ImportOrder<'a> {
     /// The collection: its fields have the ids and types of those in the files.
     pub collection: &'a str,
-    /// The partition; `None` where a partition key places the rows.
+    /// The partition; of a collection with a partition key, too: it is not looked for in the rows.
     pub partition: Option<&'a str>,
     /// The folder of segments below `insert_log`, with a slash at its end: an absolute path of the server's disk, or a key with the
     /// root path.
@@ -34,6 +40,14 @@ pub struct ImportOrder<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImportId(i64);
 
+impl ImportId {
+    /// A number that a server gave.
+    #[must_use]
+    pub fn new(number: i64) -> Self {
+        Self(number)
+    }
+}
+
 /// An import that the server knows of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
@@ -43,8 +57,8 @@ pub struct Import {
     pub state: ImportState,
     /// The rows that were imported so far.
     pub rows: u64,
-    /// The files that were ordered, as the server tells them: with commas between them.
-    pub files: String,
+    /// The files that were ordered, in a text of the server's that holds their paths; `None` where the server does not tell them yet.
+    pub files: Option<String>,
 }
 
 /// How far an import is.
@@ -65,47 +79,51 @@ pub enum ImportState {
     },
 }
 
+impl ImportWay {
+    /// How long a server remembers an import after its end, by default: `rootCoord.importTaskRetention` (a day), then
+    /// `dataCoord.import.taskRetention` (three hours).
+    #[must_use]
+    pub fn remembered(self) -> Duration {
+        match self {
+            Self::Calls => Duration::from_hours(24),
+            Self::Jobs => Duration::from_hours(3),
+        }
+    }
+}
+
 impl Client {
+    /// Makes sure that imports can be ordered here, as far as asking tells.
+    ///
+    /// # Errors
+    /// [`MilvusError`]: one of [`crate::Kind::Unimplemented`] where this server has no way to import files of segments.
+    pub async fn prove_import(&self) -> Result<(), MilvusError> {
+        match self.import_way()? {
+            ImportWay::Calls => Ok(()),
+            ImportWay::Jobs => self.prove_jobs().await,
+        }
+    }
+
     /// Orders an import. One whose outcome is unknown may have been taken: look for its files among [`Client::imports`] before it is
     /// ordered again, for the server imports the same files as often as it is told to.
     ///
     /// # Errors
     /// [`MilvusError`] when the server refuses or can't be asked.
-    pub async fn import(&self, order: &ImportOrder<'_>) -> Result<Vec<ImportId>, MilvusError> {
-        let options = BTreeMap::from([(OF_SEGMENTS.to_owned(), true.to_string())]);
-        // A single folder is taken for a file of rows, which it is not.
-        let files = [order.rows, order.deletes.unwrap_or_default()];
-        let message = wire::ImportRequest {
-            db_name: self.db_name(),
-            collection_name: order.collection.to_owned(),
-            partition_name: order.partition.unwrap_or_default().to_owned(),
-            files: files.map(str::to_owned).to_vec(),
-            options: to_pairs(&options),
-        };
-        let call = Call::new("Import", order.collection, CallKind::Write);
-        let answer = self.call(
-            call,
-            message,
-            |mut stub, q| async move { stub.import(q).await },
-        );
-        Ok(answer.await?.tasks.into_iter().map(ImportId).collect())
+    pub async fn import(&self, order: &ImportOrder<'_>) -> Result<Option<ImportId>, MilvusError> {
+        match self.import_way()? {
+            ImportWay::Calls => self.import_by_call(order).await,
+            ImportWay::Jobs => self.import_by_job(order).await.map(Some),
+        }
     }
 
-    /// How far an import is. Servers remember one for a day.
+    /// How far an import is. Servers remember one for as long as [`ImportWay::remembered`] says.
     ///
     /// # Errors
     /// [`MilvusError`] when the server does not know it or can't be asked.
     pub async fn import_state(&self, id: ImportId) -> Result<Import, MilvusError> {
-        let message = wire::GetImportStateRequest { task: id.0 };
-        let call = Call::new("GetImportState", "", CallKind::Describe);
-        let answer = self.call(call, message, |mut stub, q| async move {
-            stub.get_import_state(q).await
-        });
-        let answer = answer.await?;
-        Ok(Import {
-            id,
-            ..import(answer)
-        })
+        match self.import_way()? {
+            ImportWay::Calls => self.state_by_call(id).await,
+            ImportWay::Jobs => self.state_by_job(id).await,
+        }
     }
 
     /// The imports into a collection that the server remembers.
@@ -113,40 +131,14 @@ impl Client {
     /// # Errors
     /// [`MilvusError`] when the server refuses or can't be asked.
     pub async fn imports(&self, collection: &str) -> Result<Vec<Import>, MilvusError> {
-        let message = wire::ListImportTasksRequest {
-            db_name: self.db_name(),
-            collection_name: collection.to_owned(),
-            limit: LISTED,
-        };
-        let call = Call::new("ListImportTasks", collection, CallKind::Describe);
-        let answer = self.call(call, message, |mut stub, q| async move {
-            stub.list_import_tasks(q).await
-        });
-        Ok(answer.await?.tasks.into_iter().map(import).collect())
+        match self.import_way()? {
+            ImportWay::Calls => self.list_by_call(collection).await,
+            ImportWay::Jobs => self.list_by_jobs(collection).await,
+        }
     }
-}
 
-fn import(answer: wire::GetImportStateResponse) -> Import {
-    let mut told = BTreeMap::new();
-    for pair in answer.infos {
-        told.insert(pair.key, pair.value);
-    }
-    let mut take = |name| told.remove(name).unwrap_or_default();
-    // By the numbers of `common.ImportState`. One whose leftovers were cleaned away (7) has failed too, and what a later server calls
-    // flushed (8) is not to be seen yet.
-    let state = match answer.state {
-        0 => ImportState::Pending,
-        1 | 7 => ImportState::Failed {
-            reason: take(REASON),
-        },
-        5 | 8 => ImportState::Persisted,
-        6 => ImportState::Completed,
-        _ => ImportState::Started,
-    };
-    Import {
-        id: ImportId(answer.id),
-        state,
-        rows: u64::try_from(answer.row_count).unwrap_or(0),
-        files: take(FILES),
+    fn import_way(&self) -> Result<ImportWay, MilvusError> {
+        let no_way = || by_calls::unknown(self.version());
+        self.capabilities().import.ok_or_else(no_way)
     }
 }

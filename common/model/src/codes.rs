@@ -152,6 +152,10 @@ codes! {
     IMPORT_FAILED = "import_failed";
     /// The target imported other files, or another number of rows, than were shipped.
     IMPORT_INCOMPLETE = "import_incomplete";
+    /// Whether an import was ordered can't be told any more.
+    IMPORT_UNKNOWN = "import_unknown";
+    /// The clock of the target's Milvus is behind the times of rows that are to be imported.
+    CLOCK_BEHIND = "clock_behind";
     /// The segments of a collection can't be read as its rows.
     SEGMENTS_UNREADABLE = "segments_unreadable";
     /// A collection is no longer on the source, and the job does not drop it on the target.

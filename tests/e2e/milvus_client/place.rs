@@ -73,6 +73,17 @@ impl Place {
         })
     }
 
+    /// What another server, or another database, has under the same name.
+    pub(crate) fn seen_by(&self, client: Client) -> Self {
+        Self {
+            client,
+            name: self.name.clone(),
+            schema: self.schema.clone(),
+            dim: self.dim,
+            fields: self.fields.clone(),
+        }
+    }
+
     pub(crate) fn primary(&self) -> &Field {
         self.schema.primary().expect("the schema has a primary key")
     }

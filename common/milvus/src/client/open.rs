@@ -2,6 +2,7 @@
 
 use super::Line;
 use crate::error::causes;
+use crate::rest::Rest;
 use crate::{Endpoint, MilvusError, Secret, Tls};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -134,6 +135,7 @@ pub(super) async fn open(endpoint: &Endpoint) -> Result<Line, ConnectError> {
         deadlines: endpoint.deadlines,
         max_request_bytes: endpoint.max_request_bytes.min(MAX_REQUEST_BYTES),
         authorization: plain.map(|plain| header(endpoint, &plain)).transpose()?,
+        rest: Rest::of(endpoint)?,
     })
 }
 

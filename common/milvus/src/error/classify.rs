@@ -63,6 +63,38 @@ pub(crate) fn status(call: Call<'_>, status: &Status) -> MilvusError {
     MilvusError::new(call, kind, words(&status.reason, &number)).with_unknown_outcome(!certain)
 }
 
+/// A failure that the REST API reports: by a status of HTTP, and by a code of Milvus's in an answer of its own.
+pub(crate) fn rest(call: Call<'_>, http: u16, code: i32, reason: &str) -> MilvusError {
+    let by_http = match http {
+        401 => Some(Kind::Unauthenticated),
+        403 => Some(Kind::Denied),
+        404 | 405 => Some(Kind::Unimplemented),
+        408 | 504 => Some(Kind::Timeout),
+        429 => Some(Kind::RateLimit),
+        500..=599 => Some(Kind::Unreachable),
+        _ => None,
+    };
+    match by_http {
+        Some(kind) => {
+            let text = words(reason, &format!("HTTP status {http}"));
+            let certain = !matches!(kind, Kind::Timeout | Kind::Unreachable);
+            MilvusError::new(call, kind, text).with_unknown_outcome(!certain)
+        }
+        None if code == 0 => answer(
+            call,
+            format!("HTTP status {http}, and no answer of Milvus's"),
+        ),
+        None => status(
+            call,
+            &Status {
+                code,
+                reason: reason.to_owned(),
+                ..Status::default()
+            },
+        ),
+    }
+}
+
 fn kind_of_grpc(code: Code, text: &str) -> Kind {
     let has = |part: &str| text.contains(part);
     match code {
@@ -142,7 +174,7 @@ fn kind_of_code(code: i32) -> Option<Kind> {
         700 => Kind::IndexNotFound,
         800 => Kind::DatabaseNotFound,
         1102 => Kind::TooLarge,
-        1400 => Kind::Unauthenticated,
+        1400 | 1800 => Kind::Unauthenticated,
         1401 => Kind::Denied,
         1600 => Kind::AliasNotFound,
         10000 | 10001 => Kind::Timeout,
@@ -169,6 +201,8 @@ fn kind_of_text(text: &str) -> Option<Kind> {
     let missing = has("does not exist") || has("not found") || has("not exist");
     let rules = [
         (has("rate limit") || has("limiter"), Kind::RateLimit),
+        (has("number of jobs has reached the limit"), Kind::RateLimit),
+        (has("import job does not exist"), Kind::ImportNotFound),
         (
             has("quota exceeded") || has("quota exhausted") || has("force deny"),
             Kind::Quota,

@@ -55,6 +55,8 @@ pub struct ClientPem {
 pub struct MilvusSection {
     /// `http://host:port` or `https://host:port`.
     pub uri: String,
+    /// Where the REST API is served; absent, at the same address.
+    pub rest_uri: Option<String>,
     /// Who calls; absent where Milvus does not ask.
     pub credentials: Option<MilvusCredentials>,
     /// TLS settings; only with https.
@@ -65,14 +67,28 @@ pub struct MilvusSection {
 
 pub(super) fn milvus(section: &mut Section<'_>) -> Option<MilvusSection> {
     let uri = section.required("uri", values::uri);
+    let rest_uri = section.optional("rest_uri", values::uri);
     let credentials = credentials(section);
     let tls = section.within_given("tls", milvus_tls);
-    if tls.is_some() && uri.as_deref().is_some_and(|uri| uri.starts_with("http://")) {
+    let is_plain =
+        |uri: &Option<String>| uri.as_deref().is_some_and(|uri| uri.starts_with("http://"));
+    if is_plain(&rest_uri)
+        && uri
+            .as_deref()
+            .is_some_and(|uri| uri.starts_with("https://"))
+    {
+        section.refuse(
+            "rest_uri",
+            "needs https://, as the uri: it carries the same password",
+        );
+    }
+    if tls.is_some() && is_plain(&uri) {
         section.refuse("tls", "needs an https:// uri");
     }
     let database = section.optional("database", values::text);
     Some(MilvusSection {
         uri: uri?,
+        rest_uri,
         credentials,
         tls,
         database,

@@ -127,6 +127,11 @@ fn each_wrong_value_is_named_with_its_line() {
             "http://milvus",
             "agent.yaml:7: milvus.tls: needs an https:// uri",
         ),
+        (
+            "user: root",
+            "user: root\n  rest_uri: \"http://milvus:8080\"",
+            "milvus.rest_uri: needs https://",
+        ),
         ("user: root", "user:", "milvus.user: must be given"),
         (
             "ca_pem_path: /etc/passage/ca.pem,",

@@ -11,6 +11,19 @@ use std::collections::BTreeMap;
 /// How large a batch of files is meant to be: so much is sent again at most when a line was cut.
 const BATCH_BYTES: u64 = 16 << 20;
 
+/// The most segments of a cargo: Milvus takes 1024 in one import (`dataCoord.import.maxImportFileNumPerReq`, since 2.4), and few of full size
+/// are as many bytes as a cargo may have.
+const MOST_SEGMENTS: u32 = 256;
+
+/// A cargo to which segments of its partition may be added.
+#[derive(Debug, Clone, Copy)]
+struct Open<'a> {
+    partition: &'a str,
+    number: u32,
+    bytes: u64,
+    segments: u32,
+}
+
 impl CollectionRun<'_> {
     /// Decides which files are shipped in which order, and which rows are sent as such. Gives which rows are there.
     pub(in crate::job::copy) async fn list_shipped(
@@ -33,7 +46,7 @@ impl CollectionRun<'_> {
                 by_segment.entry(key).or_default().push(files);
             }
         }
-        let mut open: Option<(&str, u32, u64)> = None;
+        let mut open: Option<Open<'_>> = None;
         let mut sent = Vec::new();
         for ((partition, _), logs) in by_segment {
             let mut places = vec![Vec::new(); logs.len()];
@@ -53,24 +66,30 @@ impl CollectionRun<'_> {
             };
             let bytes = size_bytes(&files);
             let most_bytes = self.agent.limits.import_bytes;
-            let fits = |(of, _, filled): &(&str, u32, u64)| {
-                *of == partition && filled + bytes <= most_bytes
-            };
-            let (_, cargo, filled) = match open.take() {
-                Some(cargo) if fits(&cargo) => cargo,
+            let cargo = match open.take() {
+                Some(cargo) if cargo.takes(partition, bytes, most_bytes) => cargo,
                 before => {
                     close(units, before);
-                    (partition, units.next_cargo(), 0)
+                    Open {
+                        partition,
+                        number: units.next_cargo(),
+                        bytes: 0,
+                        segments: 0,
+                    }
                 }
             };
-            open = Some((partition, cargo, filled + bytes));
+            open = Some(Open {
+                bytes: cargo.bytes + bytes,
+                segments: cargo.segments + 1,
+                ..cargo
+            });
             for (files, places) in logs.iter().zip(places) {
                 let partition = segments.partition(files.partition).cloned().flatten();
                 sent.push((partition, files.clone(), places));
             }
             let shipment = Shipment {
                 id: units.next(),
-                cargo,
+                cargo: cargo.number,
                 logs,
                 batches: in_batches(files),
                 deletes: None,
@@ -91,9 +110,21 @@ impl CollectionRun<'_> {
     }
 }
 
+impl Open<'_> {
+    /// Whether a segment of so many bytes fits.
+    fn takes(&self, partition: &str, bytes: u64, most_bytes: u64) -> bool {
+        self.partition == partition
+            && self.bytes + bytes <= most_bytes
+            && self.segments < MOST_SEGMENTS
+    }
+}
+
 /// Ends a cargo.
-fn close(units: &mut NewUnits<'_>, cargo: Option<(&str, u32, u64)>) {
-    if let Some((partition, number, _)) = cargo {
+fn close(units: &mut NewUnits<'_>, cargo: Option<Open<'_>>) {
+    if let Some(Open {
+        partition, number, ..
+    }) = cargo
+    {
         let record = CargoRecord {
             id: units.next(),
             number,
@@ -190,5 +221,23 @@ mod tests {
             assert!(batches.len() < Unit::MAX_BATCHES, "{}", batches.len());
             assert_eq!(batches.concat(), given);
         }
+    }
+
+    #[test]
+    fn a_cargo_takes_segments_of_its_partition_up_to_its_bytes_and_their_number() {
+        let cargo = Open {
+            partition: "a",
+            number: 0,
+            bytes: 10,
+            segments: MOST_SEGMENTS - 1,
+        };
+        assert!(cargo.takes("a", 5, 15));
+        assert!(!cargo.takes("a", 6, 15));
+        assert!(!cargo.takes("b", 5, 15));
+        let full = Open {
+            segments: MOST_SEGMENTS,
+            ..cargo
+        };
+        assert!(!full.takes("a", 5, 15));
     }
 }

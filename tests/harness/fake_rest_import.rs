@@ -1,0 +1,198 @@
+//! A fake of the REST API by which Milvus imports files since 2.4, and 2.3.5 does not.
+//!
+//! It stands before a real 2.3.5, says that it is a later version, and hands every call of gRPC on to the real one, word for word. What is
+//! ordered by REST is checked as Milvus's sources say that later versions check it, and then carried out by the real server's own Import:
+//! so rows come out of the shipped files, and deletes leave rows out, in a real Milvus. Where later versions and 2.3.5 import otherwise it
+//! shows 2.3.5's way: rows get the time of their import, and what the importer of a later version makes of a file can't be seen here.
+//!
+//! It is stricter than a real server in two points: a key that the API does not know is refused, and so is a folder without its slash.
+
+mod jobs;
+
+use anyhow::Result;
+use axum::body::Body as AxumBody;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Request as HttpRequest, Response as HttpResponse, StatusCode};
+use axum::routing::post;
+use axum::{Router, body};
+use bytes::Bytes;
+use jobs::{Jobs, Refusal};
+use proto::milvus::common::ServerInfo;
+use proto::milvus::service as wire;
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::body::Body;
+use tonic::server::Grpc;
+use tonic::service::Routes;
+use tonic::transport::{Channel, Endpoint, Server};
+use tonic_prost::ProstCodec;
+use tower::ServiceExt;
+
+/// The version that it says it is.
+pub const VERSION: &str = "2.4.23";
+
+/// The largest request of REST.
+const MAX_BYTES: usize = 1 << 20;
+
+/// The fake, listening on loopback until it is dropped.
+#[derive(Debug)]
+pub struct FakeRestImport {
+    uri: String,
+    jobs: Arc<Jobs>,
+    serving: JoinHandle<()>,
+}
+
+impl FakeRestImport {
+    /// Stands before a server. Who calls by REST has to show this token.
+    ///
+    /// # Errors
+    /// When it can't listen, or the server is not there.
+    pub async fn before(uri: &str, token: &str) -> Result<Self> {
+        let server = Endpoint::from_shared(uri.to_owned())?.connect().await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let uri = format!("http://{}", listener.local_addr()?);
+        let jobs = Arc::new(Jobs::new(server.clone(), token));
+        let front = Front {
+            server,
+            jobs: Arc::clone(&jobs),
+        };
+        let router = Router::new()
+            .route("/v2/vectordb/jobs/import/{action}", post(rest))
+            .fallback(grpc)
+            .with_state(front);
+        let serving = Server::builder()
+            .accept_http1(true)
+            .add_routes(Routes::from(router))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        let serving = tokio::spawn(async move {
+            // It ends with the test.
+            let _ = serving.await;
+        });
+        Ok(Self { uri, jobs, serving })
+    }
+
+    /// Where clients find it.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Has the next job fail, before anything is imported.
+    pub fn fail_next(&self, reason: &str) {
+        self.jobs.fail_next(reason);
+    }
+
+    /// Has the answer to the next order that is carried out break off.
+    pub fn lose_next_answer(&self) {
+        self.jobs.lose_next_answer();
+    }
+
+    /// How many jobs were created.
+    #[must_use]
+    pub fn created(&self) -> usize {
+        self.jobs.created()
+    }
+}
+
+impl Drop for FakeRestImport {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Front {
+    server: Channel,
+    jobs: Arc<Jobs>,
+}
+
+/// One request of REST.
+async fn rest(
+    State(front): State<Front>,
+    Path(action): Path<String>,
+    headers: HeaderMap,
+    request: HttpRequest<AxumBody>,
+) -> HttpResponse<AxumBody> {
+    let token = headers.get("authorization");
+    let token = token.and_then(|token| token.to_str().ok());
+    let body = body::to_bytes(request.into_body(), MAX_BYTES).await;
+    let answered = front
+        .jobs
+        .handle(&action, token, &body.unwrap_or_default())
+        .await;
+    match answered {
+        Ok(data) => answer(StatusCode::OK, &json!({ "code": 0, "data": data })),
+        Err(Refusal::Told(status, code, message)) => {
+            let status = StatusCode::from_u16(status).unwrap_or_default();
+            answer(status, &json!({ "code": code, "message": message }))
+        }
+        Err(Refusal::BreakOff) => {
+            let broken = futures::stream::iter([Err::<Bytes, _>(std::io::Error::other("lost"))]);
+            HttpResponse::new(AxumBody::from_stream(broken))
+        }
+    }
+}
+
+fn answer(status: StatusCode, body: &Value) -> HttpResponse<AxumBody> {
+    let mut answer = HttpResponse::new(AxumBody::from(body.to_string()));
+    *answer.status_mut() = status;
+    answer
+}
+
+/// One call of gRPC.
+async fn grpc(
+    State(front): State<Front>,
+    request: HttpRequest<AxumBody>,
+) -> HttpResponse<AxumBody> {
+    let request = request.map(Body::new);
+    let call = request.uri().path().rsplit('/').next().unwrap_or_default();
+    let answer = match call {
+        "Connect" => {
+            let told = wire::ConnectResponse {
+                status: None,
+                server_info: Some(ServerInfo {
+                    build_tags: VERSION.to_owned(),
+                }),
+                identifier: 0,
+            };
+            answered(request, move |_: wire::ConnectRequest| told.clone()).await
+        }
+        "GetVersion" => {
+            let told = wire::GetVersionResponse {
+                status: None,
+                version: VERSION.to_owned(),
+            };
+            answered(request, move |_: wire::GetVersionRequest| told.clone()).await
+        }
+        // Later versions have both still; whoever uses them here would not notice what this fake is for.
+        "Import" | "GetImportState" | "ListImportTasks" => {
+            tonic::Status::unimplemented("by REST").into_http()
+        }
+        _ => match front.server.oneshot(request).await {
+            Ok(response) => response,
+            Err(error) => tonic::Status::unavailable(error.to_string()).into_http(),
+        },
+    };
+    answer.map(AxumBody::new)
+}
+
+/// Answers one call itself.
+async fn answered<Q, A>(
+    request: HttpRequest<Body>,
+    answer: impl Fn(Q) -> A + Clone + Send + Sync + 'static,
+) -> HttpResponse<Body>
+where
+    Q: prost::Message + Default + Send + 'static,
+    A: prost::Message + Default + Send + 'static,
+{
+    let service = tower::service_fn(move |request: tonic::Request<Q>| {
+        let answer = answer(request.into_inner());
+        async move { Ok(tonic::Response::new(answer)) }
+    });
+    let mut grpc = Grpc::new(ProstCodec::<A, Q>::default());
+    grpc.unary(service, request).await
+}
