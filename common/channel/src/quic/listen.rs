@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use protocol::Hello;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Connection, Endpoint, EndpointConfig, Incoming, ServerConfig};
+use quinn_proto::RandomConnectionIdGenerator;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -58,10 +59,7 @@ impl QuicListener {
             .max_incoming(settings.max_strangers)
             .incoming_buffer_size(WAITING_BYTES / settings.max_strangers.max(1) as u64)
             .incoming_buffer_size_total(WAITING_BYTES);
-        // A peer that speaks on with an agent that was restarted is told so at once, and need not wait until it is sure.
-        let secret = trust.lasting_secret("stateless reset");
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
-        let config = EndpointConfig::new(Arc::new(key));
+        let config = lasting_config(&trust);
         let at = first_address(address).await.map_err(failed)?;
         let endpoint = socket::endpoint(at, config, Some(server)).map_err(failed)?;
         let bound = endpoint.local_addr().map_err(failed)?;
@@ -118,6 +116,17 @@ impl Transport for QuicListener {
                 .ok_or(LinkError::Closed)
         })
     }
+}
+
+/// Knows the connections of an agent that was killed as once its own, and says that they are over: so a peer that speaks on need not
+/// wait until its patience ends. The secret by which it can say so follows from the agent's private key.
+fn lasting_config(trust: &Trust) -> EndpointConfig {
+    let secret = trust.lasting_secret("stateless reset");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
+    let mut config = EndpointConfig::new(Arc::new(key));
+    // quinn's own choice would not look at an id that another process gave.
+    config.cid_generator(|| Box::new(RandomConnectionIdGenerator::default()));
+    config
 }
 
 async fn first_address(address: &str) -> io::Result<SocketAddr> {

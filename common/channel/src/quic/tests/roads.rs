@@ -3,7 +3,7 @@
 use crate::error::LaneError;
 use crate::fixture::relay::Relay;
 use crate::fixture::{Target, dialer, hello};
-use crate::link::{Link, Transport};
+use crate::link::Link;
 use crate::quic::QuicListener;
 use crate::settings::LinkSettings;
 use protocol::{Frame, Role};
