@@ -17,6 +17,7 @@ mod memory;
 mod milvus_client;
 mod options;
 mod queues;
+mod quic;
 mod redefined;
 mod refusals;
 mod repair;

@@ -23,16 +23,22 @@ mod listen;
 pub use dial::GrpcDialer;
 pub use listen::GrpcListener;
 
+/// What plain use of tonic is measured with beside the channel.
+#[doc(hidden)]
+pub mod plain {
+    pub use super::{CONNECTION_WINDOW_BYTES, HTTP2_FRAME_BYTES, STREAM_WINDOW_BYTES};
+}
+
 use std::time::Duration;
 
 /// The window of a lane: more than a receiver grants as credit, so that HTTP/2 is never what waits first.
-const STREAM_WINDOW_BYTES: u32 = 16 << 20;
+pub const STREAM_WINDOW_BYTES: u32 = 16 << 20;
 
 /// The window of a connection: that of all its lanes.
-const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
+pub const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 
 /// The largest frame of HTTP/2: smaller ones cost more CPU for each gigabyte, larger ones more memory on every lane.
-const HTTP2_FRAME_BYTES: u32 = 256 << 10;
+pub const HTTP2_FRAME_BYTES: u32 = 256 << 10;
 
 /// How often a connection is tried, and how soon it must answer: proxies and NATs forget connections on which nothing moves.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);

@@ -29,6 +29,13 @@ mod trouble;
 pub use dial::QuicDialer;
 pub use listen::QuicListener;
 
+/// What plain use of quinn is measured with beside the channel.
+#[doc(hidden)]
+pub mod plain {
+    pub use super::socket::endpoint;
+    pub use super::transport_config;
+}
+
 use quinn::congestion::BbrConfig;
 use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
 use std::sync::Arc;
@@ -61,7 +68,7 @@ fn priority(lane: u32) -> i32 {
 }
 
 /// What a connection is set to that may carry so many lanes besides control, of which the peer opens so many streams.
-fn transport_config(lanes: u32, peer_opens: u32) -> Arc<TransportConfig> {
+pub fn transport_config(lanes: u32, peer_opens: u32) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
     let mut acks = AckFrequencyConfig::default();
     acks.ack_eliciting_threshold(PACKETS_AN_ACK.into());

@@ -10,7 +10,10 @@ use std::sync::{Arc, Once};
 const BUFFER_BYTES: usize = 4 << 20;
 
 /// Binds an endpoint; one without a server's configuration only dials.
-pub(super) fn endpoint(
+///
+/// # Errors
+/// The system's.
+pub fn endpoint(
     address: SocketAddr,
     config: EndpointConfig,
     server: Option<ServerConfig>,

@@ -42,7 +42,7 @@ pub struct ChannelSection {
     pub transport: TransportKind,
     /// Who dials.
     pub reach: Reach,
-    /// Connections that carry data, beside the one for control.
+    /// Connections that carry data; over gRPC, control has one of its own beside them.
     pub connections: u8,
     /// This agent's identity.
     pub tls: TlsFiles,
