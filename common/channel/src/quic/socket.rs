@@ -28,9 +28,10 @@ pub fn endpoint(
         socket.set_recv_buffer_size(BUFFER_BYTES),
         socket.set_send_buffer_size(BUFFER_BYTES),
     );
+    // Linux tells twice what there is for packets.
     let buffers = (
-        socket.recv_buffer_size().unwrap_or_default(),
-        socket.send_buffer_size().unwrap_or_default(),
+        socket.recv_buffer_size().unwrap_or_default() / 2,
+        socket.send_buffer_size().unwrap_or_default() / 2,
     );
     socket.bind(&address.into())?;
     let runtime = Arc::new(TokioRuntime);
