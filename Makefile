@@ -15,10 +15,10 @@ export RUST_BACKTRACE ?= 1
 export RUST_LIB_BACKTRACE ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit e2e testbed lint fmt bench soak fuzz
+.PHONY: help demo test unit e2e testbed lint fmt bench bench-channel soak fuzz
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## A Milvus that is written to moves to another one, on this machine, and is proven equal
 	$(PYTHON) tests/demo/demo.py
@@ -34,6 +34,7 @@ test: testbed ## Every test: rules, protocol, and end to end on real servers
 unit: ## Only the tests that need no Milvus
 	$(CARGO) test --workspace --exclude passage-tests
 
+# PASSAGE_TEST_TRANSPORT=quic and PASSAGE_TEST_DIALLER=target have the agents of all tests meet that way that do not choose one themselves.
 e2e: testbed ## Only the tests on real servers; ONLY=part-of-a-name narrows them
 	$(CARGO) build --workspace --lib --bins --tests
 	$(CARGO) test --package passage-tests --test e2e -- --test-threads=$(TEST_THREADS) $(ONLY)
@@ -50,6 +51,9 @@ fmt: ## Format the code
 bench: testbed ## Rows per second against a plain script and against the ceiling; ROWS, DIM narrow it
 	$(CARGO) build --release --package agent-source --package agent-target
 	$(CARGO) bench --package passage-tests --bench throughput
+
+bench-channel: ## What the channel costs over gRPC and QUIC, beside raw TCP, TLS, and plain tonic and quinn; SECONDS, RUNS
+	$(CARGO) bench --package passage-tests --bench channel
 
 soak: testbed ## Faults, memory and live jobs at full length; ONLY=… narrows it, SEED=… replays a failure
 	$(CARGO) build --release --package agent-source --package agent-target

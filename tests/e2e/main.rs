@@ -21,6 +21,7 @@ mod milvus_client;
 mod older;
 mod options;
 mod queues;
+mod quic;
 mod redefined;
 mod refusals;
 mod repair;

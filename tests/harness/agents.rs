@@ -2,7 +2,7 @@
 
 mod pair;
 
-pub use pair::{Dialler, Pair};
+pub use pair::{Dialler, Over, Pair};
 
 use crate::canary::Canary;
 use crate::process::{Process, Signal};

@@ -1,4 +1,6 @@
-//! The line between the agents: a relay that can be cut, mended and slowed, and that counts what it carries.
+//! The line between the agents: a relay that can be cut, mended and slowed, and that counts what it carries, of TCP or of UDP.
+
+mod udp;
 
 use anyhow::Result;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -31,6 +33,21 @@ struct Shared {
     carried: watch::Sender<u64>,
 }
 
+impl Shared {
+    fn new(to: SocketAddr) -> Arc<Self> {
+        Arc::new(Self {
+            to,
+            state: watch::Sender::new(State {
+                is_up: true,
+                cuts: 0,
+                tried_in_vain: 0,
+            }),
+            bytes_per_second: AtomicU64::new(0),
+            carried: watch::Sender::new(0),
+        })
+    }
+}
+
 /// Whether it carries, and how often it was cut: a connection ends with the next cut, however short that is.
 #[derive(Debug, Clone, Copy)]
 struct State {
@@ -41,24 +58,31 @@ struct State {
 }
 
 impl Link {
-    /// A relay to this address, up.
+    /// A relay of TCP to this address, up.
     ///
     /// # Errors
     /// When no port can be had.
     pub async fn to(to: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            to,
-            state: watch::Sender::new(State {
-                is_up: true,
-                cuts: 0,
-                tried_in_vain: 0,
-            }),
-            bytes_per_second: AtomicU64::new(0),
-            carried: watch::Sender::new(0),
-        });
+        let shared = Shared::new(to);
         let accepting = tokio::spawn(accept(listener, shared.clone())).abort_handle();
+        Ok(Self {
+            address,
+            shared,
+            accepting,
+        })
+    }
+
+    /// A relay of UDP to this address, up. Over a cut one everything is lost, and nobody told.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn of_udp_to(to: SocketAddr) -> Result<Self> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = socket.local_addr()?;
+        let shared = Shared::new(to);
+        let accepting = tokio::spawn(udp::run(socket, shared.clone())).abort_handle();
         Ok(Self {
             address,
             shared,
@@ -72,7 +96,7 @@ impl Link {
         self.address
     }
 
-    /// Cuts every connection; new ones are closed at once.
+    /// Cuts every connection; new ones are closed at once, and packets of UDP lost.
     pub fn cut(&self) {
         self.shared.state.send_modify(|state| {
             *state = State {
@@ -243,5 +267,32 @@ mod tests {
         let mut after = TcpStream::connect(link.address()).await.unwrap();
         round_trip(&mut after).await.unwrap();
         assert_eq!(link.carried(), 20);
+    }
+    #[tokio::test]
+    async fn over_a_cut_line_packets_are_lost_and_a_newcomer_is_noticed() {
+        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let link = Link::of_udp_to(server.local_addr().unwrap()).await.unwrap();
+        let (one, other) = (udp_to(&link).await, udp_to(&link).await);
+        let mut packet = [0; 16];
+        one.send(b"up").await.unwrap();
+        let (length, near) = server.recv_from(&mut packet).await.unwrap();
+        assert_eq!(&packet[..length], b"up");
+        server.send_to(b"back", near).await.unwrap();
+        assert_eq!(one.recv(&mut packet).await.unwrap(), 4);
+        link.wait_carried(6).await;
+        link.cut();
+        one.send(b"lost").await.unwrap();
+        other.send(b"lost").await.unwrap();
+        link.wait_tried_in_vain().await;
+        link.mend();
+        other.send(b"up again").await.unwrap();
+        let (length, _) = server.recv_from(&mut packet).await.unwrap();
+        assert_eq!(&packet[..length], b"up again");
+    }
+
+    async fn udp_to(link: &Link) -> UdpSocket {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        socket.connect(link.address()).await.unwrap();
+        socket
     }
 }

@@ -1,13 +1,15 @@
 //! A transport as the configuration asks for it.
 
 use crate::Transport;
-use crate::grpc::{GrpcDialer, GrpcListener, GrpcSettings};
+use crate::grpc::{GrpcDialer, GrpcListener};
+use crate::quic::{QuicDialer, QuicListener};
+use crate::settings::LinkSettings;
 use crate::tls::{CredentialPaths, CredentialsError, Trust};
 use model::{Fault, Incarnation};
 use protocol::handshake::PROTOCOL;
 use protocol::{Hello, Role};
 use runtime::Config;
-use runtime::config::{ChannelSection, Peer, Reach, TlsFiles};
+use runtime::config::{ChannelSection, Peer, Reach, TlsFiles, TransportKind};
 use std::sync::Arc;
 
 /// How many lanes carry batches.
@@ -35,16 +37,22 @@ pub async fn transport(
     hello: Hello,
 ) -> Result<Arc<dyn Transport>, Fault> {
     let trust = trust(&section.tls, &section.peers)?;
-    let settings = GrpcSettings {
+    let settings = LinkSettings {
         data_connections: usize::from(section.connections),
-        ..GrpcSettings::default()
+        ..LinkSettings::default()
     };
-    Ok(match &section.reach {
-        Reach::Dial(address) => {
+    Ok(match (section.transport, &section.reach) {
+        (TransportKind::Grpc, Reach::Dial(address)) => {
             Arc::new(GrpcDialer::new(address.to_string(), hello, trust, settings))
         }
-        Reach::Listen(address) => {
+        (TransportKind::Quic, Reach::Dial(address)) => {
+            Arc::new(QuicDialer::new(address.to_string(), hello, trust, settings))
+        }
+        (TransportKind::Grpc, Reach::Listen(address)) => {
             Arc::new(GrpcListener::bind(&address.to_string(), hello, trust, settings).await?)
+        }
+        (TransportKind::Quic, Reach::Listen(address)) => {
+            Arc::new(QuicListener::bind(&address.to_string(), hello, trust, settings).await?)
         }
     })
 }

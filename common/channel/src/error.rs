@@ -60,6 +60,22 @@ pub enum LinkError {
         /// What the system says.
         cause: String,
     },
+    /// Nothing answers by UDP: the peer does not run, or speaks gRPC, or UDP is blocked on the way. Which of them can't be told.
+    #[error("nothing answers by UDP at {address} within {} s", limit.as_secs())]
+    NoAnswer {
+        /// The address, as it was configured.
+        address: String,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+    /// A stranger was dropped: it took the longest of too many.
+    #[error(
+        "more than {most} strangers were in the handshake of TLS, and this one had taken the longest"
+    )]
+    Crowded {
+        /// How many may be.
+        most: usize,
+    },
     /// The address to listen on can't be used.
     #[error("can't listen on {address}: {cause}")]
     Bind {
@@ -103,7 +119,10 @@ impl LinkError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } => Class::Transient,
+            Self::Unreachable { .. }
+            | Self::NoAnswer { .. }
+            | Self::Crowded { .. }
+            | Self::TimedOut { .. } => Class::Transient,
             Self::Bind { .. } => Class::Operator,
             Self::Tls { error, .. } => error.class(),
             Self::Lane(error) => error.class(),
@@ -117,7 +136,13 @@ impl LinkError {
     pub fn hint(&self) -> String {
         match self {
             Self::Unreachable { .. } => {
-                "check channel.dial, that the other agent runs with channel.listen on this port, and the firewalls between them".into()
+                "check channel.dial, that the other agent runs with channel.listen on this port and the same channel.transport, and the firewalls between them".into()
+            }
+            Self::NoAnswer { .. } => {
+                "check channel.dial, that the other agent runs with channel.listen on this port and channel.transport: quic, and that the firewalls between them let UDP through both ways; where they do not, set channel.transport: grpc on both sides".into()
+            }
+            Self::Crowded { .. } => {
+                "see who connects to this port; a peer that was meant dials again by itself".into()
             }
             Self::Bind { .. } => {
                 "check channel.listen: the address must be this machine's and the port free".into()
@@ -134,9 +159,11 @@ impl LinkError {
 
     fn code(&self) -> &str {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Closed => {
-                codes::PEER_UNREACHABLE
-            }
+            Self::Unreachable { .. }
+            | Self::NoAnswer { .. }
+            | Self::Crowded { .. }
+            | Self::TimedOut { .. }
+            | Self::Closed => codes::PEER_UNREACHABLE,
             Self::Bind { .. } => codes::CONFIG_INVALID,
             Self::Tls { error, .. } => error.code(),
             Self::Lane(LaneError::Lost(_)) => codes::PEER_UNREACHABLE,

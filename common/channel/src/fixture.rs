@@ -1,15 +1,20 @@
 //! What the tests of this room share: certificates, agents, and peers that behave badly.
 
+pub(crate) mod relay;
 pub(crate) mod strangers;
 
 use crate::certs::{self, Existing, LeafRequest, Made, Pair, Validity};
-use crate::grpc::{GrpcDialer, GrpcListener, GrpcSettings, Refusal};
+use crate::grpc::{GrpcDialer, GrpcListener};
 use crate::link::{Link, Transport};
+use crate::listening::Refusal;
+use crate::quic::{QuicDialer, QuicListener};
+use crate::settings::LinkSettings;
 use crate::tls::{CredentialPaths, Trust};
-use model::Incarnation;
+use model::{Incarnation, codes};
 use protocol::handshake::PROTOCOL;
 use protocol::{Hello, Role};
-use runtime::config::Peer;
+use runtime::config::{Peer, TransportKind};
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::sync::broadcast;
@@ -83,50 +88,92 @@ impl Office {
     }
 }
 
+/// Runs a test over one transport after the other; what it prints says which it was.
+pub(crate) async fn over_both(test: impl AsyncFn(TransportKind)) {
+    for over in [TransportKind::Grpc, TransportKind::Quic] {
+        println!("over {over:?}");
+        test(over).await;
+    }
+}
+
+/// A source that dials.
+pub(crate) fn dialer(
+    over: TransportKind,
+    address: String,
+    words: Hello,
+    trust: Trust,
+    settings: LinkSettings,
+) -> Box<dyn Transport> {
+    match over {
+        TransportKind::Grpc => Box::new(GrpcDialer::new(address, words, trust, settings)),
+        TransportKind::Quic => Box::new(QuicDialer::new(address, words, trust, settings)),
+    }
+}
+
 /// A target that listens, and everything that is needed to reach it.
 pub(crate) struct Target {
     pub(crate) office: Office,
     pub(crate) trust: Trust,
-    pub(crate) listener: GrpcListener,
+    pub(crate) over: TransportKind,
+    pub(crate) listener: Box<dyn Transport>,
     pub(crate) refusals: broadcast::Receiver<Refusal>,
+    address: SocketAddr,
 }
 
 impl Target {
-    pub(crate) async fn listen() -> Self {
-        Self::listen_with(GrpcSettings::default()).await
+    pub(crate) async fn listen(over: TransportKind) -> Self {
+        Self::listen_with(over, LinkSettings::default()).await
     }
 
-    pub(crate) async fn listen_with(settings: GrpcSettings) -> Self {
+    pub(crate) async fn listen_with(over: TransportKind, settings: LinkSettings) -> Self {
         let office = Office::open();
         let trust = office.trust(&office.pair.target, SOURCE);
-        let bound =
-            GrpcListener::bind("127.0.0.1:0", hello(Role::Target), trust.clone(), settings).await;
-        let listener = bound.unwrap();
-        let refusals = listener.refusals();
+        let (at, words, ours) = ("127.0.0.1:0", hello(Role::Target), trust.clone());
+        let (listener, address, refusals): (Box<dyn Transport>, _, _) = match over {
+            TransportKind::Grpc => {
+                let bound = GrpcListener::bind(at, words, ours, settings).await.unwrap();
+                let (address, refusals) = (bound.address(), bound.refusals());
+                (Box::new(bound), address, refusals)
+            }
+            TransportKind::Quic => {
+                let bound = QuicListener::bind(at, words, ours, settings).await.unwrap();
+                let (address, refusals) = (bound.address(), bound.refusals());
+                (Box::new(bound), address, refusals)
+            }
+        };
         Self {
             office,
             trust,
+            over,
             listener,
             refusals,
+            address,
         }
     }
 
     pub(crate) fn address(&self) -> String {
-        self.listener.address().to_string()
+        self.address.to_string()
     }
 
-    pub(crate) fn dialer(&self, trust: Trust) -> GrpcDialer {
-        GrpcDialer::new(
+    pub(crate) fn dialer(&self, trust: Trust) -> Box<dyn Transport> {
+        let settings = LinkSettings::default();
+        dialer(
+            self.over,
             self.address(),
             hello(Role::Source),
             trust,
-            GrpcSettings::default(),
+            settings,
         )
     }
 
+    /// The trust of the source as it should be.
+    pub(crate) fn good_trust(&self) -> Trust {
+        self.office.trust(&self.office.pair.source, TARGET)
+    }
+
     /// The source as it should be.
-    pub(crate) fn good_dialer(&self) -> GrpcDialer {
-        self.dialer(self.office.trust(&self.office.pair.source, TARGET))
+    pub(crate) fn good_dialer(&self) -> Box<dyn Transport> {
+        self.dialer(self.good_trust())
     }
 
     /// Both ends of a link with a good source.
@@ -143,4 +190,24 @@ impl Target {
         self.link().await;
         refusal
     }
+}
+
+/// The next refusal is this, with a remedy; and a good peer is served all the same.
+pub(crate) async fn assert_refused(target: &mut Target, code: &str, message: &str) {
+    let refusal = target.refused().await;
+    assert_eq!(refusal.fault.code, code, "{}", refusal.fault);
+    assert!(refusal.fault.message.contains(message), "{}", refusal.fault);
+    assert!(!refusal.fault.hint.is_empty());
+}
+
+/// Somebody was dropped since too many came; the first ones may have been missed.
+pub(crate) async fn assert_crowded(target: &mut Target) {
+    let refusal = loop {
+        if let Ok(refusal) = target.refusals.recv().await {
+            break refusal;
+        }
+    };
+    assert_eq!(refusal.fault.code, codes::PEER_UNREACHABLE);
+    let told = refusal.fault.to_string();
+    assert!(told.contains("strangers were in the handshake"), "{told}");
 }

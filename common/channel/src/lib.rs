@@ -1,6 +1,6 @@
 //! The mutually authenticated channel between two agents.
 //!
-//! A [`Transport`] gives [`Link`]s, by dialling or by listening, whatever the agents' roles. A link is one session with one peer: a
+//! A [`Transport`] gives [`Link`]s, by dialling or by listening, whatever the agents' roles, over gRPC ([`grpc`]) or QUIC ([`quic`]). A link is one session with one peer: a
 //! control lane, on which [`conversation`] asks and answers, and data lanes, which carry batches one way and credit and
 //! confirmations the other.
 //!
@@ -23,16 +23,23 @@ mod error;
 pub mod grpc;
 mod handshake;
 mod link;
+mod listening;
 pub mod memory;
+pub mod quic;
 pub mod secure;
+mod settings;
 pub mod tls;
 mod wire;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod tests;
 
 pub use configured::{hello, transport, trust};
 pub use error::{LaneError, LinkError};
 pub use link::{Lane, LaneRx, LaneTx, Link, Transport};
+pub use listening::Refusal;
+pub use settings::LinkSettings;
 #[doc(hidden)]
 pub use wire::{decode, encode};

@@ -6,7 +6,9 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
 use protocol::{Agreed, Frame};
 use std::fmt;
+use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How many frames wait between a lane's user and its transport. More gains no speed, and every one may hold a megabyte.
 pub(crate) const QUEUE_FRAMES: usize = 2;
@@ -52,11 +54,23 @@ pub struct Lane {
 #[derive(Debug, Clone)]
 pub struct LaneTx {
     frames: mpsc::Sender<Frame>,
+    _last: Option<Arc<DropGuard>>,
 }
 
 impl LaneTx {
     pub(crate) fn new(frames: mpsc::Sender<Frame>) -> Self {
-        Self { frames }
+        Self {
+            frames,
+            _last: None,
+        }
+    }
+
+    /// As [`LaneTx::new`], for a transport that must know when the last clone is dropped while it waits for something else: the
+    /// token is cancelled then.
+    pub(crate) fn watched(frames: mpsc::Sender<Frame>) -> (Self, CancellationToken) {
+        let dropped = CancellationToken::new();
+        let _last = Some(Arc::new(dropped.clone().drop_guard()));
+        (Self { frames, _last }, dropped)
     }
 
     /// Hands a frame to the lane; waits while the peer is slow. Nothing is known of its arrival.

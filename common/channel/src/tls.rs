@@ -14,6 +14,7 @@ mod error;
 mod handshake;
 mod identity;
 mod secured;
+mod terms;
 mod verify;
 
 pub(crate) use credentials::pem_cause;
@@ -22,6 +23,7 @@ pub use error::{TlsError, Verdict};
 pub(crate) use handshake::{accept, connect};
 pub use identity::{Fingerprint, PeerIdentity};
 pub(crate) use secured::{Secured, Trouble};
+pub(crate) use terms::{Outcome, dialling, listening};
 
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider};

@@ -8,7 +8,7 @@ use crate::places;
 use crate::ports::Ports;
 use crate::servers::Server;
 use crate::wait;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,32 @@ pub enum Dialler {
     Source,
     /// The target dials, the source listens.
     Target,
+}
+
+/// What carries the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// gRPC.
+    Grpc,
+    /// QUIC.
+    Quic,
+}
+
+/// How a test's agents meet where it does not say so itself: `$PASSAGE_TEST_TRANSPORT` (grpc, or quic) and `$PASSAGE_TEST_DIALLER`
+/// (source, or target).
+fn chosen() -> Result<(Over, Dialler)> {
+    let of = |variable| std::env::var(variable).unwrap_or_default();
+    let over = match of("PASSAGE_TEST_TRANSPORT").as_str() {
+        "" | "grpc" => Over::Grpc,
+        "quic" => Over::Quic,
+        other => bail!("PASSAGE_TEST_TRANSPORT is grpc or quic, not {other:?}"),
+    };
+    let dialler = match of("PASSAGE_TEST_DIALLER").as_str() {
+        "" | "source" => Dialler::Source,
+        "target" => Dialler::Target,
+        other => bail!("PASSAGE_TEST_DIALLER is source or target, not {other:?}"),
+    };
+    Ok((over, dialler))
 }
 
 /// Two agents and the line between them.
@@ -50,7 +76,8 @@ impl Pair {
     /// # Errors
     /// When certificates or ports can't be had.
     pub async fn new(source: &Server, target: &Server) -> Result<Self> {
-        Self::with(source, target, Dialler::Source).await
+        let (over, dialler) = chosen()?;
+        Self::over(source, target, over, dialler).await
     }
 
     /// As [`Pair::new`], both running.
@@ -68,11 +95,27 @@ impl Pair {
     /// # Errors
     /// When certificates or ports can't be had.
     pub async fn with(source: &Server, target: &Server, dialler: Dialler) -> Result<Self> {
+        Self::over(source, target, chosen()?.0, dialler).await
+    }
+
+    /// As [`Pair::new`], with a choice of what carries the channel and of who dials.
+    ///
+    /// # Errors
+    /// When certificates or ports can't be had.
+    pub async fn over(
+        source: &Server,
+        target: &Server,
+        over: Over,
+        dialler: Dialler,
+    ) -> Result<Self> {
         let folder = places::new_folder("pair")?;
         let certs = Certs::make(&folder.join("certs")).await?;
         let ports = Ports::take()?;
         let listener = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.port(0)));
-        let link = Link::to(listener).await?;
+        let (transport, link) = match over {
+            Over::Grpc => ("grpc", Link::to(listener).await?),
+            Over::Quic => ("quic", Link::of_udp_to(listener).await?),
+        };
         let agent = |side: Side, server: &Server, metrics_port: u16| -> Result<Agent> {
             let own = folder.join(side.program());
             std::fs::create_dir_all(&own)?;
@@ -84,6 +127,7 @@ impl Pair {
                 _ => ("listen", listener),
             };
             config["channel"][key] = address.to_string().into();
+            config["channel"]["transport"] = transport.into();
             let mut agent = Agent::new(side, own, config);
             agent.canary = Canary::of_keys(&[certs.key(Side::Source), certs.key(Side::Target)])?;
             Ok(agent)

@@ -1,42 +1,28 @@
 //! Strangers at the door: from the accepted socket to a known peer.
-//!
-//! Whatever a stranger does ends within a limit, and only so many are looked at. When one more comes, the one that has been at
-//! it the longest goes: a peer that is what it says is through in a few round trips, so that a crowd which never finishes does
-//! not keep it out.
 
-use super::GrpcSettings;
-use super::listen::Refusals;
 use crate::error::LinkError;
-use crate::tls::{self, PeerIdentity, Secured, Trust};
-use std::collections::VecDeque;
+use crate::listening::{Caller, Crowd, Refusals};
+use crate::settings::LinkSettings;
+use crate::tls::{self, Secured, Trust};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 use tonic::transport::server::Connected;
 
 /// How long the loop rests after the system refused to accept, for want of file descriptors as a rule.
 const REST: Duration = Duration::from_millis(100);
 
-/// Who is at the other end of a connection.
-#[derive(Debug, Clone)]
-pub(crate) struct Caller {
-    pub(super) peer: Arc<PeerIdentity>,
-    pub(super) address: Option<SocketAddr>,
-}
-
 /// Hands known peers on, for ever.
 pub(super) async fn run(
     listener: TcpListener,
     trust: Trust,
-    settings: GrpcSettings,
+    settings: LinkSettings,
     refusals: Refusals,
     known: mpsc::Sender<io::Result<Secured>>,
 ) {
-    let mut strangers: VecDeque<AbortHandle> = VecDeque::new();
+    let mut crowd = Crowd::new(settings.max_strangers, refusals.clone());
     loop {
         let (socket, address) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -46,12 +32,6 @@ pub(super) async fn run(
                 continue;
             }
         };
-        strangers.retain(|stranger| !stranger.is_finished());
-        if strangers.len() >= settings.max_strangers
-            && let Some(oldest) = strangers.pop_front()
-        {
-            oldest.abort();
-        }
         let meeting = meet(
             socket,
             address,
@@ -60,7 +40,7 @@ pub(super) async fn run(
             refusals.clone(),
             known.clone(),
         );
-        strangers.push_back(tokio::spawn(meeting).abort_handle());
+        crowd.admit(address, meeting);
     }
 }
 

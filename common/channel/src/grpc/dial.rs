@@ -1,12 +1,14 @@
 //! The dialling side.
 
 use super::{
-    CONNECTION_WINDOW_BYTES, GrpcSettings, HTTP2_FRAME_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_LIMIT,
-    LANE_KEY, SESSION_KEY, STREAM_WINDOW_BYTES, lane,
+    CONNECTION_WINDOW_BYTES, HTTP2_FRAME_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_LIMIT, LANE_KEY,
+    SESSION_KEY, STREAM_WINDOW_BYTES, lane,
 };
 use crate::error::{LaneError, LinkError};
 use crate::handshake;
 use crate::link::{Lane, Link, Transport};
+use crate::listening::SessionId;
+use crate::settings::LinkSettings;
 use crate::tls::{self, PeerIdentity, Secured, Trouble, Trust};
 use futures::future::BoxFuture;
 use hyper_util::rt::TokioIo;
@@ -26,7 +28,7 @@ pub struct GrpcDialer {
     address: String,
     hello: Hello,
     trust: Trust,
-    settings: GrpcSettings,
+    settings: LinkSettings,
 }
 
 impl GrpcDialer {
@@ -36,7 +38,7 @@ impl GrpcDialer {
         address: impl Into<String>,
         hello: Hello,
         trust: Trust,
-        settings: GrpcSettings,
+        settings: LinkSettings,
     ) -> Self {
         Self {
             address: address.into(),
@@ -53,7 +55,7 @@ impl Transport for GrpcDialer {
             let limit = self.settings.link_limit;
             let session = Session {
                 dialer: self,
-                id: session_id()?,
+                id: SessionId::random()?,
             };
             let begun = handshake::within(
                 limit,
@@ -86,7 +88,7 @@ impl Transport for GrpcDialer {
 /// One attempt.
 struct Session<'a> {
     dialer: &'a GrpcDialer,
-    id: String,
+    id: SessionId,
 }
 
 /// A session of which the control lane is open.
@@ -139,7 +141,11 @@ impl Session<'_> {
         let (tx, frames) = lane::outgoing();
         let mut request = Request::new(frames);
         let broken = |error: &dyn std::error::Error| LaneError::Lost(error.to_string());
-        let id = self.id.parse().map_err(|error| broken(&error))?;
+        let id = self
+            .id
+            .to_string()
+            .parse()
+            .map_err(|error| broken(&error))?;
         request.metadata_mut().insert(SESSION_KEY, id);
         request.metadata_mut().insert(LANE_KEY, number.into());
         let mut client =
@@ -225,12 +231,4 @@ impl GrpcDialer {
             .await
             .map_err(lost)
     }
-}
-
-/// A random id, so that no two sessions share one.
-fn session_id() -> Result<String, LinkError> {
-    let mut bytes = [0u8; 16];
-    let failed = |_| LinkError::from(LaneError::Lost("the system gives no random numbers".into()));
-    aws_lc_rs::rand::fill(&mut bytes).map_err(failed)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -1,22 +1,20 @@
 //! The listening side.
 
-use super::accept::{self, Caller};
-use super::sessions::{LaneAt, Sessions};
 use super::{
-    CONNECTION_WINDOW_BYTES, GrpcSettings, HTTP2_FRAME_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_LIMIT,
-    LANE_KEY, MAX_DATA_LANES, SESSION_KEY, STREAM_WINDOW_BYTES, lane,
+    CONNECTION_WINDOW_BYTES, HTTP2_FRAME_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_LIMIT, LANE_KEY,
+    SESSION_KEY, STREAM_WINDOW_BYTES, accept, lane,
 };
 use crate::error::LinkError;
 use crate::link::{Lane, Link, Transport};
+use crate::listening::{Caller, LaneAt, MAX_DATA_LANES, Refusal, Refusals, Sessions, Unwelcome};
+use crate::settings::LinkSettings;
 use crate::tls::Trust;
 use futures::future::BoxFuture;
 use futures::stream::StreamExt;
-use model::Fault;
 use proto::agent as written;
 use proto::agent::link_server::{self, LinkServer};
 use protocol::Hello;
 use protocol::frame::MAX_FRAME_BYTES;
-use runtime::telemetry::metric_names::CHANNEL_REFUSED;
 use std::io;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
@@ -27,40 +25,6 @@ use tonic::codegen::BoxStream;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
-
-/// How many refusals are kept for those who look at them late.
-const REFUSALS_KEPT: usize = 64;
-
-/// A peer, or a stranger, that was not let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// Where it came from.
-    pub address: Option<SocketAddr>,
-    /// Why.
-    pub fault: Fault,
-}
-
-/// Where refusals are told.
-#[derive(Debug, Clone)]
-pub(super) struct Refusals(broadcast::Sender<Refusal>);
-
-impl Refusals {
-    pub(super) fn note(&self, address: impl Into<Option<SocketAddr>>, error: LinkError) {
-        let refusal = Refusal {
-            address: address.into(),
-            fault: error.into(),
-        };
-        let Fault {
-            code,
-            message,
-            hint,
-            ..
-        } = &refusal.fault;
-        metrics::counter!(CHANNEL_REFUSED, "code" => code.clone()).increment(1);
-        tracing::warn!(address = ?refusal.address, code, hint, "a peer was refused: {message}");
-        self.0.send(refusal).ok();
-    }
-}
 
 /// Listens for peers over gRPC; serves several at a time. Dropping it ends the listening, and leaves alone the links that it gave.
 #[derive(Debug)]
@@ -81,7 +45,7 @@ impl GrpcListener {
         address: &str,
         hello: Hello,
         trust: Trust,
-        settings: GrpcSettings,
+        settings: LinkSettings,
     ) -> Result<Self, LinkError> {
         let failed = |error: io::Error| LinkError::Bind {
             address: address.to_owned(),
@@ -89,7 +53,7 @@ impl GrpcListener {
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
-        let refusals = Refusals(broadcast::Sender::new(REFUSALS_KEPT));
+        let refusals = Refusals::new();
         let (complete, links) = mpsc::channel(1);
         let (known, connections) = mpsc::channel(1);
         let ends = CancellationToken::new();
@@ -118,7 +82,7 @@ impl GrpcListener {
     /// Who is refused from now on. A receiver that is slow misses some; the log has them all.
     #[must_use]
     pub fn refusals(&self) -> broadcast::Receiver<Refusal> {
-        self.refusals.0.subscribe()
+        self.refusals.subscribe()
     }
 }
 
@@ -171,18 +135,31 @@ impl link_server::Link for Doors {
         let caller =
             caller.ok_or_else(|| Status::unauthenticated("nobody vouches for this connection"))?;
         let at = LaneAt {
-            session: text(request.metadata(), SESSION_KEY)?.to_owned(),
+            session: text(request.metadata(), SESSION_KEY)?
+                .parse()
+                .map_err(|_| malformed(SESSION_KEY))?,
             number: text(request.metadata(), LANE_KEY)?
                 .parse()
                 .map_err(|_| malformed(LANE_KEY))?,
         };
+        let place = self.sessions.admit(at, &caller).map_err(status)?;
         let (tx, frames) = lane::outgoing();
         let lane = Lane {
             tx,
             rx: lane::incoming(request.into_inner(), ()),
         };
-        self.sessions.handle_lane(at, caller, lane)?;
+        self.sessions.take(place, lane);
         Ok(Response::new(frames.map(Ok).boxed()))
+    }
+}
+
+fn status(unwelcome: Unwelcome) -> Status {
+    let message = unwelcome.to_string();
+    match unwelcome {
+        Unwelcome::NoSession => Status::not_found(message),
+        Unwelcome::AnotherPeer => Status::permission_denied(message),
+        Unwelcome::SessionExists => Status::already_exists(message),
+        Unwelcome::TooManyLanes | Unwelcome::TooManySessions => Status::resource_exhausted(message),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::identity::PeerIdentity;
 use super::{certificate, provider};
+use aws_lc_rs::hmac;
 use model::{Class, Fault, codes};
 use runtime::config::{Peer, PeerId};
 use rustls::RootCertStore;
@@ -98,6 +99,8 @@ pub(super) struct Loaded {
     pub(super) roots: Arc<RootCertStore>,
     pub(super) clients: Arc<dyn ClientCertVerifier>,
     pub(super) own: PeerIdentity,
+    /// Follows from the private key and says nothing of it.
+    token_secret: [u8; 32],
 }
 
 /// This agent's credentials and list of peers, as they are now. Clones share them.
@@ -146,6 +149,11 @@ impl Trust {
         (loaded.own.ids(), loaded.own.not_after)
     }
 
+    /// A secret that this agent knows again after a restart, and nobody else at any time; for a purpose that this text names.
+    pub(crate) fn lasting_secret(&self, purpose: &str) -> [u8; 32] {
+        derived(&self.loaded.borrow().token_secret, purpose)
+    }
+
     pub(super) fn now(&self) -> (Arc<Loaded>, Arc<[Peer]>) {
         (self.loaded.borrow().clone(), self.peers.borrow().clone())
     }
@@ -177,6 +185,7 @@ impl Loaded {
         }
         let key = PrivateKeyDer::from_pem_file(&paths.key)
             .map_err(|error| unreadable("the private key", &paths.key, pem_cause(&error)))?;
+        let token_secret = derived(key.secret_der(), "passage secrets");
         let certified =
             CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
                 rustls::Error::InconsistentKeys(_) => CredentialsError::KeyMismatch {
@@ -201,8 +210,18 @@ impl Loaded {
             roots,
             clients,
             own,
+            token_secret,
         })
     }
+}
+
+/// One secret out of another, which does not follow from it.
+fn derived(secret: &[u8], purpose: &str) -> [u8; 32] {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    let tag = hmac::sign(&key, purpose.as_bytes());
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(tag.as_ref());
+    bytes
 }
 
 /// The certificates in a file; at least one.

@@ -38,6 +38,9 @@ pub enum TlsError {
     /// The peer speaks no TLS 1.3.
     #[error("the peer speaks no TLS 1.3, and nothing older is accepted")]
     OldVersion,
+    /// The peer speaks TLS 1.3, and not what Passage speaks above it.
+    #[error("the peer speaks another protocol than Passage's above TLS")]
+    OtherProtocol,
     /// The peer did not accept our certificate.
     #[error("the peer refused this agent's certificate: {verdict}; the certificate says: {}", list(.ours))]
     RefusedByPeer {
@@ -123,7 +126,10 @@ impl TlsError {
             Self::Unfit(_) => "make the peer's certificate anew: X.509 v3, for client and server authentication".into(),
             Self::NoCertificate => "set channel.tls.cert and channel.tls.key on the peer".into(),
             Self::Plaintext | Self::OldVersion => {
-                "only a Passage agent with the grpc transport belongs on this port; look for a proxy in between that ends TLS".into()
+                "only a Passage agent with the same channel.transport belongs on this port; look for a proxy in between that ends TLS".into()
+            }
+            Self::OtherProtocol => {
+                "install the same release of Passage on both sides, and make sure that nothing else answers on this port".into()
             }
             Self::RefusedByPeer { verdict, ours } => refused_hint(verdict, ours),
             Self::Lost(_) => {

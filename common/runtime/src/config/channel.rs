@@ -11,6 +11,8 @@ use std::path::PathBuf;
 pub enum TransportKind {
     /// gRPC over HTTP/2.
     Grpc,
+    /// QUIC, over UDP.
+    Quic,
 }
 
 /// Which side opens the connections.
@@ -40,7 +42,7 @@ pub struct ChannelSection {
     pub transport: TransportKind,
     /// Who dials.
     pub reach: Reach,
-    /// Connections that carry data, beside the one for control.
+    /// Connections that carry data; over gRPC, control has one of its own beside them.
     pub connections: u8,
     /// This agent's identity.
     pub tls: TlsFiles,
@@ -49,10 +51,8 @@ pub struct ChannelSection {
 }
 
 pub(super) fn channel(section: &mut Section<'_>) -> Option<ChannelSection> {
-    let transport = section.or("transport", "grpc", |text| match text {
-        "quic" => Err("quic is not built yet; give grpc".to_owned()),
-        text => values::choice([("grpc", TransportKind::Grpc)])(text),
-    });
+    let kinds = [("grpc", TransportKind::Grpc), ("quic", TransportKind::Quic)];
+    let transport = section.or("transport", "grpc", values::choice(kinds));
     let (dials, listens) = (section.has("dial"), section.has("listen"));
     let dial = section.optional("dial", values::host_port).map(Reach::Dial);
     let listen = section

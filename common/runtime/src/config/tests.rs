@@ -64,6 +64,16 @@ fn a_complete_configuration_is_taken() {
 }
 
 #[test]
+fn the_channel_goes_over_grpc_or_over_quic_where_that_is_asked_for() {
+    let over = |text: &str| parse(text).unwrap().channel.transport;
+    assert_eq!(over(COMPLETE), TransportKind::Grpc);
+    let quic = COMPLETE.replace("transport: grpc", "transport: quic");
+    assert_eq!(over(&quic), TransportKind::Quic);
+    let unsaid = COMPLETE.replace("  transport: grpc\n", "");
+    assert_eq!(over(&unsaid), TransportKind::Grpc);
+}
+
+#[test]
 fn every_unknown_key_is_listed_with_its_line_and_the_nearest_key() {
     let text = COMPLETE
         .replace("transport:", "transprot:")
@@ -140,13 +150,8 @@ fn each_wrong_value_is_named_with_its_line() {
         ),
         (
             "transport: grpc",
-            "transport: quic",
-            "agent.yaml:9: channel.transport: quic is not built yet",
-        ),
-        (
-            "transport: grpc",
             "transport: tcp",
-            "agent.yaml:9: channel.transport: must be one of grpc",
+            "agent.yaml:9: channel.transport: must be one of grpc, quic, and is",
         ),
         (
             "transport: grpc",

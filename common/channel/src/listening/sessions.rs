@@ -1,7 +1,6 @@
 //! Sessions on their way to a link: lanes that arrive one by one, from one peer, within a limit.
 
-use super::accept::Caller;
-use super::listen::Refusals;
+use super::{Caller, Refusals};
 use crate::error::{LaneError, LinkError};
 use crate::handshake::{self, Greeted};
 use crate::link::{Lane, Link};
@@ -9,39 +8,112 @@ use crate::tls::Fingerprint;
 use protocol::{Frame, Hello};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tonic::Status;
 
 /// How many sessions may be on their way at a time.
 const MAX_OPENING: usize = 32;
 
-/// Which lane a call is.
+/// Names a session; chosen at random by the dialling side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SessionId(pub(crate) [u8; 16]);
+
+impl SessionId {
+    /// An id that no other session has.
+    pub(crate) fn random() -> Result<Self, LinkError> {
+        let mut bytes = [0; 16];
+        let failed =
+            |_| LinkError::from(LaneError::Lost("the system gives no random numbers".into()));
+        aws_lc_rs::rand::fill(&mut bytes).map_err(failed)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A text is no session's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InvalidSessionId;
+
+impl FromStr for SessionId {
+    type Err = InvalidSessionId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
+        let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u128::from_str_radix(text, 16).map_err(|_| InvalidSessionId)?;
+        is_hex
+            .then_some(Self(number.to_be_bytes()))
+            .ok_or(InvalidSessionId)
+    }
+}
+
+/// Which lane of which session it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LaneAt {
+    pub(crate) session: SessionId,
+    /// 0 for control, from 1 for data.
+    pub(crate) number: u32,
+}
+
+/// Why a lane is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unwelcome {
+    /// Its session is not being opened.
+    #[error("there is no such session")]
+    NoSession,
+    /// Its session was begun by another certificate.
+    #[error("this session is another peer's")]
+    AnotherPeer,
+    /// A session has its name.
+    #[error("there is such a session already")]
+    SessionExists,
+    /// It is one more than the session may have.
+    #[error("too many lanes")]
+    TooManyLanes,
+    /// No session more can be opened now.
+    #[error("too many sessions are being opened")]
+    TooManySessions,
+}
+
+/// Where a lane belongs.
 #[derive(Debug)]
-pub(super) struct LaneAt {
-    pub(super) session: String,
-    pub(super) number: u32,
+pub(crate) enum Place {
+    /// It begins a session.
+    Control {
+        session: SessionId,
+        caller: Caller,
+        data: mpsc::Receiver<(u32, Lane)>,
+    },
+    /// It is one more of a session that has begun.
+    Data(u32, mpsc::OwnedPermit<(u32, Lane)>),
 }
 
 /// A session that waits for its data lanes.
+#[derive(Debug)]
 struct Opening {
     peer: Fingerprint,
     data: mpsc::Sender<(u32, Lane)>,
 }
 
 /// Puts sessions together. Clones share them.
-#[derive(Clone)]
-pub(super) struct Sessions {
+#[derive(Debug, Clone)]
+pub(crate) struct Sessions {
     hello: Hello,
     limit: Duration,
-    opening: Arc<Mutex<HashMap<String, Opening>>>,
+    opening: Arc<Mutex<HashMap<SessionId, Opening>>>,
     complete: mpsc::Sender<Link>,
     refusals: Refusals,
 }
 
 impl Sessions {
-    pub(super) fn new(
+    pub(crate) fn new(
         hello: Hello,
         limit: Duration,
         complete: mpsc::Sender<Link>,
@@ -56,39 +128,58 @@ impl Sessions {
         }
     }
 
-    /// Takes a lane that has arrived.
-    pub(super) fn handle_lane(&self, at: LaneAt, caller: Caller, lane: Lane) -> Result<(), Status> {
+    /// A place for a lane that has arrived; it must be taken at once.
+    pub(crate) fn admit(&self, at: LaneAt, caller: &Caller) -> Result<Place, Unwelcome> {
         if at.number == 0 {
-            let data = self.begin(&at.session, &caller)?;
-            tokio::spawn(self.clone().open(at.session, caller, lane, data));
-            return Ok(());
+            let data = self.begin(at.session, caller)?;
+            return Ok(Place::Control {
+                session: at.session,
+                caller: caller.clone(),
+                data,
+            });
         }
         let opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = opening
-            .get(&at.session)
-            .ok_or_else(|| Status::not_found("there is no such session"))?;
+        let session = opening.get(&at.session).ok_or(Unwelcome::NoSession)?;
         if session.peer != caller.peer.fingerprint {
             let stranger = LaneError::Violation(
                 "a lane came from another certificate than its session".into(),
             );
             self.refusals.note(caller.address, stranger.into());
-            return Err(Status::permission_denied("this session is another peer's"));
+            return Err(Unwelcome::AnotherPeer);
         }
-        session
-            .data
-            .try_send((at.number, lane))
-            .map_err(|_| Status::resource_exhausted("too many lanes"))
+        let place = session.data.clone().try_reserve_owned();
+        place
+            .map(|place| Place::Data(at.number, place))
+            .map_err(|_| Unwelcome::TooManyLanes)
     }
 
-    fn begin(&self, session: &str, caller: &Caller) -> Result<mpsc::Receiver<(u32, Lane)>, Status> {
+    /// Takes a lane to its place.
+    pub(crate) fn take(&self, place: Place, lane: Lane) {
+        match place {
+            Place::Control {
+                session,
+                caller,
+                data,
+            } => {
+                tokio::spawn(self.clone().open(session, caller, lane, data));
+            }
+            Place::Data(number, place) => {
+                place.send((number, lane));
+            }
+        }
+    }
+
+    fn begin(
+        &self,
+        session: SessionId,
+        caller: &Caller,
+    ) -> Result<mpsc::Receiver<(u32, Lane)>, Unwelcome> {
         let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if opening.len() >= MAX_OPENING {
-            return Err(Status::resource_exhausted(
-                "too many sessions are being opened",
-            ));
+            return Err(Unwelcome::TooManySessions);
         }
-        let Entry::Vacant(place) = opening.entry(session.to_owned()) else {
-            return Err(Status::already_exists("there is such a session already"));
+        let Entry::Vacant(place) = opening.entry(session) else {
+            return Err(Unwelcome::SessionExists);
         };
         let (data, arriving) = mpsc::channel(self.hello.data_lanes.max(1) as usize);
         place.insert(Opening {
@@ -101,7 +192,7 @@ impl Sessions {
     /// Opens one session; what becomes of it is told to whom it concerns.
     async fn open(
         self,
-        session: String,
+        session: SessionId,
         caller: Caller,
         mut control: Lane,
         data: mpsc::Receiver<(u32, Lane)>,

@@ -1,0 +1,27 @@
+//! What may be set about links, whatever carries them.
+
+use std::time::Duration;
+
+/// What may be set about links, whatever carries them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkSettings {
+    /// How many connections the data lanes are spread over; the dialling side's decides.
+    pub data_connections: usize,
+    /// How long all steps to a link may take together, from the connection to the last lane.
+    pub link_limit: Duration,
+    /// How long the handshake of TLS may take: a stranger's that comes, and over QUIC a peer's that is dialled.
+    pub handshake_limit: Duration,
+    /// How many strangers may be in that handshake at a time; one more, and the one that has been at it the longest is dropped.
+    pub max_strangers: usize,
+}
+
+impl Default for LinkSettings {
+    fn default() -> Self {
+        Self {
+            data_connections: 2,
+            link_limit: Duration::from_secs(20),
+            handshake_limit: Duration::from_secs(10),
+            max_strangers: 128,
+        }
+    }
+}
