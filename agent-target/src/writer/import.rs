@@ -156,7 +156,7 @@ impl<'a> Importer<'a> {
     /// How often an import is looked at. A job's progress costs Milvus a look at all its segments.
     fn look_every(&self) -> Duration {
         match self.way {
-            ImportWay::Calls => Duration::from_millis(100),
+            ImportWay::Calls => Duration::from_millis(250),
             ImportWay::Jobs => Duration::from_millis(500),
         }
     }

@@ -1,7 +1,12 @@
 //! By the calls that 2.2 and 2.3 have.
+//!
+//! The proxy of 2.3.5 reads the answer of its root coordinator even where it got none, and with it the whole server ends
+//! (`Proxy.ListImportTasks`, seen when that call was broken off). So no call here is broken off by us: it goes on though nobody waits
+//! for its answer any more, and may take as long as a write.
 
 use super::{Import, ImportId, ImportOrder, ImportState, OF_SEGMENTS};
 use crate::call::{Call, Kind as CallKind};
+use crate::client::Stub;
 use crate::create::to_pairs;
 use crate::error::Kind;
 use crate::{Client, MilvusError, ServerVersion};
@@ -37,25 +42,26 @@ impl Client {
             files: files.map(str::to_owned).to_vec(),
             options: to_pairs(&options),
         };
-        let call = Call::new("Import", order.collection, CallKind::Write);
-        let answer = self.call(
-            call,
-            message,
-            |mut stub, q| async move { stub.import(q).await },
-        );
+        let (client, collection) = (self.clone(), order.collection.to_owned());
+        let answer = to_its_end(async move {
+            let call = Call::new("Import", &collection, CallKind::Write);
+            let import = |mut stub: Stub, q| async move { stub.import(q).await };
+            client.call(call, message, import).await
+        });
         Ok(answer.await?.tasks.into_iter().map(ImportId).next())
     }
 
     pub(super) async fn state_by_call(&self, id: ImportId) -> Result<Import, MilvusError> {
         let message = wire::GetImportStateRequest { task: id.0 };
-        let call = Call::new("GetImportState", "", CallKind::Describe);
-        let answer = self.call(call, message, |mut stub, q| async move {
-            stub.get_import_state(q).await
+        let client = self.clone();
+        let answer = to_its_end(async move {
+            let call = Call::new("GetImportState", "", CallKind::Write);
+            let ask = |mut stub: Stub, q| async move { stub.get_import_state(q).await };
+            client.call(call, message, ask).await
         });
-        let answer = answer.await?;
         Ok(Import {
             id,
-            ..import(answer)
+            ..import(answer.await?)
         })
     }
 
@@ -65,11 +71,22 @@ impl Client {
             collection_name: collection.to_owned(),
             limit: LISTED,
         };
-        let call = Call::new("ListImportTasks", collection, CallKind::Describe);
-        let answer = self.call(call, message, |mut stub, q| async move {
-            stub.list_import_tasks(q).await
+        let (client, collection) = (self.clone(), collection.to_owned());
+        let answer = to_its_end(async move {
+            let call = Call::new("ListImportTasks", &collection, CallKind::Write);
+            let list = |mut stub: Stub, q| async move { stub.list_import_tasks(q).await };
+            client.call(call, message, list).await
         });
         Ok(answer.await?.tasks.into_iter().map(import).collect())
+    }
+}
+
+/// Carries a call to its end, whether or not somebody waits for it.
+async fn to_its_end<T: Send + 'static>(call: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(call).await {
+        Ok(answer) => answer,
+        // Nobody aborts it.
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
 
