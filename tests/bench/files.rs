@@ -37,7 +37,7 @@ pub(crate) async fn measure(
         deletes: None,
     };
     let ordered = writer.import(&order).await?;
-    let id = *ordered.first().context("an import")?;
+    let id = ordered.context("an import")?;
     let imported = wait::until("the import", LIMIT, || async {
         let import = writer.import_state(id).await?;
         ensure!(

@@ -142,6 +142,28 @@ fn a_job_that_failed_is_ordered_again_and_one_whose_answer_was_lost_is_found() -
 }
 
 #[test]
+fn nothing_is_imported_before_the_targets_clock_is_behind_its_rows() -> Result<()> {
+    fleet::run(async {
+        let server = fleet::target().await?;
+        let before = server.client().await?.alloc_timestamp().await?;
+        seed(server, "early").await?;
+        let (mut pair, front) = pair(server, server, PASSWORD).await?;
+        front.hold_clock(before);
+        pair.start().await?;
+        let mut spec = spec("early", &["early"]);
+        spec["rename"] = json!({ "default.*": "early_there.*" });
+        jobs::begin(&pair.source, &spec).await?;
+        jobs::stuck_with(&pair.source, "early", codes::CLOCK_BEHIND, LIMIT).await?;
+        assert_eq!(front.created(), 0);
+        front.hold_clock(None);
+        let status = jobs::wait(&pair.source, "early", LIMIT).await?;
+        jobs::ensure_completed(&pair.source, &status).await?;
+        assert_eq!(front.created(), 1);
+        assert_arrived(server, "early").await
+    })
+}
+
+#[test]
 fn a_target_that_dies_at_the_order_of_a_job_orders_it_once() -> Result<()> {
     fleet::run(async {
         let server = fleet::target().await?;

@@ -91,6 +91,11 @@ impl FakeRestImport {
         self.jobs.lose_next_answer();
     }
 
+    /// Has the server's clock stand at this time, for whoever asks for it; or go on.
+    pub fn hold_clock(&self, at: Option<u64>) {
+        self.jobs.hold_clock(at);
+    }
+
     /// How many jobs were created.
     #[must_use]
     pub fn created(&self) -> usize {
@@ -167,6 +172,13 @@ async fn grpc(
                 version: VERSION.to_owned(),
             };
             answered(request, move |_: wire::GetVersionRequest| told.clone()).await
+        }
+        "AllocTimestamp" if front.jobs.clock().is_some() => {
+            let told = wire::AllocTimestampResponse {
+                status: None,
+                timestamp: front.jobs.clock().unwrap_or_default(),
+            };
+            answered(request, move |_: wire::AllocTimestampRequest| told.clone()).await
         }
         // Later versions have both still; whoever uses them here would not notice what this fake is for.
         "Import" | "GetImportState" | "ListImportTasks" => {

@@ -40,7 +40,7 @@ impl<'a> Importer<'a> {
     /// For a collection that was created.
     ///
     /// # Errors
-    /// `storage_unusable` where the agent has no storage any more; `milvus_refused` where its Milvus can't import any more.
+    /// `storage_unusable` where the agent has no storage any more; `import_failed` where its Milvus can't import any more.
     pub(crate) fn new(agent: &'a Agent, record: &'a CollectionRecord) -> Result<Self, Fault> {
         let target = &record.plan.target;
         let way = agent.milvus.capabilities().import;
@@ -199,7 +199,13 @@ impl<'a> Importer<'a> {
         loop {
             match &import.state {
                 ImportState::Completed => break,
-                ImportState::Failed { reason } => return Err(failed(self.target, reason)),
+                ImportState::Failed { reason } => {
+                    let fault = failed(self.target, reason);
+                    // Nothing of it is there, however long ago it was ordered.
+                    let now = SystemTime::now();
+                    self.staging.note_order(cargo.number, now).await?;
+                    return Err(fault);
+                }
                 ImportState::Pending | ImportState::Started | ImportState::Persisted => {}
             }
             tokio::time::sleep(self.look_every()).await;

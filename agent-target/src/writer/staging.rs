@@ -3,7 +3,7 @@
 //! ```text
 //! passage/<job>/<token>/<cargo>/insert_log/<segment>/<field>/<log>
 //! passage/<job>/<token>/<cargo>/delta_log/<segment>/<log>
-//! passage/<job>/<token>/<cargo>/ordered                             when its import was ordered last
+//! passage/<job>/<token>/<cargo>/ordered                             when its import was ordered, or seen to have failed, last
 //! passage/<job>/<token>/coming/…                                    what is not whole yet
 //! ```
 //! The token is a collection's own, made with its record: Milvus remembers imports by their files, and no other collection, of whatever
@@ -93,14 +93,14 @@ impl<'a> Staging<'a> {
         format!("/{}/{cargo}/{ROWS}/", self.record.token)
     }
 
-    /// Notes that the import of a cargo is about to be ordered.
+    /// Notes that the import of a cargo is about to be ordered, or has failed.
     pub(crate) async fn note_order(&self, cargo: u32, at: SystemTime) -> Result<(), StorageError> {
         let since = at.duration_since(SystemTime::UNIX_EPOCH);
         let seconds = since.unwrap_or_default().as_secs().to_string();
         self.storage.put(&self.ordered(cargo), seconds.into()).await
     }
 
-    /// When the import of a cargo was last about to be ordered; `None` if it never was.
+    /// When that was noted last; `None` if it never was.
     pub(crate) async fn ordered_at(&self, cargo: u32) -> Result<Option<SystemTime>, StorageError> {
         let read = self.storage.read(&self.ordered(cargo), ORDERED_BYTES).await;
         match read {

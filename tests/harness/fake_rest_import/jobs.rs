@@ -55,6 +55,7 @@ struct State {
     jobs: Vec<Job>,
     fails_next: Option<String>,
     loses_next: bool,
+    clock: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -127,6 +128,15 @@ impl Jobs {
 
     pub(super) fn lose_next_answer(&self) {
         self.state().loses_next = true;
+    }
+
+    pub(super) fn hold_clock(&self, at: Option<u64>) {
+        self.state().clock = at;
+    }
+
+    /// Where the clock stands, if it does.
+    pub(super) fn clock(&self) -> Option<u64> {
+        self.state().clock
     }
 
     pub(super) fn created(&self) -> usize {
