@@ -7,7 +7,7 @@ use harness::agents::Pair;
 use harness::faults::{self, Random, Victim};
 use harness::servers::Server;
 use harness::{jobs, live, wait};
-use model::Phase;
+use model::{LoadState, Phase};
 use std::time::Duration;
 
 /// Strikes on each victim. A job takes one in each of its phases; so many jobs follow each other.
@@ -114,12 +114,28 @@ impl Round<'_> {
         self.strike_the_cutover().await?;
         self.complete().await?;
         let written = writers.finish().await?;
+        self.target_is_loaded().await?;
         written.assert_arrived(self.source, self.target).await?;
         println!(
             "  {} changes: nothing lost, extra or double",
             written.changes()
         );
         written.drop_collections(&[self.source, self.target]).await
+    }
+
+    /// Waits until the target has all collections in memory: one that was killed a moment ago may still say otherwise, though the job saw
+    /// them loaded before it completed.
+    async fn target_is_loaded(&self) -> Result<()> {
+        let client = self.target.client().await?;
+        for name in WRITTEN {
+            let what = format!("{name} is loaded on the target");
+            wait::until(&what, LIMIT, || async {
+                let now = client.load_state(name).await?;
+                Ok(matches!(now, LoadState::Loaded { .. }).then_some(()))
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     async fn phase(&self) -> Result<Phase> {
