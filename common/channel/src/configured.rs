@@ -2,6 +2,7 @@
 
 use crate::Transport;
 use crate::grpc::{GrpcDialer, GrpcListener};
+use crate::guarded::Guarded;
 use crate::quic::{QuicDialer, QuicListener};
 use crate::settings::LinkSettings;
 use crate::tls::{CredentialPaths, CredentialsError, Trust};
@@ -28,7 +29,8 @@ pub fn hello(role: Role, config: &Config, incarnation: Incarnation) -> Hello {
     }
 }
 
-/// The transport that this section asks for, its certificates read; a listener is bound when this returns.
+/// The transport that this section asks for, its certificates read, and read again whenever they change; a listener is bound when this
+/// returns.
 ///
 /// # Errors
 /// Certificates that can't be used, or an address that can't be listened on: the operator's.
@@ -36,12 +38,13 @@ pub async fn transport(
     section: &ChannelSection,
     hello: Hello,
 ) -> Result<Arc<dyn Transport>, Fault> {
-    let trust = trust(&section.tls, &section.peers)?;
+    let ours = trust(&section.tls, &section.peers)?;
+    let trust = ours.clone();
     let settings = LinkSettings {
         data_connections: usize::from(section.connections),
         ..LinkSettings::default()
     };
-    Ok(match (section.transport, &section.reach) {
+    let transport: Arc<dyn Transport> = match (section.transport, &section.reach) {
         (TransportKind::Grpc, Reach::Dial(address)) => {
             Arc::new(GrpcDialer::new(address.to_string(), hello, trust, settings))
         }
@@ -54,7 +57,8 @@ pub async fn transport(
         (TransportKind::Quic, Reach::Listen(address)) => {
             Arc::new(QuicListener::bind(&address.to_string(), hello, trust, settings).await?)
         }
-    })
+    };
+    Ok(Arc::new(Guarded::new(transport, ours)))
 }
 
 /// The credentials in these files, and these peers as the only ones that are let in.

@@ -13,6 +13,9 @@ pub enum LaneError {
     /// The peer sent what the protocol does not allow.
     #[error("the peer broke the protocol: {0}")]
     Violation(String),
+    /// The peer was let in, and would not be now.
+    #[error("the link is ended: {0}")]
+    Distrusted(TlsError),
 }
 
 impl LaneError {
@@ -22,30 +25,36 @@ impl LaneError {
         match self {
             Self::Lost(_) => Class::Transient,
             Self::Violation(_) => Class::Bug,
+            Self::Distrusted(error) => error.class(),
         }
     }
 
     /// What to do.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> String {
         match self {
             Self::Lost(_) => {
-                "the agents connect again by themselves; if it happens often, look at the network between them"
+                "the agents connect again by themselves; if it happens often, look at the network between them".into()
             }
             Self::Violation(_) => {
-                "install the same release of Passage on both sides, and make sure that nothing else speaks to this port"
+                "install the same release of Passage on both sides, and make sure that nothing else speaks to this port".into()
             }
+            Self::Distrusted(error) => error.hint(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Lost(_) => codes::PEER_UNREACHABLE,
+            Self::Violation(_) => codes::PROTOCOL_VIOLATION,
+            Self::Distrusted(error) => error.code(),
         }
     }
 }
 
 impl From<LaneError> for Fault {
     fn from(error: LaneError) -> Self {
-        let code = match error {
-            LaneError::Lost(_) => codes::PEER_UNREACHABLE,
-            LaneError::Violation(_) => codes::PROTOCOL_VIOLATION,
-        };
-        Self::new(code, error.class(), error.to_string(), error.hint())
+        Self::new(error.code(), error.class(), error.to_string(), error.hint())
     }
 }
 
@@ -151,7 +160,7 @@ impl LinkError {
                 "check that the peer is a Passage agent of the other role, and the network between them".into()
             }
             Self::Tls { error, .. } => error.hint(),
-            Self::Lane(error) => error.hint().into(),
+            Self::Lane(error) => error.hint(),
             Self::Refused(fault) | Self::RefusedByPeer(fault) => fault.hint.clone(),
             Self::Closed => String::new(),
         }
@@ -166,8 +175,7 @@ impl LinkError {
             | Self::Closed => codes::PEER_UNREACHABLE,
             Self::Bind { .. } => codes::CONFIG_INVALID,
             Self::Tls { error, .. } => error.code(),
-            Self::Lane(LaneError::Lost(_)) => codes::PEER_UNREACHABLE,
-            Self::Lane(LaneError::Violation(_)) => codes::PROTOCOL_VIOLATION,
+            Self::Lane(error) => error.code(),
             Self::Refused(fault) | Self::RefusedByPeer(fault) => &fault.code,
         }
     }

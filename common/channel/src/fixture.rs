@@ -15,6 +15,7 @@ use protocol::handshake::PROTOCOL;
 use protocol::{Hello, Role};
 use runtime::config::{Peer, TransportKind};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::sync::broadcast;
@@ -115,7 +116,7 @@ pub(crate) struct Target {
     pub(crate) office: Office,
     pub(crate) trust: Trust,
     pub(crate) over: TransportKind,
-    pub(crate) listener: Box<dyn Transport>,
+    pub(crate) listener: Arc<dyn Transport>,
     pub(crate) refusals: broadcast::Receiver<Refusal>,
     address: SocketAddr,
 }
@@ -129,16 +130,16 @@ impl Target {
         let office = Office::open();
         let trust = office.trust(&office.pair.target, SOURCE);
         let (at, words, ours) = ("127.0.0.1:0", hello(Role::Target), trust.clone());
-        let (listener, address, refusals): (Box<dyn Transport>, _, _) = match over {
+        let (listener, address, refusals): (Arc<dyn Transport>, _, _) = match over {
             TransportKind::Grpc => {
                 let bound = GrpcListener::bind(at, words, ours, settings).await.unwrap();
                 let (address, refusals) = (bound.address(), bound.refusals());
-                (Box::new(bound), address, refusals)
+                (Arc::new(bound), address, refusals)
             }
             TransportKind::Quic => {
                 let bound = QuicListener::bind(at, words, ours, settings).await.unwrap();
                 let (address, refusals) = (bound.address(), bound.refusals());
-                (Box::new(bound), address, refusals)
+                (Arc::new(bound), address, refusals)
             }
         };
         Self {

@@ -21,6 +21,7 @@ mod configured;
 pub mod conversation;
 mod error;
 pub mod grpc;
+pub mod guarded;
 mod handshake;
 mod link;
 mod listening;

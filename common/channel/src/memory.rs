@@ -8,7 +8,7 @@ mod pipe;
 use crate::error::LinkError;
 use crate::handshake::{self, Greeted};
 use crate::link::{Lane, Link, Transport};
-use crate::tls::{Fingerprint, PeerIdentity};
+use crate::tls::{Fingerprint, PeerIdentity, Shown};
 use futures::future::BoxFuture;
 use pipe::{Mark, pipe};
 use protocol::{Frame, Hello, Role};
@@ -191,6 +191,7 @@ fn identity(name: &str) -> PeerIdentity {
         dns_names: Vec::new(),
         fingerprint: Fingerprint::of(name.as_bytes()),
         not_after: SystemTime::now() + Duration::from_secs(100 * 365 * 86_400),
+        shown: Shown::default(),
     }
 }
 

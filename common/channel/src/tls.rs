@@ -14,6 +14,7 @@ mod error;
 mod handshake;
 mod identity;
 mod secured;
+mod standing;
 mod terms;
 mod verify;
 
@@ -21,6 +22,7 @@ pub(crate) use credentials::pem_cause;
 pub use credentials::{CredentialPaths, CredentialsError, Trust};
 pub use error::{TlsError, Verdict};
 pub(crate) use handshake::{accept, connect};
+pub(crate) use identity::Shown;
 pub use identity::{Fingerprint, PeerIdentity};
 pub(crate) use secured::{Secured, Trouble};
 pub(crate) use terms::{Outcome, dialling, listening};

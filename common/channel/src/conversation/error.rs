@@ -89,15 +89,16 @@ impl Ending {
 
     /// What to do.
     #[must_use]
-    pub fn hint(&self) -> &str {
+    pub fn hint(&self) -> String {
         match self {
-            Self::Refused(fault) | Self::RefusedByPeer(fault) => &fault.hint,
+            Self::Refused(fault) | Self::RefusedByPeer(fault) => fault.hint.clone(),
             Self::Lane(error) => error.hint(),
             Self::Silent(_) => {
                 "look at the peer's machine and the network; the agents connect again by themselves"
+                    .into()
             }
             Self::Left | Self::PeerLeft | Self::Neglected(_) => {
-                "the agents connect again by themselves"
+                "the agents connect again by themselves".into()
             }
         }
     }

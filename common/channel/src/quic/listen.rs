@@ -222,7 +222,7 @@ impl Door {
                         self.refusals.note(caller.address, error.into());
                         continue;
                     }
-                    Err(LaneError::Lost(_)) => continue,
+                    Err(_) => continue,
                 };
                 match self.sessions.admit(at, &caller) {
                     Ok(place) => {

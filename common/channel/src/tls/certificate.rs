@@ -1,6 +1,6 @@
 //! What a certificate says.
 
-use super::identity::{Fingerprint, PeerIdentity};
+use super::identity::{Fingerprint, PeerIdentity, Shown};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 use x509_parser::extensions::GeneralName;
@@ -31,6 +31,7 @@ pub(crate) fn identity(der: &[u8]) -> Result<PeerIdentity, String> {
         dns_names,
         fingerprint: Fingerprint::of(der),
         not_after,
+        shown: Shown::default(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What this agent shows of itself, and whom it believes: read from files, checked, and published.
 
-use super::identity::PeerIdentity;
+use super::identity::{Fingerprint, PeerIdentity};
 use super::{certificate, provider};
 use aws_lc_rs::hmac;
 use model::{Class, Fault, codes};
@@ -135,6 +135,19 @@ impl Trust {
         self.loaded
             .send_replace(Arc::new(Loaded::read(&self.paths)?));
         Ok(())
+    }
+
+    /// The content of the files as they are now, in a few bytes: what differs from it has changed. A file that can't be read counts as
+    /// empty.
+    pub(crate) fn stamp(&self) -> Fingerprint {
+        let CredentialPaths { cert, key, peer_ca } = &self.paths;
+        let mut all = Vec::new();
+        for path in [cert, key, peer_ca] {
+            let content = std::fs::read(path).unwrap_or_default();
+            all.extend(content.len().to_be_bytes());
+            all.extend(content);
+        }
+        Fingerprint::of(&all)
     }
 
     /// Lets in these peers, and no others, from the next handshake on.

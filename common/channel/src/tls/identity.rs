@@ -1,7 +1,9 @@
 //! Who a peer is, by its certificate, and who it may be, by the list.
 
 use runtime::config::PeerId;
+use rustls::pki_types::CertificateDer;
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The SHA-256 of a certificate's DER form.
@@ -38,6 +40,17 @@ pub struct PeerIdentity {
     pub fingerprint: Fingerprint,
     /// When the certificate expires.
     pub not_after: SystemTime,
+    /// What it showed.
+    pub(crate) shown: Shown,
+}
+
+/// What a peer showed in its handshake.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Shown {
+    /// Its certificate, and the intermediate ones behind it.
+    pub(crate) chain: Arc<[CertificateDer<'static>]>,
+    /// Whether it was the one that listens.
+    pub(crate) listens: bool,
 }
 
 impl PeerIdentity {

@@ -5,7 +5,7 @@
 
 use super::credentials::Loaded;
 use super::error::TlsError;
-use super::identity::PeerIdentity;
+use super::identity::{PeerIdentity, Shown};
 use super::{certificate, provider};
 use runtime::config::Peer;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -48,6 +48,7 @@ impl Judge {
         der: &CertificateDer<'_>,
         chain: Result<(), Error>,
         now: UnixTime,
+        shown: Shown,
     ) -> Result<(), Error> {
         let identity = certificate::identity(der)
             .map_err(|cause| self.refuse(TlsError::Unfit(cause), CertificateError::BadEncoding))?;
@@ -62,6 +63,7 @@ impl Judge {
                 self.finding
                     .set(Ok(PeerIdentity {
                         name: rule.name.clone(),
+                        shown,
                         ..identity
                     }))
                     .ok();
@@ -79,6 +81,18 @@ impl Judge {
     fn refuse(&self, found: TlsError, told: CertificateError) -> Error {
         self.finding.set(Err(found)).ok();
         Error::InvalidCertificate(told)
+    }
+}
+
+fn shown(
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    listens: bool,
+) -> Shown {
+    let chain = std::iter::once(end_entity).chain(intermediates);
+    Shown {
+        chain: chain.map(|one| one.clone().into_owned()).collect(),
+        listens,
     }
 }
 
@@ -138,7 +152,8 @@ impl ServerCertVerifier for Judge {
                 algorithms,
             )
         });
-        self.judge(end_entity, chain, now)?;
+        let shown = shown(end_entity, intermediates, true);
+        self.judge(end_entity, chain, now, shown)?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -193,7 +208,8 @@ impl ClientCertVerifier for Judge {
             .clients
             .verify_client_cert(end_entity, intermediates, now)
             .map(|_| ());
-        self.judge(end_entity, chain, now)?;
+        let shown = shown(end_entity, intermediates, false);
+        self.judge(end_entity, chain, now, shown)?;
         Ok(ClientCertVerified::assertion())
     }
 

@@ -44,6 +44,8 @@ pub const CHANNEL_LINKED: &str = "passage_channel_linked_total";
 pub const CHANNEL_CREDIT_WAIT: &str = "passage_channel_credit_wait_seconds";
 /// Peers and connections that were refused.
 pub const CHANNEL_REFUSED: &str = "passage_channel_refused_total";
+/// For how long a certificate is still valid.
+pub const CHANNEL_CERTIFICATE: &str = "passage_channel_certificate_seconds";
 /// Bytes that wait to be written.
 pub const INBOX_HELD: &str = "passage_inbox_held_bytes";
 /// Rows written to the target.
@@ -125,6 +127,11 @@ pub const ALL: &[Metric] = &[
         CHANNEL_REFUSED,
         Unit::Count,
         "peers and connections that were refused; by code",
+    ),
+    gauge(
+        CHANNEL_CERTIFICATE,
+        Unit::Seconds,
+        "for how long a certificate is still valid; this agent's own, and that of the peer whose link is up",
     ),
     gauge(
         INBOX_HELD,

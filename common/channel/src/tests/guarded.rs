@@ -1,0 +1,109 @@
+//! A link ends when its peer is trusted no longer, and files that change are read again.
+
+use crate::certs::{self, Existing, LeafRequest, Validity};
+use crate::error::LaneError;
+use crate::fixture::{SOURCE, TARGET, Target, over_both, rule};
+use crate::guarded::Guarded;
+use crate::link::{Link, Transport};
+use crate::tls::{TlsError, Trust};
+use std::time::{Duration, SystemTime};
+
+const OFTEN: Duration = Duration::from_millis(20);
+
+/// Both ends of a link whose listening side keeps up its trust.
+async fn guarded(target: &Target, dialler: Trust) -> (Guarded, Link, Link) {
+    let listener = Guarded::looking_every(OFTEN, target.listener.clone(), target.trust.clone());
+    let dialer = target.dialer(dialler);
+    let (theirs, ours) = tokio::join!(dialer.next_link(), listener.next_link());
+    (listener, ours.unwrap(), theirs.unwrap())
+}
+
+async fn end_of(mut link: Link) -> TlsError {
+    let mut data = link.data.remove(0);
+    match (link.control.rx.recv().await, data.rx.recv().await) {
+        (Err(LaneError::Distrusted(error)), Err(LaneError::Distrusted(also))) => {
+            assert_eq!(error, also);
+            error
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_link_ends_when_its_peers_certificate_expires() {
+    over_both(async |over| {
+        let target = Target::listen(over).await;
+        let day = Duration::from_secs(86_400);
+        let validity = Validity {
+            from: SystemTime::now() + Duration::from_secs(3) - day,
+            days: 1,
+        };
+        let short = target.office.leaf("short", SOURCE, validity);
+        let trust = target.office.trust(&short, TARGET);
+        let (_listener, link, _theirs) = guarded(&target, trust).await;
+        let error = end_of(link).await;
+        assert!(matches!(error, TlsError::Expired { .. }), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_ends_when_its_peers_name_leaves_the_list() {
+    over_both(async |over| {
+        let target = Target::listen(over).await;
+        let (_listener, link, _theirs) = guarded(&target, target.good_trust()).await;
+        target
+            .trust
+            .replace_peers(vec![rule("another", "dns:another.example")]);
+        let error = end_of(link).await;
+        assert!(matches!(error, TlsError::NotAllowed { .. }), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_ends_when_its_peers_ca_is_taken_out_of_the_bundle() {
+    over_both(async |over| {
+        let target = Target::listen(over).await;
+        let (_listener, link, _theirs) = guarded(&target, target.good_trust()).await;
+        let another = tempfile::tempdir().unwrap();
+        let other = certs::make_pair(another.path(), "other.example", Existing::Keep).unwrap();
+        std::fs::copy(&other.authority.cert, &target.office.pair.authority.cert).unwrap();
+        let error = end_of(link).await;
+        assert!(matches!(error, TlsError::OtherAuthority { .. }), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_renewed_in_its_place_is_shown_by_the_next_link_and_ends_none() {
+    over_both(async |over| {
+        let target = Target::listen(over).await;
+        let (listener, mut link, theirs) = guarded(&target, target.good_trust()).await;
+        let request = LeafRequest {
+            name: "agent-target".parse().unwrap(),
+            spiffe: Some(TARGET.into()),
+            hosts: Vec::new(),
+            validity: Validity::days(1),
+        };
+        let place = target.office.dir.path();
+        let renewed = certs::make_leaf(place, &request, Existing::Replace).unwrap();
+        let shown = async {
+            loop {
+                let dialer = target.dialer(target.good_trust());
+                let (far, _near) = tokio::join!(dialer.next_link(), listener.next_link());
+                let fingerprint = far.unwrap().peer.fingerprint;
+                if fingerprint == renewed.description.fingerprint {
+                    return;
+                }
+                assert_eq!(fingerprint, theirs.peer.fingerprint);
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), shown)
+            .await
+            .unwrap();
+        let still = tokio::time::timeout(5 * OFTEN, link.control.rx.recv()).await;
+        assert!(still.is_err(), "{still:?}");
+    })
+    .await;
+}
