@@ -123,13 +123,15 @@ async fn rest(
     request: HttpRequest<AxumBody>,
 ) -> HttpResponse<AxumBody> {
     let token = headers.get("authorization");
-    let token = token.and_then(|token| token.to_str().ok());
+    let token = token.and_then(|token| token.to_str().ok().map(str::to_owned));
     let body = body::to_bytes(request.into_body(), MAX_BYTES).await;
-    let answered = front
-        .jobs
-        .handle(&action, token, &body.unwrap_or_default())
-        .await;
-    match answered {
+    // To its end, whoever waits for it: 2.3.5 ends when some of its calls about imports are broken off.
+    let answered = tokio::spawn(async move {
+        let body = body.unwrap_or_default();
+        front.jobs.handle(&action, token.as_deref(), &body).await
+    });
+    let lost = |error: tokio::task::JoinError| Err(Refusal::Told(500, 65535, error.to_string()));
+    match answered.await.unwrap_or_else(lost) {
         Ok(data) => answer(StatusCode::OK, &json!({ "code": 0, "data": data })),
         Err(Refusal::Told(status, code, message)) => {
             let status = StatusCode::from_u16(status).unwrap_or_default();
