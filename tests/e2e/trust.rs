@@ -3,7 +3,7 @@
 use crate::fleet;
 use anyhow::Result;
 use channel::certs::{Existing, LeafRequest, Validity, make_leaf};
-use harness::agents::{Pair, Side};
+use harness::agents::{Dialler, Over, Pair, Side};
 use harness::certs::{self, Certs};
 use harness::servers::Bulk;
 use harness::{jobs, python, wait};
@@ -171,7 +171,11 @@ fn a_peer_of_another_ca_is_not_trusted() -> Result<()> {
 #[test]
 fn plain_and_old_clients_have_no_way_in_and_disturb_nobody() -> Result<()> {
     fleet::run(async {
-        let (mut pair, spec) = pair_for("clients").await?;
+        let (pair, spec) = pair_for("clients").await?;
+        // Such clients speak over TCP.
+        let (source, target) = (fleet::lite_source().await?, fleet::lite_target().await?);
+        drop(pair);
+        let mut pair = Pair::over(source, target, Over::Grpc, Dialler::Source).await?;
         pair.start().await?;
         let address = pair.listener().to_string();
         let plain = python::script("tests/e2e/clients.py", &[&address, "plain"], LIMIT).await?;

@@ -54,11 +54,15 @@ pub(crate) async fn receive(way: Way, place: &Place, counted: &Counted) -> Resul
         tasks.spawn(read(lane, counted.clone()));
     }
     joined(tasks).await?;
-    // The sender hears the end of its lanes before this process goes.
-    let mut control = link.control;
-    drop(control.tx);
-    while let Ok(Some(_)) = control.rx.recv().await {}
+    part(link.control).await;
     Ok(())
+}
+
+/// Leaves once the other side leaves, too.
+async fn part(control: Lane) {
+    let Lane { tx, mut rx } = control;
+    drop(tx);
+    while let Ok(Some(_)) = rx.recv().await {}
 }
 
 async fn read(mut lane: Lane, counted: Counted) -> Result<()> {
@@ -85,6 +89,7 @@ pub(crate) async fn send(way: Way, place: &Place, to: SocketAddr) -> Result<f64>
         tasks.spawn(write(lane, place.batch.clone()));
     }
     joined(tasks).await?;
+    part(link.control).await;
     Ok(used)
 }
 

@@ -296,5 +296,7 @@ pub(crate) async fn send_quinn(place: &Place, to: SocketAddr) -> Result<f64> {
         });
     }
     joined(tasks).await?;
+    endpoint.close(0u32.into(), &[]);
+    endpoint.wait_idle().await;
     Ok(used)
 }

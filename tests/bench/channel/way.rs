@@ -130,24 +130,28 @@ pub(crate) struct Counted(Arc<Mutex<Count>>);
 struct Count {
     /// The time, and the processor's, at the first byte.
     begun: Option<(Instant, f64)>,
+    /// The time at the last byte: what comes after it is leave-taking.
+    ended: Option<Instant>,
     bytes: u64,
 }
 
 impl Counted {
     pub(crate) fn add(&self, bytes: usize) {
         let mut count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
         if count.begun.is_none() {
-            count.begun = Some((Instant::now(), cpu().unwrap_or_default()));
+            count.begun = Some((now, cpu().unwrap_or_default()));
         }
+        count.ended = Some(now);
         count.bytes += bytes as u64;
     }
 
     fn tell(&self) -> Result<()> {
         let count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((begun, used)) = count.begun else {
+        let (Some((begun, used)), Some(ended)) = (count.begun, count.ended) else {
             bail!("nothing arrived");
         };
-        let (seconds, cpu) = (begun.elapsed().as_secs_f64(), cpu()? - used);
+        let (seconds, cpu) = ((ended - begun).as_secs_f64(), cpu()? - used);
         println!(
             "{}",
             json!({ "bytes": count.bytes, "seconds": seconds, "cpu": cpu })
