@@ -30,10 +30,9 @@ async fn pair_for(collection: &str) -> Result<(Pair, Value)> {
             flags: &[],
         })
         .await?;
-    Ok((
-        Pair::new(source, target).await?,
-        jobs::spec(collection, &[collection]),
-    ))
+    // The job's cause tells what the side knows that has it: here the one that dials.
+    let pair = Pair::with(source, target, Dialler::Source).await?;
+    Ok((pair, jobs::spec(collection, &[collection])))
 }
 
 fn leaf(folder: &Path, side: Side, name: &str, validity: Validity) -> Result<(String, String)> {
