@@ -15,6 +15,10 @@ use std::time::{Duration, SystemTime};
 const LIMIT: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// A certificate that an agent starts with, and that does not last for its job.
+const EXPIRES_IN: Duration = Duration::from_secs(15);
+const BYTES_PER_SECOND: u64 = 256 << 10;
+
 /// The exit code of an agent or a command whose configuration is refused.
 const REFUSED: Option<i32> = Some(2);
 
@@ -42,7 +46,7 @@ fn leaf(folder: &Path, side: Side, name: &str, validity: Validity) -> Result<(St
         hosts: Vec::new(),
         validity,
     };
-    let made = make_leaf(folder, &request, Existing::Keep)?;
+    let made = make_leaf(folder, &request, Existing::Replace)?;
     Ok((
         made.cert.display().to_string(),
         made.key.display().to_string(),
@@ -215,5 +219,44 @@ fn a_second_agent_on_the_same_state_is_refused() -> Result<()> {
             second.log_tail()
         );
         Ok(())
+    })
+}
+
+#[test]
+fn a_job_goes_on_when_a_certificate_expires_under_it_and_is_renewed_in_its_place() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = (fleet::lite_source().await?, fleet::lite_target().await?);
+        source
+            .seed_bulk(&Bulk {
+                database: "default",
+                collection: "renewed",
+                rows: 20_000,
+                dim: 128,
+                flags: &[],
+            })
+            .await?;
+        let mut pair = Pair::with(source, target, Dialler::Source).await?;
+        let folder = pair.certs.folder().to_owned();
+        let soon = Validity {
+            from: SystemTime::now() + EXPIRES_IN - DAY,
+            days: 1,
+        };
+        let (cert, key) = leaf(&folder, Side::Source, "brief-source", soon)?;
+        pair.source.config["channel"]["tls"]["cert"] = cert.into();
+        pair.source.config["channel"]["tls"]["key"] = key.into();
+        pair.start().await?;
+        // The copy lasts longer than the certificate.
+        pair.link.slow_to(BYTES_PER_SECOND);
+        jobs::begin(&pair.source, &jobs::spec("renewed", &["renewed"])).await?;
+        let ended = ["the link is ended", "expired on"];
+        pair.target.logged(&ended, LIMIT).await?;
+        let status = jobs::show(&pair.source, "renewed").await?;
+        assert_eq!(status.phase, Phase::Copying, "{status:#?}");
+        leaf(&folder, Side::Source, "brief-source", Validity::days(3))?;
+        let read = ["certificates were read again"];
+        pair.source.logged(&read, LIMIT).await?;
+        pair.link.slow_to(0);
+        let status = jobs::wait(&pair.source, "renewed", LIMIT).await?;
+        jobs::ensure_completed(&pair.source, &status).await
     })
 }
