@@ -70,6 +70,7 @@ pub fn trust(tls: &TlsFiles, peers: &[Peer]) -> Result<Trust, CredentialsError> 
         cert: tls.cert.clone(),
         key: tls.key.clone(),
         peer_ca: tls.peer_ca.clone(),
+        crl: tls.crl.clone(),
     };
     Trust::load(paths, peers.to_vec())
 }

@@ -9,12 +9,18 @@ use crate::link::{Link, Transport};
 use crate::listening::Refusal;
 use crate::quic::{QuicDialer, QuicListener};
 use crate::settings::LinkSettings;
-use crate::tls::{CredentialPaths, Trust};
+use crate::tls::{CredentialPaths, Trust, certificate};
 use model::{Incarnation, codes};
 use protocol::handshake::PROTOCOL;
 use protocol::{Hello, Role};
+use rcgen::{
+    CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, date_time_ymd,
+};
 use runtime::config::{Peer, TransportKind};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -64,6 +70,7 @@ impl Office {
             cert: leaf.cert.clone(),
             key: leaf.key.clone(),
             peer_ca,
+            crl: None,
         }
     }
 
@@ -80,6 +87,36 @@ impl Office {
             validity,
         };
         certs::make_leaf(self.dir.path(), &request, Existing::Keep).unwrap()
+    }
+
+    /// A list on which the organisation's CA has these certificates as revoked.
+    pub(crate) fn revoked(&self, leaves: &[&Made]) -> PathBuf {
+        let authority = &self.pair.authority;
+        let key = std::fs::read_to_string(&authority.key).unwrap();
+        let key = KeyPair::from_pem(&key).unwrap();
+        let der = CertificateDer::from_pem_file(&authority.cert).unwrap();
+        let issuer = Issuer::from_ca_cert_der(&der, key).unwrap();
+        let entry = |leaf: &&Made| {
+            let der = CertificateDer::from_pem_file(&leaf.cert).unwrap();
+            let serial = certificate::parse(&der).unwrap().raw_serial().to_vec();
+            RevokedCertParams {
+                serial_number: serial.into(),
+                revocation_time: date_time_ymd(2026, 1, 1),
+                reason_code: None,
+                invalidity_date: None,
+            }
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2100, 1, 1),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: leaves.iter().map(entry).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let path = self.dir.path().join("revoked.pem");
+        std::fs::write(&path, list.signed_by(&issuer).unwrap().pem().unwrap()).unwrap();
+        path
     }
 
     /// A certificate that expired yesterday.
@@ -129,6 +166,16 @@ impl Target {
     pub(crate) async fn listen_with(over: TransportKind, settings: LinkSettings) -> Self {
         let office = Office::open();
         let trust = office.trust(&office.pair.target, SOURCE);
+        Self::trusting(over, settings, office, trust).await
+    }
+
+    /// One of this organisation, with this trust.
+    pub(crate) async fn trusting(
+        over: TransportKind,
+        settings: LinkSettings,
+        office: Office,
+        trust: Trust,
+    ) -> Self {
         let (at, words, ours) = ("127.0.0.1:0", hello(Role::Target), trust.clone());
         let (listener, address, refusals): (Arc<dyn Transport>, _, _) = match over {
             TransportKind::Grpc => {

@@ -16,6 +16,8 @@ codes! {
     CERTIFICATE_INVALID = "certificate_invalid";
     /// A certificate has expired or is not valid yet.
     CERTIFICATE_EXPIRED = "certificate_expired";
+    /// A certificate was revoked.
+    CERTIFICATE_REVOKED = "certificate_revoked";
     /// The peer's certificate is valid, but its name is not on the list.
     PEER_NOT_ALLOWED = "peer_not_allowed";
     /// The peer did not show a certificate that our CA signed, or spoke no TLS 1.3.

@@ -98,6 +98,7 @@ impl Place {
             cert: file(&format!("{own}.pem")),
             key: file(&format!("{own}.key")),
             peer_ca: file("ca.pem"),
+            crl: None,
         };
         let named: AgentName = peer.parse()?;
         let role = named.as_str().trim_start_matches("agent-").to_owned();

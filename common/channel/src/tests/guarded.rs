@@ -2,10 +2,12 @@
 
 use crate::certs::{self, Existing, LeafRequest, Validity};
 use crate::error::LaneError;
-use crate::fixture::{SOURCE, TARGET, Target, over_both, rule};
+use crate::fixture::{Office, SOURCE, TARGET, Target, over_both, rule};
 use crate::guarded::Guarded;
 use crate::link::{Link, Transport};
-use crate::tls::{TlsError, Trust};
+use crate::settings::LinkSettings;
+use crate::tls::{CredentialPaths, TlsError, Trust};
+use model::{Fault, codes};
 use std::time::{Duration, SystemTime};
 
 const OFTEN: Duration = Duration::from_millis(20);
@@ -104,6 +106,44 @@ async fn a_certificate_that_is_renewed_in_its_place_is_shown_by_the_next_link_an
             .unwrap();
         let still = tokio::time::timeout(5 * OFTEN, link.control.rx.recv()).await;
         assert!(still.is_err(), "{still:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_ends_when_its_peers_certificate_is_revoked_and_a_revoked_one_gets_none() {
+    over_both(async |over| {
+        let office = Office::open();
+        let paths = CredentialPaths {
+            crl: Some(office.revoked(&[])),
+            ..office.paths(&office.pair.target)
+        };
+        let peers = vec![rule("the other side", SOURCE)];
+        let trust = Trust::load(paths, peers).unwrap();
+        let target = Target::trusting(over, LinkSettings::default(), office, trust).await;
+        let (_listener, link, _theirs) = guarded(&target, target.good_trust()).await;
+        target.office.revoked(&[&target.office.pair.source]);
+        let error = end_of(link).await;
+        assert!(matches!(error, TlsError::Revoked { .. }), "{error}");
+        let refused = target.good_dialer().next_link().await.unwrap_err();
+        let fault: Fault = refused.into();
+        assert_eq!(fault.code, codes::CERTIFICATE_REVOKED, "{fault}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dialler_refuses_a_listener_that_is_revoked() {
+    over_both(async |over| {
+        let target = Target::listen(over).await;
+        let revoked = target.office.revoked(&[&target.office.pair.target]);
+        let paths = CredentialPaths {
+            crl: Some(revoked),
+            ..target.office.paths(&target.office.pair.source)
+        };
+        let trust = Trust::load(paths, vec![rule("the other side", TARGET)]).unwrap();
+        let fault: Fault = target.dialer(trust).next_link().await.unwrap_err().into();
+        assert_eq!(fault.code, codes::CERTIFICATE_REVOKED, "{fault}");
     })
     .await;
 }

@@ -6,16 +6,21 @@ use aws_lc_rs::hmac;
 use model::{Class, Fault, codes};
 use runtime::config::{Peer, PeerId};
 use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::watch;
+
+/// What a file is called that can't be read.
+const REVOCATIONS: &str = "the list of revoked certificates";
 
 /// Where the credentials lie. All are PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +31,9 @@ pub struct CredentialPaths {
     pub key: PathBuf,
     /// The certificates of the CAs that sign peers' certificates: one's own or the peer's, one or several.
     pub peer_ca: PathBuf,
+    /// The lists of what these CAs have revoked, one or several, if there are any. A list that is out of its time counts all the same, and
+    /// of a CA without a list nothing is revoked.
+    pub crl: Option<PathBuf>,
 }
 
 /// Why credentials can't be used.
@@ -34,7 +42,7 @@ pub enum CredentialsError {
     /// A file can't be read, or holds no such thing.
     #[error("{what} can't be read from {}: {cause}", path.display())]
     Unreadable {
-        /// "the certificate", "the private key" or "the peers' CA".
+        /// "the certificate", "the private key", "the peers' CA" or "the list of revoked certificates".
         what: &'static str,
         /// The file.
         path: PathBuf,
@@ -96,7 +104,7 @@ impl From<CredentialsError> for Fault {
 /// Credentials that were read together and fit each other.
 pub(super) struct Loaded {
     pub(super) certified: Arc<CertifiedKey>,
-    pub(super) roots: Arc<RootCertStore>,
+    pub(super) servers: Arc<dyn ServerCertVerifier>,
     pub(super) clients: Arc<dyn ClientCertVerifier>,
     pub(super) own: PeerIdentity,
     /// Follows from the private key and says nothing of it.
@@ -140,9 +148,14 @@ impl Trust {
     /// The content of the files as they are now, in a few bytes: what differs from it has changed. A file that can't be read counts as
     /// empty.
     pub(crate) fn stamp(&self) -> Fingerprint {
-        let CredentialPaths { cert, key, peer_ca } = &self.paths;
+        let CredentialPaths {
+            cert,
+            key,
+            peer_ca,
+            crl,
+        } = &self.paths;
         let mut all = Vec::new();
-        for path in [cert, key, peer_ca] {
+        for path in [cert, key, peer_ca].into_iter().chain(crl) {
             let content = std::fs::read(path).unwrap_or_default();
             all.extend(content.len().to_be_bytes());
             all.extend(content);
@@ -215,12 +228,26 @@ impl Loaded {
                 .map_err(|error| bad_ca(error.to_string()))?;
         }
         let roots = Arc::new(roots);
+        let revoked = paths.crl.as_deref().map_or(Ok(Vec::new()), revocations)?;
+        let unfit = |error: VerifierBuilderError| match (&paths.crl, &error) {
+            (Some(path), VerifierBuilderError::InvalidCrl(cause)) => {
+                unreadable(REVOCATIONS, path, format!("{cause:?}"))
+            }
+            _ => bad_ca(error.to_string()),
+        };
         let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider())
+            .with_crls(revoked.clone())
+            .allow_unknown_revocation_status()
             .build()
-            .map_err(|error| bad_ca(error.to_string()))?;
+            .map_err(unfit)?;
+        let servers = WebPkiServerVerifier::builder_with_provider(roots, provider())
+            .with_crls(revoked)
+            .allow_unknown_revocation_status()
+            .build()
+            .map_err(unfit)?;
         Ok(Self {
             certified: Arc::new(certified),
-            roots,
+            servers,
             clients,
             own,
             token_secret,
@@ -235,6 +262,24 @@ fn derived(secret: &[u8], purpose: &str) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(tag.as_ref());
     bytes
+}
+
+/// The lists in a file; at least one.
+fn revocations(
+    path: &Path,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, CredentialsError> {
+    let unreadable = |cause| CredentialsError::Unreadable {
+        what: REVOCATIONS,
+        path: path.to_owned(),
+        cause,
+    };
+    let found: Result<Vec<_>, _> =
+        CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect);
+    match found {
+        Ok(found) if found.is_empty() => Err(unreadable("there is no list in it".into())),
+        Ok(found) => Ok(found),
+        Err(error) => Err(unreadable(pem_cause(&error))),
+    }
 }
 
 /// The certificates in a file; at least one.

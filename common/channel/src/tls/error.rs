@@ -26,6 +26,12 @@ pub enum TlsError {
         /// Who it was.
         ids: Vec<PeerId>,
     },
+    /// The peer's CA has revoked its certificate.
+    #[error("the peer's certificate was revoked; it says: {}", list(.ids))]
+    Revoked {
+        /// Who it was.
+        ids: Vec<PeerId>,
+    },
     /// The peer's certificate is not fit for another cause.
     #[error("the peer's certificate is not accepted: {0}")]
     Unfit(String),
@@ -66,6 +72,9 @@ pub enum Verdict {
     /// The peer does not know the CA that signed it.
     #[error("the peer's peer_ca did not sign it")]
     OtherAuthority,
+    /// A list of the peer's has it as revoked.
+    #[error("it was revoked")]
+    Revoked,
     /// It is out of its time, by the peer's clock.
     #[error("it has expired, or is not valid yet")]
     Expired,
@@ -98,6 +107,11 @@ impl TlsError {
                 verdict: Verdict::Expired,
                 ..
             } => codes::CERTIFICATE_EXPIRED,
+            Self::Revoked { .. }
+            | Self::RefusedByPeer {
+                verdict: Verdict::Revoked,
+                ..
+            } => codes::CERTIFICATE_REVOKED,
             Self::Unfit(_) => codes::CERTIFICATE_INVALID,
             Self::Lost(_) => codes::PEER_UNREACHABLE,
             _ => codes::PEER_UNTRUSTED,
@@ -123,6 +137,7 @@ impl TlsError {
             },
             Self::OtherAuthority { .. } => "set channel.tls.peer_ca (for the admin API, admin.tls.peer_ca) to the CA that signed the peer's certificate".into(),
             Self::Expired { .. } => "renew the peer's certificate, and compare the clocks of both machines".into(),
+            Self::Revoked { .. } => "give the peer a new certificate; who revoked this one says why".into(),
             Self::Unfit(_) => "make the peer's certificate anew: X.509 v3, for client and server authentication".into(),
             Self::NoCertificate => "set channel.tls.cert and channel.tls.key on the peer".into(),
             Self::Plaintext | Self::OldVersion => {
@@ -148,6 +163,7 @@ fn refused_hint(verdict: &Verdict, ours: &[PeerId]) -> String {
         (Verdict::OtherAuthority, _) => {
             "ask the peer's operator to set channel.tls.peer_ca to the CA that signed this agent's certificate".into()
         }
+        (Verdict::Revoked, _) => "give this agent a new certificate; who revoked this one says why".into(),
         (Verdict::Expired, _) => "renew this agent's certificate, and compare the clocks of both machines".into(),
         _ => "see the peer's log of the same moment".into(),
     }

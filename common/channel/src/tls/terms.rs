@@ -133,9 +133,9 @@ fn verdict(alert: AlertDescription) -> Option<Verdict> {
         AlertDescription::AccessDenied => Some(Verdict::NotAllowed),
         AlertDescription::UnknownCA => Some(Verdict::OtherAuthority),
         AlertDescription::CertificateExpired => Some(Verdict::Expired),
+        AlertDescription::CertificateRevoked => Some(Verdict::Revoked),
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate
-        | AlertDescription::CertificateRevoked
         | AlertDescription::CertificateUnknown
         | AlertDescription::CertificateRequired
         | AlertDescription::DecryptError => Some(Verdict::Other(format!("{alert:?}"))),

@@ -9,10 +9,8 @@ use super::identity::{PeerIdentity, Shown};
 use super::{certificate, provider};
 use runtime::config::Peer;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use std::fmt;
@@ -129,6 +127,9 @@ fn chain_error(error: &Error, der: &[u8], identity: &PeerIdentity, now: UnixTime
                 ids: identity.ids(),
             }
         }
+        CertificateError::Revoked => TlsError::Revoked {
+            ids: identity.ids(),
+        },
         other => TlsError::Unfit(other.to_string()),
     }
 }
@@ -138,20 +139,19 @@ impl ServerCertVerifier for Judge {
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
+        server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let algorithms = provider().signature_verification_algorithms.all;
-        let chain = ParsedCertificate::try_from(end_entity).and_then(|parsed| {
-            verify_server_cert_signed_by_trust_anchor(
-                &parsed,
-                &self.loaded.roots,
-                intermediates,
-                now,
-                algorithms,
-            )
-        });
+        let servers = &self.loaded.servers;
+        let chain = servers.verify_server_cert(end_entity, intermediates, server_name, &[], now);
+        // The name is looked at last, and is none of ours: the list says who is meant.
+        let chain = match chain {
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(()),
+            judged => judged.map(|_| ()),
+        };
         let shown = shown(end_entity, intermediates, true);
         self.judge(end_entity, chain, now, shown)?;
         Ok(ServerCertVerified::assertion())

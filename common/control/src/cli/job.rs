@@ -169,6 +169,7 @@ fn operator(files: &OperatorFiles) -> Operator {
         cert: files.admin_cert.clone(),
         key: files.admin_key.clone(),
         peer_ca: files.admin_ca.clone(),
+        crl: None,
     };
     Operator {
         tls,

@@ -33,6 +33,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// The CA of those on the other side, PEM.
     pub peer_ca: PathBuf,
+    /// What that CA has revoked, PEM.
+    pub crl: Option<PathBuf>,
 }
 
 /// The channel to the other agent.
@@ -79,9 +81,11 @@ pub(super) fn tls_files(section: &mut Section<'_>) -> Option<TlsFiles> {
     let cert = section.required("cert", values::path);
     let key = section.required("key", values::path);
     let peer_ca = section.required("peer_ca", values::path);
+    let crl = section.optional("crl", values::path);
     Some(TlsFiles {
         cert: cert?,
         key: key?,
         peer_ca: peer_ca?,
+        crl,
     })
 }

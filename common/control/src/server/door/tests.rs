@@ -24,6 +24,7 @@ fn files(dir: &Path, name: &str) -> TlsFiles {
         cert: made.cert,
         key: made.key,
         peer_ca: dir.join("ca.pem"),
+        crl: None,
     }
 }
 
