@@ -5,7 +5,7 @@
 
 use crate::error::{LaneError, LinkError};
 use crate::link::{Lane, LaneRx, Link, Transport};
-use crate::tls::{Fingerprint, PeerIdentity, Trust};
+use crate::tls::{PeerIdentity, Trust};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use futures::stream::{self, StreamExt};
@@ -109,7 +109,6 @@ fn until(rx: LaneRx, doubt: Doubt) -> LaneRx {
 /// Reads the files again when they have changed, for ever. What can't be used leaves what was there, and is tried again with the next
 /// change; so a certificate and its key may be replaced one after the other.
 async fn keep_read(trust: Trust, every: Duration) {
-    let mut known = stamp(&trust).await;
     let mut warned: Option<SystemTime> = None;
     loop {
         let (_, end) = trust.own();
@@ -126,12 +125,13 @@ async fn keep_read(trust: Trust, every: Duration) {
             warned = Some(now);
         }
         tokio::time::sleep(every).await;
-        let found = stamp(&trust).await;
-        if found == known {
+        let ours = trust.clone();
+        // Files may lie on a network's disk.
+        let read = tokio::task::spawn_blocking(move || ours.has_changed().then(|| ours.reload()));
+        let Ok(Some(read)) = read.await else {
             continue;
-        }
-        known = found;
-        match trust.reload() {
+        };
+        match read {
             Ok(()) => {
                 tracing::info!("certificates were read again");
                 warned = None;
@@ -141,14 +141,6 @@ async fn keep_read(trust: Trust, every: Duration) {
             }
         }
     }
-}
-
-async fn stamp(trust: &Trust) -> Option<Fingerprint> {
-    let trust = trust.clone();
-    // Files may lie on a network's disk.
-    tokio::task::spawn_blocking(move || trust.stamp())
-        .await
-        .ok()
 }
 
 fn tell_end(of: &'static str, end: SystemTime) {

@@ -67,6 +67,25 @@ pub enum CredentialsError {
     },
 }
 
+impl CredentialPaths {
+    /// The content of the files, in a few bytes: what differs from it has changed. A file that can't be read counts as empty.
+    fn stamp(&self) -> Fingerprint {
+        let Self {
+            cert,
+            key,
+            peer_ca,
+            crl,
+        } = self;
+        let mut all = Vec::new();
+        for path in [cert, key, peer_ca].into_iter().chain(crl) {
+            let content = std::fs::read(path).unwrap_or_default();
+            all.extend(content.len().to_be_bytes());
+            all.extend(content);
+        }
+        Fingerprint::of(&all)
+    }
+}
+
 impl CredentialsError {
     /// Whose turn it is.
     #[must_use]
@@ -119,6 +138,8 @@ pub struct Trust {
     paths: CredentialPaths,
     loaded: watch::Sender<Arc<Loaded>>,
     peers: watch::Sender<Arc<[Peer]>>,
+    /// What the files were when they were last read, or tried to be.
+    tried: watch::Sender<Fingerprint>,
 }
 
 impl Trust {
@@ -127,11 +148,14 @@ impl Trust {
     /// # Errors
     /// When a file can't be read or does not fit: always the operator's to change.
     pub fn load(paths: CredentialPaths, peers: Vec<Peer>) -> Result<Self, CredentialsError> {
+        // Before they are read: what changes meanwhile is read once more.
+        let tried = watch::Sender::new(paths.stamp());
         let loaded = watch::Sender::new(Arc::new(Loaded::read(&paths)?));
         Ok(Self {
             paths,
             loaded,
             peers: watch::Sender::new(peers.into()),
+            tried,
         })
     }
 
@@ -140,27 +164,15 @@ impl Trust {
     /// # Errors
     /// As [`Trust::load`]; what was published before stays.
     pub fn reload(&self) -> Result<(), CredentialsError> {
+        self.tried.send_replace(self.paths.stamp());
         self.loaded
             .send_replace(Arc::new(Loaded::read(&self.paths)?));
         Ok(())
     }
 
-    /// The content of the files as they are now, in a few bytes: what differs from it has changed. A file that can't be read counts as
-    /// empty.
-    pub(crate) fn stamp(&self) -> Fingerprint {
-        let CredentialPaths {
-            cert,
-            key,
-            peer_ca,
-            crl,
-        } = &self.paths;
-        let mut all = Vec::new();
-        for path in [cert, key, peer_ca].into_iter().chain(crl) {
-            let content = std::fs::read(path).unwrap_or_default();
-            all.extend(content.len().to_be_bytes());
-            all.extend(content);
-        }
-        Fingerprint::of(&all)
+    /// Whether the files are not what they were when they were last read, or tried to be.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.paths.stamp() != *self.tried.borrow()
     }
 
     /// Lets in these peers, and no others, from the next handshake on.
