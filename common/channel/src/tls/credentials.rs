@@ -207,7 +207,7 @@ impl fmt::Debug for Trust {
 
 impl Loaded {
     fn read(paths: &CredentialPaths) -> Result<Self, CredentialsError> {
-        let chain = certificates("the certificate", &paths.cert)?;
+        let chain: Vec<CertificateDer<'static>> = all_of("the certificate", &paths.cert)?;
         let unreadable = |what, path: &Path, cause| CredentialsError::Unreadable {
             what,
             path: path.to_owned(),
@@ -234,13 +234,16 @@ impl Loaded {
             })?;
         let bad_ca = |cause: String| unreadable("the peers' CA", &paths.peer_ca, cause);
         let mut roots = RootCertStore::empty();
-        for authority in certificates("the peers' CA", &paths.peer_ca)? {
+        for authority in all_of::<CertificateDer<'static>>("the peers' CA", &paths.peer_ca)? {
             roots
                 .add(authority)
                 .map_err(|error| bad_ca(error.to_string()))?;
         }
         let roots = Arc::new(roots);
-        let revoked = paths.crl.as_deref().map_or(Ok(Vec::new()), revocations)?;
+        let revoked: Vec<CertificateRevocationListDer<'static>> = match &paths.crl {
+            None => Vec::new(),
+            Some(path) => all_of(REVOCATIONS, path)?,
+        };
         let unfit = |error: VerifierBuilderError| match (&paths.crl, &error) {
             (Some(path), VerifierBuilderError::InvalidCrl(cause)) => {
                 unreadable(REVOCATIONS, path, format!("{cause:?}"))
@@ -276,40 +279,20 @@ fn derived(secret: &[u8], purpose: &str) -> [u8; 32] {
     bytes
 }
 
-/// The lists in a file; at least one.
-fn revocations(
-    path: &Path,
-) -> Result<Vec<CertificateRevocationListDer<'static>>, CredentialsError> {
-    let unreadable = |cause| CredentialsError::Unreadable {
-        what: REVOCATIONS,
-        path: path.to_owned(),
-        cause,
-    };
-    let found: Result<Vec<_>, _> =
-        CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect);
-    match found {
-        Ok(found) if found.is_empty() => Err(unreadable("there is no list in it".into())),
-        Ok(found) => Ok(found),
-        Err(error) => Err(unreadable(pem_cause(&error))),
-    }
-}
-
-/// The certificates in a file; at least one.
-fn certificates(
-    what: &'static str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, CredentialsError> {
-    let unreadable = |cause| CredentialsError::Unreadable {
+/// What is in a file of such things; at least one.
+fn all_of<T: PemObject>(what: &'static str, path: &Path) -> Result<Vec<T>, CredentialsError> {
+    let unreadable = |error: pem::Error| CredentialsError::Unreadable {
         what,
         path: path.to_owned(),
-        cause,
+        cause: pem_cause(&error),
     };
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    match found {
-        Ok(found) if found.is_empty() => Err(unreadable("there is no certificate in it".into())),
-        Ok(found) => Ok(found),
-        Err(error) => Err(unreadable(pem_cause(&error))),
+    let found: Vec<T> = T::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(unreadable)?;
+    if found.is_empty() {
+        return Err(unreadable(pem::Error::NoItemsFound));
     }
+    Ok(found)
 }
 
 pub(crate) fn pem_cause(error: &pem::Error) -> String {

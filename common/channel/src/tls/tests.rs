@@ -96,7 +96,7 @@ fn a_file_that_is_missing_or_holds_something_else_is_named() {
                 cert: good.key.clone(),
                 ..good.clone()
             },
-            "there is no certificate in it",
+            "there is none in it",
         ),
         (
             CredentialPaths {
