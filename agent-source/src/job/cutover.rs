@@ -239,12 +239,13 @@ impl Job {
         mut unmet: Vec<String>,
     ) -> Result<(), Fault> {
         for collection in collections {
-            let (name, phase) = (&collection.plan.source.name, collection.phase);
+            let (plan, phase) = (&collection.plan, collection.phase);
             let is_over = matches!(
                 phase,
                 CollectionPhase::Skipped | CollectionPhase::Done | CollectionPhase::Dropped
             );
-            if !is_over && !followed.iter().any(|one| one.source == *name) {
+            if !is_over && !followed.iter().any(|one| one.index == plan.index) {
+                let name = &plan.source.name;
                 unmet.push(format!("{name} is {phase}, and not followed yet"));
             }
         }
