@@ -194,8 +194,8 @@ impl Service<http::Request<Body>> for Front {
     }
 }
 
-/// Answers one call itself.
-async fn answered<Q, A>(
+/// Answers one call itself, in a server's place.
+pub(crate) async fn answered<Q, A>(
     request: http::Request<Body>,
     answer: impl Fn(Q) -> A + Clone + Send + Sync + 'static,
 ) -> http::Response<Body>

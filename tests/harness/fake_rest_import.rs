@@ -9,6 +9,7 @@
 
 mod jobs;
 
+use crate::denying::answered;
 use anyhow::Result;
 use axum::body::Body as AxumBody;
 use axum::extract::{Path, State};
@@ -26,10 +27,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
-use tonic::server::Grpc;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint, Server};
-use tonic_prost::ProstCodec;
 use tower::ServiceExt;
 
 /// The version that it says it is.
@@ -192,21 +191,4 @@ async fn grpc(
         },
     };
     answer.map(AxumBody::new)
-}
-
-/// Answers one call itself.
-async fn answered<Q, A>(
-    request: HttpRequest<Body>,
-    answer: impl Fn(Q) -> A + Clone + Send + Sync + 'static,
-) -> HttpResponse<Body>
-where
-    Q: prost::Message + Default + Send + 'static,
-    A: prost::Message + Default + Send + 'static,
-{
-    let service = tower::service_fn(move |request: tonic::Request<Q>| {
-        let answer = answer(request.into_inner());
-        async move { Ok(tonic::Response::new(answer)) }
-    });
-    let mut grpc = Grpc::new(ProstCodec::<A, Q>::default());
-    grpc.unary(service, request).await
 }
