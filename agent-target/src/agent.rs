@@ -8,9 +8,10 @@ use crate::owners::Owners;
 use crate::records::CollectionRecord;
 use crate::turns::Turns;
 use crate::writer::pace::Pace;
+use crate::writer::schema;
 use crate::writer::staging::{self, Staging};
 use control::Board;
-use model::{Class, Fault, JobName, Scope, codes};
+use model::{Class, CollectionIndex, Fault, JobName, Scope, codes};
 use runtime::budget::Budget;
 use runtime::journal::Journal;
 use std::sync::Arc;
@@ -50,6 +51,32 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
+    /// Returns once the partitions of a collection that are to be dropped are, or the one that is asked for.
+    ///
+    /// # Errors
+    /// Milvus's and the journal's.
+    ///
+    /// # Cancel safety
+    /// As [`crate::drops::Drops::settle`].
+    pub(crate) async fn settle_drops(
+        &self,
+        job: &JobName,
+        index: CollectionIndex,
+        only: Option<&str>,
+    ) -> Result<(), Fault> {
+        let drop = |partition: String| async move {
+            let target = self.begun_collection(job, index)?.plan.target;
+            let milvus = self.milvus.in_database(&target.database);
+            let points = self.journal.points();
+            points.pass("target.partition.drop.before");
+            schema::drop_partition(&milvus, &target.collection, &partition).await?;
+            points.pass("target.partition.drop.after");
+            Ok(())
+        };
+        let drops = self.followings.drops(job, index);
+        drops.settle(only, drop).await
+    }
+
     /// Removes whatever is left of the files of a job that has ended. What can't be removed is looked at again when the agent starts.
     pub(crate) async fn clear_staging(&self, job: &JobName) {
         if let Some(storage) = &self.storage

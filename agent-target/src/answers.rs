@@ -12,6 +12,7 @@ use model::{Class, CollectionIndex, Fault, Incarnation, JobName, JobSpec, Phase,
 use protocol::call::{CollectionPlan, Durable};
 use protocol::claim::{self, Claim};
 use protocol::{Answer, Call, Note};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -68,8 +69,12 @@ impl Session {
                 start,
                 beginning,
             } => {
-                let applied = start;
-                self.follow(&plan, Followed { applied, beginning }).await
+                let from = Followed {
+                    applied: start,
+                    beginning,
+                    dropping: BTreeSet::new(),
+                };
+                self.follow(&plan, from).await
             }
             Call::CompareKeys {
                 job,
@@ -78,6 +83,7 @@ impl Session {
                 rows,
             } => {
                 self.owned(&job)?;
+                self.settled(&job, index).await?;
                 let partition = partition.as_deref();
                 let differing = verifier::of_keys::compare(self, &job, index, partition, rows);
                 differing.await.map(Answer::Differing)
@@ -89,12 +95,14 @@ impl Session {
                 rows,
             } => {
                 self.owned(&job)?;
+                self.settled(&job, index).await?;
                 let partition = partition.as_deref();
                 let found = verifier::of_keys::explain(self, &job, index, partition, rows);
                 found.await.map(Answer::Differences)
             }
             Call::CountRows { job, index } => {
                 self.owned(&job)?;
+                self.settled(&job, index).await?;
                 let counted = verifier::of_keys::count(self, &job, index);
                 counted.await.map(Answer::Count)
             }
@@ -159,6 +167,11 @@ impl Session {
         };
         claim::decide(job, Some(record.claim), ours)?;
         Ok(record.spec)
+    }
+
+    /// Makes sure that no partition is left of those that the log says are gone.
+    async fn settled(&self, job: &JobName, index: CollectionIndex) -> Result<(), Fault> {
+        self.agent.settle_drops(job, index, None).await
     }
 
     async fn check(&self, plan: CollectionPlan) -> Result<Answer, Fault> {
@@ -230,6 +243,8 @@ impl Session {
         let record = self.agent.begun_collection(&plan.job, plan.index)?;
         let followings = &self.agent.followings;
         let begun = followings.begin(&plan.job, plan.index, from).await?;
+        // What an earlier session has left.
+        self.settled(&plan.job, plan.index).await?;
         if begun.has_gap {
             // What the lost changes made of the rows is repaired row by row.
             let partitions = &plan.source.partitions;
@@ -241,6 +256,7 @@ impl Session {
 
     async fn verify(&self, plan: CollectionPlan, units: Units) -> Result<Answer, Fault> {
         let spec = self.owned(&plan.job)?;
+        self.settled(&plan.job, plan.index).await?;
         let record = self.agent.begun_collection(&plan.job, plan.index)?;
         let report = verifier::verify(self, &spec, record, plan, units).await?;
         Ok(Answer::Report(report))
@@ -248,6 +264,7 @@ impl Session {
 
     async fn define(&self, plan: CollectionPlan) -> Result<Answer, Fault> {
         let spec = self.owned(&plan.job)?;
+        self.settled(&plan.job, plan.index).await?;
         let mut record = self.agent.begun_collection(&plan.job, plan.index)?;
         record.expected = mapping::map(self.agent.milvus.capabilities(), &spec, &plan).expected;
         record.plan = plan;
@@ -283,6 +300,7 @@ impl Session {
 
     async fn seal(&self, plan: CollectionPlan) -> Result<Answer, Fault> {
         let spec = self.owned(&plan.job)?;
+        self.settled(&plan.job, plan.index).await?;
         let mut record = self.agent.begun_collection(&plan.job, plan.index)?;
         record.expected = mapping::map(self.agent.milvus.capabilities(), &spec, &plan).expected;
         record.plan = plan;

@@ -3,8 +3,10 @@
 //! Invariants:
 //! - of one collection one step is applied at a time, in the order of their numbers;
 //! - a step of an earlier run, which an earlier session may have left behind, is not applied once a later run has begun;
-//! - what the journal says is applied, is; more may be, and is applied again after a restart, which leaves the same rows.
+//! - what the journal says is applied, is, but for the partitions that it says are to be dropped ([`Drops`]); more may be, and is
+//!   applied again after a restart, which leaves the same rows.
 
+use crate::drops::Drops;
 use crate::records::{FOLLOWED, Followed, collection_key};
 use model::{CollectionIndex, JobName, Position};
 use protocol::StepName;
@@ -30,6 +32,7 @@ struct Entry {
     gate: Arc<tokio::sync::Mutex<Following>>,
     /// A time of the target's clock by which every applied change was made; 0 where it is not known.
     seen: AtomicU64,
+    drops: Arc<Drops>,
 }
 
 /// One of them. Whoever holds it is the only one who applies its changes.
@@ -73,6 +76,11 @@ impl Followings {
         entries.entry((job.clone(), index)).or_default().clone()
     }
 
+    /// The collection's partitions that are still to be dropped.
+    pub(crate) fn drops(&self, job: &JobName, index: CollectionIndex) -> Arc<Drops> {
+        self.entry(job, index).drops.clone()
+    }
+
     /// A time of the target's clock by which every applied change was made; `None` where it is not known.
     pub(crate) fn seen(&self, job: &JobName, index: CollectionIndex) -> Option<u64> {
         let seen = self.entry(job, index).seen.load(Ordering::Acquire);
@@ -92,7 +100,8 @@ impl Followings {
         index: CollectionIndex,
         from: Followed,
     ) -> Result<Begun, JournalError> {
-        let mut following = self.entry(job, index).gate.clone().lock_owned().await;
+        let entry = self.entry(job, index);
+        let mut following = entry.gate.clone().lock_owned().await;
         let key = collection_key(job, index);
         let known = self.journal.view()?.find(FOLLOWED, &key)?;
         let has_gap = known
@@ -105,6 +114,7 @@ impl Followings {
                 from
             }
         };
+        entry.drops.order(followed.dropping);
         *following = Following {
             run: following.run + 1,
             beginning: followed.beginning,
@@ -126,20 +136,26 @@ impl Followings {
         is_next.then_some(following)
     }
 
-    /// Notes how far a step has come: durable when this returns.
+    /// Notes how far a step has come, and which partition it says is to be dropped: durable when this returns.
     pub(crate) async fn note(
         &self,
         name: &StepName,
         gate: &Gate,
         reached: &[Position],
+        dropped: Option<&str>,
     ) -> Result<(), JournalError> {
+        let drops = self.drops(&name.job, name.collection);
+        let mut dropping = drops.due();
+        dropping.extend(dropped.map(str::to_owned));
         let followed = Followed {
             applied: reached.to_vec(),
             beginning: gate.beginning,
+            dropping,
         };
         self.journal.points().pass("target.step.durable.before");
         self.put(&name.job, name.collection, &followed).await?;
         self.journal.points().pass("target.step.durable.after");
+        drops.order(dropped.map(str::to_owned));
         Ok(())
     }
 
@@ -178,6 +194,7 @@ mod tests {
     use super::*;
     use model::{Offset, Tick};
     use runtime::journal::MemoryJournal;
+    use std::collections::BTreeSet;
 
     fn at(number: u64) -> Vec<Position> {
         vec![Position {
@@ -191,6 +208,7 @@ mod tests {
         Followed {
             applied: at(number),
             beginning,
+            dropping: BTreeSet::new(),
         }
     }
 
@@ -209,7 +227,7 @@ mod tests {
         let (job, index) = ("j".parse().unwrap(), CollectionIndex::new(0));
         let first = followings.begin(&job, index, from(1, 1)).await.unwrap().run;
         let mut gate = followings.enter(&step(first, 1)).await.unwrap();
-        let noted = followings.note(&step(first, 1), &gate, &at(5)).await;
+        let noted = followings.note(&step(first, 1), &gate, &at(5), None).await;
         noted.unwrap();
         gate.handle_applied(&step(first, 1));
         drop(gate);
@@ -248,11 +266,39 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!next.is_finished());
-        let noted = followings.note(&step(run, 1), &gate, &at(9)).await;
+        let noted = followings.note(&step(run, 1), &gate, &at(9), None).await;
         noted.unwrap();
         gate.handle_applied(&step(run, 1));
         drop(gate);
         let next = next.await.unwrap();
         assert_eq!((next.run, next.applied), (run + 1, at(9)));
+    }
+
+    #[tokio::test]
+    async fn a_partition_that_a_step_drops_is_due_until_it_is_dropped_also_after_a_restart() {
+        let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
+        let (job, index): (JobName, _) = ("j".parse().unwrap(), CollectionIndex::new(0));
+        let followings = Followings::new(journal.clone());
+        let run = followings.begin(&job, index, from(1, 1)).await.unwrap().run;
+        let gate = followings.enter(&step(run, 1)).await.unwrap();
+        let (first, reached) = (step(run, 1), at(5));
+        let noted = followings.note(&first, &gate, &reached, Some("p"));
+        noted.await.unwrap();
+        let p = BTreeSet::from(["p".to_owned()]);
+        assert_eq!(followings.drops(&job, index).due(), p);
+
+        let restarted = Followings::new(journal.clone());
+        let run = restarted.begin(&job, index, from(1, 1)).await.unwrap().run;
+        let drops = restarted.drops(&job, index);
+        assert_eq!(drops.due(), p);
+        let dropped = drops.settle(None, |_| async { Ok::<_, ()>(()) }).await;
+        dropped.unwrap();
+        let gate = restarted.enter(&step(run, 1)).await.unwrap();
+        let noted = restarted.note(&step(run, 1), &gate, &at(6), None).await;
+        noted.unwrap();
+
+        let again = Followings::new(journal);
+        again.begin(&job, index, from(1, 1)).await.unwrap();
+        assert!(again.drops(&job, index).due().is_empty());
     }
 }

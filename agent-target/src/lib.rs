@@ -4,7 +4,7 @@
 //!  … ─► channel ─► inbox ─► (pipeline) ─► writer ─► target Milvus
 //!                    ▲          │                        │
 //!             credit, confirm ledgers,                verifier
-//!                             followings
+//!                             followings, drops
 //! ```
 //! [`answers`] does what the source asks, [`session`] keeps the link, [`jobs`] takes operators' words, [`agent`] holds what they share.
 //! The inbox and the writer don't know each other: they meet in [`pipeline`].
@@ -12,6 +12,7 @@
 mod agent;
 mod answers;
 mod app;
+mod drops;
 mod followings;
 mod inbox;
 mod jobs;

@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use step::{Applying, StepPart};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// How long to wait before a write is tried again: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -55,6 +56,8 @@ struct Session {
     agent: Arc<Agent>,
     caller: Caller,
     over: CancellationToken,
+    /// Waited for when the session ends.
+    tasks: TaskTracker,
     writers: Mutex<HashMap<(JobName, CollectionIndex), Arc<RowWriter>>>,
 }
 
@@ -71,12 +74,18 @@ impl From<Fault> for Undelivered {
 }
 
 impl Pipeline {
-    /// The pipeline of a session's first lane.
-    pub(crate) fn new(agent: Arc<Agent>, caller: Caller, over: CancellationToken) -> Self {
+    /// The pipeline of a session's first lane. What it does beside the lanes is among the session's `tasks`.
+    pub(crate) fn new(
+        agent: Arc<Agent>,
+        caller: Caller,
+        over: CancellationToken,
+        tasks: TaskTracker,
+    ) -> Self {
         let session = Session {
             agent,
             caller,
             over,
+            tasks,
             writers: Mutex::default(),
         };
         Self {
@@ -161,9 +170,7 @@ impl Deliver for Pipeline {
                 Ok(confirm) => confirm,
                 Err(Undelivered::SessionOver) => None,
                 Err(Undelivered::Failed(cause)) => {
-                    let job = place.whole.collection().0.clone();
-                    tracing::error!(%job, code = cause.code, error = %cause, "rows can't be written");
-                    session.tell(Note::Failed { job, cause }).await;
+                    session.fail(place.whole.collection().0, cause).await;
                     None
                 }
             }
@@ -308,6 +315,13 @@ impl Session {
             () = self.over.cancelled() => Err(Undelivered::SessionOver),
             () = backoff.wait() => Ok(()),
         }
+    }
+
+    /// Tells that a job can't go on.
+    async fn fail(&self, job: &JobName, cause: Fault) {
+        tracing::error!(%job, code = cause.code, error = %cause, "rows can't be written");
+        let job = job.clone();
+        self.tell(Note::Failed { job, cause }).await;
     }
 
     /// Tells that a job waits no longer.

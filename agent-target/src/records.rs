@@ -7,6 +7,7 @@ use protocol::claim::Claim;
 use protocol::ledger::UnitRecord;
 use runtime::journal::{RecordKey, Table};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// The jobs, by name.
@@ -72,6 +73,9 @@ pub(crate) struct Followed {
     pub(crate) applied: Vec<Position>,
     /// The beginning since when.
     pub(crate) beginning: u32,
+    /// The partitions that the log as far as this says are gone, and that may still be there.
+    #[serde(default)]
+    pub(crate) dropping: BTreeSet<String>,
 }
 
 /// What came out of comparing a unit.

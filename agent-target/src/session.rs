@@ -77,8 +77,8 @@ async fn hold(agent: Arc<Agent>, link: Link, over: CancellationToken) {
     metrics::gauge!(CHANNEL_LINKS).increment(1);
     metrics::counter!(CHANNEL_LINKED).increment(1);
     let (caller, incoming) = conversation::start(link.control, Pace::default());
-    let pipeline = Pipeline::new(agent.clone(), caller.clone(), over.clone());
     let tasks = TaskTracker::new();
+    let pipeline = Pipeline::new(agent.clone(), caller.clone(), over.clone(), tasks.clone());
     for lane in link.data {
         let lane = inbox::run(lane, agent.lane_bytes, pipeline.beside(), over.clone());
         tasks.spawn(async move {

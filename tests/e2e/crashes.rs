@@ -128,11 +128,13 @@ const LIVE_SOURCE: [&str; 3] = [
     "source.collection.start.after",
     "source.step.send.before",
 ];
-const LIVE_TARGET: [&str; 4] = [
+const LIVE_TARGET: [&str; 6] = [
     "target.step.apply.before",
     "target.step.apply.after",
     "target.step.durable.before",
     "target.step.durable.after",
+    "target.partition.drop.before",
+    "target.partition.drop.after",
 ];
 const CUTOVER: [&str; 2] = [
     "source.cutover.commit.before",

@@ -6,7 +6,9 @@ use crate::followings::Gate;
 use model::{Batch, Position};
 use protocol::{Confirm, Place, StepName, Verb, Whole};
 use runtime::telemetry::metric_names::{WRITER_CHANGES, WRITER_STEP};
+use std::sync::Arc;
 use std::time::Instant;
+use tracing::Instrument;
 
 /// A step that is being applied. Handed from part to part; when it is dropped the step has ended, and what was done of it is done
 /// again with its next run.
@@ -50,7 +52,7 @@ impl Pipeline {
 impl Session {
     /// Applies a part once those before it are. Gives what is to be confirmed when it was the last.
     pub(super) async fn apply(
-        &self,
+        self: &Arc<Self>,
         mut part: StepPart,
         place: &Place,
         rows: Batch,
@@ -89,12 +91,18 @@ impl Session {
             self.agent.followings.see(&part.name, now.unwrap_or(None));
         }
         if applying.has_changes || gate.is_due() {
+            let dropped = place.partition.as_deref();
+            let dropped = dropped.filter(|_| part.verb == Verb::DropPartition);
             let note = || async {
                 let followings = &self.agent.followings;
-                Ok(followings.note(&part.name, &gate, &part.reached).await?)
+                let noted = followings.note(&part.name, &gate, &part.reached, dropped);
+                Ok(noted.await?)
             };
             self.patiently(&part.name.job, note).await?;
             gate.handle_noted();
+            if dropped.is_some() {
+                self.drop_beside(&part.name);
+            }
         }
         gate.handle_applied(&part.name);
         metrics::histogram!(WRITER_STEP).record(applying.begun.elapsed());
@@ -116,6 +124,12 @@ impl Session {
             let points = self.agent.journal.points();
             points.pass("target.step.apply.before");
             let partition = place.partition.as_deref();
+            if partition.is_some() && part.verb != Verb::DropPartition {
+                let StepName {
+                    job, collection, ..
+                } = &part.name;
+                self.agent.settle_drops(job, *collection, partition).await?;
+            }
             let applied = writer.apply(part.verb, partition, rows).await;
             points.pass("target.step.apply.after");
             applied
@@ -124,6 +138,22 @@ impl Session {
         metrics::counter!(WRITER_CHANGES, "verb" => name_of(part.verb))
             .increment(u64::from(rows.rows.max(1)));
         Ok(())
+    }
+
+    /// Drops the partitions that are to be dropped while the changes that follow are applied.
+    fn drop_beside(self: &Arc<Self>, name: &StepName) {
+        let (session, job, index) = (self.clone(), name.job.clone(), name.collection);
+        let dropping = async move {
+            let settle = || session.agent.settle_drops(&job, index, None);
+            let settled = session.patiently(&job, settle);
+            // What a session leaves is dropped when its collection is followed again.
+            if let Some(Err(Undelivered::Failed(cause))) =
+                session.over.run_until_cancelled(settled).await
+            {
+                session.fail(&job, cause).await;
+            }
+        };
+        self.tasks.spawn(dropping.in_current_span());
     }
 }
 

@@ -1,7 +1,6 @@
 //! Changes of a collection that is followed, in a form that may be applied again.
 
 use super::rows::RowWriter;
-use super::schema;
 use milvus::{Kind, MilvusError, keys};
 use model::{Batch, Class, Fault, codes};
 use protocol::Verb;
@@ -25,9 +24,8 @@ impl RowWriter {
             Verb::Upsert => self.upsert(partition, batch).await,
             Verb::Delete => return self.delete(partition, batch).await,
             Verb::CreatePartition => self.create_partition(named).await,
-            Verb::DropPartition => {
-                schema::drop_partition(&self.milvus, &self.target.collection, named).await
-            }
+            // Dropped beside the changes that follow: see `drops`.
+            Verb::DropPartition => Ok(()),
         };
         Ok(applied?)
     }

@@ -1,0 +1,124 @@
+//! Partitions that were dropped on the source, and are dropped here beside the changes that follow: to release one takes a loaded Milvus
+//! seconds, in which the rows of the others need not wait.
+//!
+//! Invariants:
+//! - that one is to be dropped is in the journal, in one record with how far the log is applied, before the step that says so is
+//!   confirmed; after a restart it is dropped, once more if need be, before what follows in the log is applied again;
+//! - nothing is written into a partition that is still to be dropped, and nothing of its collection is compared, altered or sealed:
+//!   whoever needs it gone drops it, or waits for who does.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The partitions of a collection that are still to be dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Drops {
+    due: Mutex<BTreeSet<String>>,
+    /// Held by whoever drops one.
+    place: tokio::sync::Mutex<()>,
+}
+
+impl Drops {
+    /// Those that are still to be dropped.
+    pub(crate) fn due(&self) -> BTreeSet<String> {
+        self.lock().clone()
+    }
+
+    /// These are to be dropped. The journal says so already.
+    pub(crate) fn order(&self, partitions: impl IntoIterator<Item = String>) {
+        self.lock().extend(partitions);
+    }
+
+    /// Returns once every partition that is due by now is dropped, or the one that is asked for.
+    ///
+    /// # Errors
+    /// Those of `drop`; what is not dropped stays due.
+    ///
+    /// # Cancel safety
+    /// What was begun stays due: the next who needs it drops it again.
+    pub(crate) async fn settle<E, F>(
+        &self,
+        only: Option<&str>,
+        drop: impl Fn(String) -> F,
+    ) -> Result<(), E>
+    where
+        F: Future<Output = Result<(), E>>,
+    {
+        let is_wanted = |due: &String| only.is_none_or(|only| only == due);
+        for partition in self.due().into_iter().filter(is_wanted) {
+            let _one_at_a_time = self.place.lock().await;
+            // Somebody else may have dropped it meanwhile, and it may be there anew.
+            if self.lock().contains(&partition) {
+                drop(partition.clone()).await?;
+                self.lock().remove(&partition);
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use std::cell::RefCell;
+    use std::convert::Infallible;
+    use tokio::sync::Notify;
+
+    fn drops(partitions: &[&str]) -> Drops {
+        let drops = Drops::default();
+        drops.order(partitions.iter().map(|name| (*name).to_owned()));
+        drops
+    }
+
+    #[tokio::test]
+    async fn each_is_dropped_once_however_many_need_it_gone() {
+        let drops = drops(&["p", "q"]);
+        let (dropped, may_go_on) = (RefCell::new(vec![]), Notify::new());
+        let drop = |partition: String| async {
+            may_go_on.notified().await;
+            dropped.borrow_mut().push(partition);
+            Ok::<_, Infallible>(())
+        };
+        let mut beside = Box::pin(drops.settle(None, drop));
+        let mut needs_q = Box::pin(drops.settle(Some("q"), drop));
+        assert!((&mut beside).now_or_never().is_none());
+        assert!((&mut needs_q).now_or_never().is_none());
+        may_go_on.notify_one();
+        let both = async { tokio::join!(beside, needs_q) };
+        let more = async {
+            tokio::task::yield_now().await;
+            may_go_on.notify_one();
+        };
+        let ((one, other), ()) = tokio::join!(both, more);
+        assert_eq!((one, other), (Ok(()), Ok(())));
+        assert_eq!(*dropped.borrow(), ["p", "q"]);
+        assert!(drops.due().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_needs_another_partition_does_not_wait() {
+        let drops = drops(&["p"]);
+        let never = |_| std::future::pending::<Result<(), Infallible>>();
+        let needs_q = drops.settle(Some("q"), never);
+        assert_eq!(needs_q.now_or_never(), Some(Ok(())));
+        let needs_p = drops.settle(Some("p"), never);
+        assert_eq!(needs_p.now_or_never(), None);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_dropped_stays_due() {
+        let drops = drops(&["p"]);
+        let refused = drops.settle(None, |_| async { Err("refused") }).await;
+        assert_eq!(refused, Err("refused"));
+        assert_eq!(drops.due(), BTreeSet::from(["p".to_owned()]));
+        let dropped = drops.settle(None, |_| async { Ok::<_, &str>(()) }).await;
+        assert_eq!(dropped, Ok(()));
+        assert!(drops.due().is_empty());
+    }
+}
