@@ -11,6 +11,7 @@ mod log;
 mod milvus;
 mod origin;
 mod peer;
+mod proxy;
 mod secret;
 mod section;
 mod sections;
@@ -28,6 +29,7 @@ pub use log::{
 pub use milvus::{ClientPem, MilvusCredentials, MilvusSection, MilvusTls};
 pub use origin::{ENVIRONMENT_PREFIX, Origin, Overrides, Setting};
 pub use peer::{InvalidPeerId, Peer, PeerId};
+pub use proxy::{ProxyLogin, ProxyScheme, ProxySection, ProxyUse};
 pub use secret::{Secret, SecretError, SecretSource};
 pub use sections::{
     AdminSection, AgentSection, LimitsSection, LogFormat, MetricsSection, TelemetrySection,
