@@ -3,6 +3,7 @@
 use crate::Transport;
 use crate::grpc::{GrpcDialer, GrpcListener};
 use crate::guarded::Guarded;
+use crate::proxy::Proxy;
 use crate::quic::{QuicDialer, QuicListener};
 use crate::settings::LinkSettings;
 use crate::tls::{CredentialPaths, CredentialsError, Trust};
@@ -10,7 +11,7 @@ use model::{Fault, Incarnation};
 use protocol::handshake::PROTOCOL;
 use protocol::{Hello, Role};
 use runtime::Config;
-use runtime::config::{ChannelSection, Peer, Reach, TlsFiles, TransportKind};
+use runtime::config::{ChannelSection, Peer, ProxyUse, Reach, TlsFiles, TransportKind};
 use std::sync::Arc;
 
 /// How many lanes carry batches.
@@ -44,9 +45,19 @@ pub async fn transport(
         data_connections: usize::from(section.connections),
         ..LinkSettings::default()
     };
+    if let ProxyUse::Unused { variable, why } = &section.proxy {
+        tracing::info!(variable, why, "the environment's proxy is not used");
+    }
     let transport: Arc<dyn Transport> = match (section.transport, &section.reach) {
         (TransportKind::Grpc, Reach::Dial(address)) => {
-            Arc::new(GrpcDialer::new(address.to_string(), hello, trust, settings))
+            let dialer = GrpcDialer::new(address.to_string(), hello, trust, settings);
+            Arc::new(match &section.proxy {
+                ProxyUse::Through(proxy) => {
+                    tracing::info!(%proxy, peer = %address, "the peer is dialled through a proxy");
+                    dialer.through(Proxy::new(proxy.clone()))
+                }
+                ProxyUse::None | ProxyUse::Unused { .. } => dialer,
+            })
         }
         (TransportKind::Quic, Reach::Dial(address)) => {
             Arc::new(QuicDialer::new(address.to_string(), hello, trust, settings))

@@ -26,6 +26,7 @@ mod handshake;
 mod link;
 mod listening;
 pub mod memory;
+pub mod proxy;
 pub mod quic;
 pub mod secure;
 mod settings;

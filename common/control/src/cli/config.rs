@@ -7,7 +7,7 @@ use super::terminal::{Failure, Terminal};
 use crate::Program;
 use model::{Class, Fault, codes};
 use runtime::Config;
-use runtime::config::{AdminSection, LogSection, MilvusCredentials, Overrides, Setting};
+use runtime::config::{AdminSection, LogSection, MilvusCredentials, Overrides, ProxyUse, Setting};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -41,10 +41,14 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     match command {
         ConfigSub::Check { config } => {
-            check(&load_of(program, &config.config)?)?;
+            let checked = load_of(program, &config.config)?;
+            check(&checked)?;
             let file = config.config.display().to_string();
-            terminal.show(&json!({ "file": file, "valid": true }), |_| {
-                vec![format!("{file}: complete and right")]
+            let proxy = &checked.channel.proxy;
+            let shown = json!({ "file": file, "valid": true, "proxy": proxy_json(proxy) });
+            terminal.show(&shown, |_| {
+                let right = format!("{file}: complete and right");
+                std::iter::once(right).chain(proxy_line(&checked)).collect()
             })?;
         }
         ConfigSub::Show { config, origin } => {
@@ -68,14 +72,49 @@ fn check(config: &Config) -> Result<(), Fault> {
     }
     let milvus = config.milvus.credentials.as_ref();
     let log = config.log.as_ref();
+    let proxy = match &config.channel.proxy {
+        ProxyUse::Through(proxy) => proxy.login.as_ref(),
+        ProxyUse::None | ProxyUse::Unused { .. } => None,
+    };
     let secrets = [
         milvus.map(MilvusCredentials::source),
         log.and_then(LogSection::secret),
+        proxy.and_then(|login| login.password.as_ref()),
     ];
     for source in secrets.into_iter().flatten() {
         source.read()?;
     }
     Ok(())
+}
+
+/// The proxy that is used, or why one that the environment names is not; never who calls it.
+fn proxy_json(proxy: &ProxyUse) -> Value {
+    match proxy {
+        ProxyUse::None => Value::Null,
+        ProxyUse::Unused { variable, why } => {
+            json!({ "used": false, "variable": variable, "why": why })
+        }
+        ProxyUse::Through(proxy) => json!({ "used": true, "uri": proxy.to_string() }),
+    }
+}
+
+/// The same for people, and who named it.
+fn proxy_line(config: &Config) -> Option<String> {
+    match &config.channel.proxy {
+        ProxyUse::None => None,
+        ProxyUse::Unused { variable, why } => Some(format!(
+            "channel: the proxy in {variable} is not used: {why}"
+        )),
+        ProxyUse::Through(proxy) => {
+            let mut settings = config.origins().iter();
+            let named = settings.find(|setting| setting.path == "channel.proxy.uri");
+            let origin = named.map(|setting| format!(" ({})", setting.origin));
+            Some(format!(
+                "channel: the peer is dialled through the proxy {proxy}{}",
+                origin.unwrap_or_default()
+            ))
+        }
+    }
 }
 
 fn json_of(setting: &Setting, with_origin: bool) -> Value {
