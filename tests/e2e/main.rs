@@ -20,6 +20,7 @@ mod memory;
 mod milvus_client;
 mod older;
 mod options;
+mod proxied;
 mod queues;
 mod quic;
 mod redefined;
