@@ -2,7 +2,7 @@
 //!
 //! Invariants: a key that is not known is refused; a value in force is of its type; a secret is never a value, only the place
 //! where it is kept; each value's origin is known. Non-goals: to read secrets or certificates (those who use them do, again and
-//! again, because they are renewed), to watch the file.
+//! again, because they are renewed), to watch the file (whoever serves does, and has it renewed here).
 
 mod channel;
 mod error;
@@ -12,6 +12,7 @@ mod milvus;
 mod origin;
 mod peer;
 mod proxy;
+mod renewal;
 mod secret;
 mod section;
 mod sections;
@@ -30,6 +31,7 @@ pub use milvus::{ClientPem, MilvusCredentials, MilvusSection, MilvusTls};
 pub use origin::{ENVIRONMENT_PREFIX, Origin, Overrides, Setting};
 pub use peer::{InvalidPeerId, Peer, PeerId};
 pub use proxy::{ProxyLogin, ProxyScheme, ProxySection, ProxyUse};
+pub use renewal::{Renewal, Renewals};
 pub use secret::{Secret, SecretError, SecretSource};
 pub use sections::{
     AdminSection, AgentSection, LimitsSection, LogFormat, MetricsSection, TelemetrySection,
