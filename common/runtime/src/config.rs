@@ -75,14 +75,20 @@ impl Config {
     /// # Errors
     /// Every fault of the file at once; or that it can't be read.
     pub fn load(file: &Path, overrides: Overrides) -> Result<Self, ConfigError> {
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|error| {
+        Self::parse(&file.display().to_string(), &Self::text(file)?, overrides)
+    }
+
+    /// The text in a configuration's file, for [`Config::parse`].
+    ///
+    /// # Errors
+    /// That it can't be read.
+    pub fn text(file: &Path) -> Result<String, ConfigError> {
+        std::fs::read_to_string(file).map_err(|error| {
             ConfigError::new(
-                &name,
+                &file.display().to_string(),
                 vec![ConfigFault::of_file(format!("can't be read: {error}"))],
             )
-        })?;
-        Self::parse(&name, &text, overrides)
+        })
     }
 
     /// Checks the configuration in a text; `file` is what it is called in faults.

@@ -13,15 +13,30 @@ use std::path::Path;
 
 /// The configuration in force: the file, under the environment.
 pub(super) fn load(file: &Path) -> Result<Config, Fault> {
-    // A variable that is no text is no setting of ours.
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Ok(Config::load(file, Overrides::from_environment(variables))?)
+    parse(file, &read(file)?)
 }
 
 /// The same, as this program is to use it.
 pub(super) fn load_of(program: Program, file: &Path) -> Result<Config, Fault> {
-    let config = load(file)?;
+    parse_of(program, file, &read(file)?)
+}
+
+/// The text in the file.
+pub(super) fn read(file: &Path) -> Result<String, Fault> {
+    Ok(Config::text(file)?)
+}
+
+fn parse(file: &Path, text: &str) -> Result<Config, Fault> {
+    // A variable that is no text is no setting of ours.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let overrides = Overrides::from_environment(variables);
+    Ok(Config::parse(&file.display().to_string(), text, overrides)?)
+}
+
+/// The configuration in this text of the file, under the environment, as this program is to use it.
+pub(super) fn parse_of(program: Program, file: &Path, text: &str) -> Result<Config, Fault> {
+    let config = parse(file, text)?;
     if program == Program::Target && config.log.is_some() {
         let message = format!(
             "{}: log: only the source's agent follows a log",

@@ -42,6 +42,8 @@ pub const CHANNEL_LINKS: &str = "passage_channel_links";
 pub const CHANNEL_LINKED: &str = "passage_channel_linked_total";
 /// Time that a sender waited for credit.
 pub const CHANNEL_CREDIT_WAIT: &str = "passage_channel_credit_wait_seconds";
+/// Bytes a second of batches that may be sent to peers.
+pub const CHANNEL_LIMIT: &str = "passage_channel_limit_bytes";
 /// Peers and connections that were refused.
 pub const CHANNEL_REFUSED: &str = "passage_channel_refused_total";
 /// For how long a certificate is still valid.
@@ -123,6 +125,11 @@ pub const ALL: &[Metric] = &[
         "links to peers that were made since the start",
     ),
     histogram(CHANNEL_CREDIT_WAIT, "time that a sender waited for credit"),
+    gauge(
+        CHANNEL_LIMIT,
+        Unit::Bytes,
+        "bytes a second of batches that this agent may send over the channel; infinite without a limit",
+    ),
     counter(
         CHANNEL_REFUSED,
         Unit::Count,
