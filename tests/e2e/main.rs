@@ -25,6 +25,7 @@ mod queues;
 mod quic;
 mod redefined;
 mod refusals;
+mod reloaded;
 mod repair;
 mod secrets;
 mod segments;

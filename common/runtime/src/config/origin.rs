@@ -16,8 +16,8 @@ const OF_PROXIES: [&str; 6] = [
     "no_proxy",
 ];
 
-/// Values that stand above the file's.
-#[derive(Debug, Clone, Default)]
+/// Values that stand above the file's. Debug shows none of them: the usual variables of proxies may hold a password.
+#[derive(Clone, Default)]
 pub struct Overrides {
     /// By path, such as `agent.state_dir`.
     flags: BTreeMap<String, String>,
@@ -84,6 +84,15 @@ impl Overrides {
                 .environment
                 .keys()
                 .any(|name| below(name, &variable, '_'))
+    }
+}
+
+impl fmt::Debug for Overrides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Overrides")
+            .field("flags", &self.flags.keys())
+            .field("environment", &self.environment.keys())
+            .finish()
     }
 }
 

@@ -167,6 +167,9 @@ fn a_login_of_the_environment_is_shown_nowhere() {
     let config = under(COMPLETE, &variables).unwrap();
     let shown = format!("{:?}", config.origins());
     assert!(!shown.contains("canary"), "{shown}");
+    let owned = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let shown = format!("{:?}", Overrides::from_environment(owned));
+    assert!(!shown.contains("canary"), "{shown}");
     let login = through(config.channel.proxy).login.unwrap();
     let kept = SecretSource::ProxyVariable("HTTPS_PROXY".to_owned());
     assert_eq!(login.password, Some(kept));
