@@ -34,6 +34,10 @@ pub const READER_BYTES: &str = "passage_reader_bytes_total";
 pub const READER_PAGE: &str = "passage_reader_page_seconds";
 /// Bytes sent to the peer.
 pub const CHANNEL_SENT: &str = "passage_channel_sent_bytes_total";
+/// Bytes of columns that were sent, before they were compressed where that paid.
+pub const CHANNEL_RAW: &str = "passage_channel_raw_bytes_total";
+/// The same columns as they were sent.
+pub const CHANNEL_ENCODED: &str = "passage_channel_encoded_bytes_total";
 /// Bytes received from the peer.
 pub const CHANNEL_RECEIVED: &str = "passage_channel_received_bytes_total";
 /// Links that are up.
@@ -112,6 +116,16 @@ pub const ALL: &[Metric] = &[
         CHANNEL_SENT,
         Unit::Bytes,
         "bytes sent to the peer, as on the wire",
+    ),
+    counter(
+        CHANNEL_RAW,
+        Unit::Bytes,
+        "bytes of columns that were sent, before they were compressed where a sample said that it pays; by type and codec",
+    ),
+    counter(
+        CHANNEL_ENCODED,
+        Unit::Bytes,
+        "the same columns as they were sent; by type and codec",
     ),
     counter(
         CHANNEL_RECEIVED,
