@@ -90,3 +90,65 @@ fn shown(words: &str) -> String {
     let readable = |c: &char| !c.is_control();
     words.chars().filter(readable).take(REASON_CHARS).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPENED: &str =
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.0 200 Connection established\r\nVia: x\r\n\r\n";
+
+    #[tokio::test]
+    async fn an_answer_is_the_same_however_it_is_cut_and_what_follows_is_left() {
+        let sent = format!("{OPENED}rest\r\n\r\n");
+        for capacity in 1..=sent.len() {
+            let mut socket = BufReader::with_capacity(capacity, sent.as_bytes());
+            let expected = Answer {
+                status: 200,
+                reason: "Connection established".to_owned(),
+            };
+            assert_eq!(read(&mut socket).await, Ok(expected), "{capacity}");
+            let mut rest = String::new();
+            socket.read_to_string(&mut rest).await.unwrap();
+            assert_eq!(rest, "rest\r\n\r\n", "{capacity}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_cut_off_anywhere_is_none() {
+        for end in 0..OPENED.len() {
+            let mut socket = BufReader::new(&OPENED.as_bytes()[..end]);
+            let read = read(&mut socket).await;
+            assert!(matches!(read, Err(Unread::Ended(_))), "{end}: {read:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_bytes_without_sense_no_more_are_read_than_an_answer_may_have() {
+        let mut state = 1_u64;
+        for _ in 0..500 {
+            let mut next = || {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                state >> 33
+            };
+            let length = next() % (3 * MOST_BYTES);
+            // Letters of answers, so that some of them get further than the first byte.
+            let letters = b"HTP/1.02 \r\n:x\0\xff";
+            let noise = (0..length).map(|_| letters[next() as usize % letters.len()]);
+            let sent: Vec<u8> = b"HTTP/1.1 ".iter().copied().chain(noise).collect();
+            let mut socket = BufReader::new(sent.as_slice());
+            let _ = read(&mut socket).await;
+            let mut rest = Vec::new();
+            socket.read_to_end(&mut rest).await.unwrap();
+            assert!((sent.len() - rest.len()) as u64 <= MOST_BYTES);
+        }
+    }
+
+    #[test]
+    fn a_strangers_words_can_not_forge_a_line_of_a_log() {
+        assert_eq!(shown("a\nb\r\u{1b}[31m"), "ab[31m");
+        assert_eq!(shown(&"x".repeat(1000)).len(), REASON_CHARS);
+    }
+}
