@@ -58,12 +58,14 @@ async fn a_link_ends_when_its_peers_name_leaves_the_list_and_no_look_is_waited_f
     const NEVER: Duration = Duration::from_hours(24);
     over_both(async |over| {
         let target = Target::listen(over).await;
-        let (_listener, link, _theirs) = looked_at(NEVER, &target, target.good_trust()).await;
+        let (_listener, mut link, _theirs) = looked_at(NEVER, &target, target.good_trust()).await;
         // A list that still has it ends nothing.
         target.trust.replace_peers(vec![
             rule("the other side", SOURCE),
             rule("another", "dns:another.example"),
         ]);
+        let still = tokio::time::timeout(5 * OFTEN, link.control.rx.recv()).await;
+        assert!(still.is_err(), "{still:?}");
         target
             .trust
             .replace_peers(vec![rule("another", "dns:another.example")]);

@@ -153,3 +153,60 @@ fn lines(settings: &[Setting], with_origin: bool) -> Vec<String> {
     }
     table.lines(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+agent: { name: acme, state_dir: /state }
+milvus: { uri: "http://127.0.0.1:1" }
+channel:
+  transport: grpc
+  dial: "globex.example:7443"
+  tls: { cert: /cert, key: /key, peer_ca: /ca }
+  peers: [ { name: globex, id: "dns:globex.example" } ]
+scope: { allow: ["*.*"] }
+"#;
+
+    /// What a check says of the proxy that the environment names.
+    fn told(text: &str, variables: &[(&str, &str)]) -> (Option<String>, Value) {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let overrides = Overrides::from_environment(variables.iter().map(owned));
+        let config = Config::parse("agent.yaml", text, overrides).unwrap();
+        (proxy_line(&config), proxy_json(&config.channel.proxy))
+    }
+
+    #[test]
+    fn a_check_tells_which_proxy_of_the_environment_is_used_or_why_not_and_never_who_calls() {
+        let proxy = ("HTTPS_PROXY", "http://canary:canary@proxy.example:3128");
+        assert_eq!(told(TEXT, &[]), (None, Value::Null));
+        let quic = TEXT.replace("transport: grpc", "transport: quic");
+        for (text, variables, line, used) in [
+            (
+                TEXT,
+                &[proxy][..],
+                "through the proxy http://proxy.example:3128 (environment HTTPS_PROXY)",
+                true,
+            ),
+            (
+                &quic,
+                &[proxy],
+                "the proxy in HTTPS_PROXY is not used: QUIC",
+                false,
+            ),
+            (
+                TEXT,
+                &[proxy, ("NO_PROXY", "*")],
+                "is not used: NO_PROXY exempts globex.example:7443",
+                false,
+            ),
+        ] {
+            let (told, json) = told(text, variables);
+            let told = told.unwrap_or_default();
+            assert!(told.contains(line), "{told}");
+            assert_eq!(json["used"], used, "{json}");
+            assert!(!format!("{told}{json}").contains("canary"), "{told} {json}");
+        }
+    }
+}
