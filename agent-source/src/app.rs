@@ -11,12 +11,13 @@ use crate::reader::changes::rocksmq::RocksMq;
 use crate::reader::changes::{Log, Queue};
 use crate::reader::segments::Proofs;
 use crate::session;
+use channel::Channel;
 use control::{Board, Listener};
 use model::{Fault, Incarnation, Scope};
 use protocol::Role;
 use runtime::Config;
 use runtime::budget::Budget;
-use runtime::config::{QueueSection, SpoolSection};
+use runtime::config::{QueueSection, Renewals, SpoolSection};
 use runtime::journal::{CrashPoints, DiskJournal};
 use runtime::rate::RateLimit;
 use runtime::shutdown::{Shutdown, Step};
@@ -43,7 +44,7 @@ const SEGMENT_PLACES: usize = 2;
 ///
 /// # Errors
 /// What keeps the agent from starting.
-pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
+pub async fn serve(config: Config, renewals: Renewals, shutdown: Shutdown) -> Result<(), Fault> {
     // First of all: what is counted before is lost.
     let metrics = Metrics::start()?;
     let incarnation = Incarnation::new(uuid::Uuid::now_v7().as_u128());
@@ -51,7 +52,7 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
     let journal = Arc::new(DiskJournal::open(&config.agent.state_dir, points)?);
     let admin = Listener::bind(&config.admin).await?;
     let hello = channel::hello(Role::Source, &config, incarnation);
-    let transport = channel::transport(&config.channel, hello).await?;
+    let Channel { transport, terms } = channel::open(&config, hello).await?;
     let Some(milvus) = milvus::connect_patiently(&config.milvus, shutdown.requested()).await?
     else {
         return Ok(());
@@ -98,8 +99,23 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
     operator.0.resume_all()?;
     jobs.spawn(
         "session",
-        session::keep(agent, operator.clone(), transport, jobs.stop_token()),
+        session::keep(
+            agent.clone(),
+            operator.clone(),
+            transport,
+            jobs.stop_token(),
+        ),
     );
+    let renewing = shutdown.tasks(Step::Close);
+    let (bytes_rate, rows_rate) = (agent.bytes_rate.clone(), agent.rows_rate.clone());
+    let operators = admin.operators();
+    let take = move |config: &Config| {
+        terms.take(config);
+        operators.take(config);
+        bytes_rate.change(config.limits.bytes_per_second);
+        rows_rate.change(config.limits.rows_per_second);
+    };
+    renewing.spawn("renewals", renewals.take(renewing.stop_token(), take));
     control::attend(admin, Arc::new(operator), metrics, &config, &shutdown).await
 }
 

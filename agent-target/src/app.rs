@@ -8,12 +8,13 @@ use crate::owners::Owners;
 use crate::session;
 use crate::turns::Turns;
 use crate::writer::pace::Pace;
+use channel::Channel;
 use control::{Board, Listener};
 use model::{Fault, Incarnation, Scope};
 use protocol::Role;
 use runtime::Config;
 use runtime::budget::Budget;
-use runtime::config::Reach;
+use runtime::config::{Reach, Renewals};
 use runtime::journal::{CrashPoints, DiskJournal, Journal};
 use runtime::shutdown::{Shutdown, Step};
 use runtime::telemetry::Metrics;
@@ -35,7 +36,7 @@ const READS_SHARE: u64 = 8;
 ///
 /// # Errors
 /// What keeps the agent from starting.
-pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
+pub async fn serve(config: Config, renewals: Renewals, shutdown: Shutdown) -> Result<(), Fault> {
     // First of all: what is counted before is lost.
     let metrics = Metrics::start()?;
     let incarnation = Incarnation::new(uuid::Uuid::now_v7().as_u128());
@@ -44,7 +45,7 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
     let admin = Listener::bind(&config.admin).await?;
     let hello = channel::hello(Role::Target, &config, incarnation);
     let lanes = u64::from(hello.data_lanes);
-    let transport = channel::transport(&config.channel, hello).await?;
+    let Channel { transport, terms } = channel::open(&config, hello).await?;
     let Some(milvus) = milvus::connect_patiently(&config.milvus, shutdown.requested()).await?
     else {
         return Ok(());
@@ -86,6 +87,13 @@ pub async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Fault> {
         "sessions",
         session::keep(agent.clone(), transport, at_once, sessions.stop_token()),
     );
+    let renewing = shutdown.tasks(Step::Close);
+    let operators = admin.operators();
+    let take = move |config: &Config| {
+        terms.take(config);
+        operators.take(config);
+    };
+    renewing.spawn("renewals", renewals.take(renewing.stop_token(), take));
     control::attend(
         admin,
         Arc::new(Operator(agent)),

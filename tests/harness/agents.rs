@@ -53,7 +53,8 @@ impl Side {
 pub struct Agent {
     side: Side,
     folder: PathBuf,
-    /// Its configuration, written to its file at each start: change it before.
+    /// Its configuration, written to its file at each start: change it before. To change it under a running agent, see
+    /// [`Agent::write_config`] and [`Agent::reload`].
     pub config: Value,
     /// Variables that the process is given beside ours.
     pub environment: Vec<(String, String)>,
@@ -108,10 +109,7 @@ impl Agent {
     /// When it does neither.
     pub async fn start_or_refuse(&mut self) -> Result<Option<ExitStatus>> {
         ensure!(self.child.is_none(), "{} runs already", self.side.program());
-        std::fs::write(
-            self.config_file(),
-            serde_json::to_string_pretty(&self.config)?,
-        )?;
+        self.write_config()?;
         let notify = self.folder.join("notify.sock");
         std::fs::remove_file(&notify).ok();
         let notified = UnixDatagram::bind(&notify)?;
@@ -144,6 +142,24 @@ impl Agent {
         let refused = refused.await.with_context(|| self.log_tail())?;
         self.child = refused.is_none().then_some(child);
         Ok(refused)
+    }
+
+    /// Writes its configuration as it is now, which a running agent finds by itself.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn write_config(&self) -> Result<()> {
+        let text = serde_json::to_string_pretty(&self.config)?;
+        Ok(std::fs::write(self.config_file(), text)?)
+    }
+
+    /// Writes its configuration, and has it read at once, as `systemctl reload` does.
+    ///
+    /// # Errors
+    /// When the file can't be written, or it does not run.
+    pub fn reload(&self) -> Result<()> {
+        self.write_config()?;
+        self.process()?.signal(Signal::Hup)
     }
 
     /// Its process.

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod denying;
 pub mod fake_rest_import;
 pub mod faults;
+pub mod http_proxy;
 pub mod jobs;
 pub mod link;
 pub mod live;

@@ -25,6 +25,8 @@ pub enum Signal {
     Stop,
     /// Lets a stopped one go on.
     Cont,
+    /// Has it read its configuration again.
+    Hup,
 }
 
 /// How long a killed process may take to be gone.
@@ -87,6 +89,7 @@ impl Process {
             Signal::Int => "INT",
             Signal::Stop => "STOP",
             Signal::Cont => "CONT",
+            Signal::Hup => "HUP",
         };
         // The shell's own `kill`: there is no safe call for it in the standard library.
         let sent = Command::new("sh")

@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use model::{Column, DataType, Payload};
 use protocol::frame::Codec;
+use runtime::telemetry::metric_names::{CHANNEL_ENCODED, CHANNEL_RAW};
 use std::cell::RefCell;
 use std::io;
 use zstd::bulk::{Compressor, Decompressor};
@@ -48,9 +49,27 @@ pub fn choose(column: &Column) -> Codec {
     }
 }
 
-/// A column's bytes as they are to be written. A column whose sample promised more than the whole keeps is written plain.
+/// A column's bytes as they are to be written, counted by what was chosen for its type. A column whose sample promised more than the
+/// whole keeps is written plain.
 #[must_use]
 pub fn encode(column: &Column) -> (Codec, Bytes) {
+    let (codec, written) = encoded(column);
+    let data_type = match &column.payload {
+        Payload::File(_) => "file",
+        _ => column.data_type.name().unwrap_or("other"),
+    };
+    let chosen = match codec {
+        Codec::Plain => "plain",
+        Codec::Zstd => "zstd",
+    };
+    metrics::counter!(CHANNEL_RAW, "type" => data_type, "codec" => chosen)
+        .increment(column.payload.len() as u64);
+    metrics::counter!(CHANNEL_ENCODED, "type" => data_type, "codec" => chosen)
+        .increment(written.len() as u64);
+    (codec, written)
+}
+
+fn encoded(column: &Column) -> (Codec, Bytes) {
     let raw = column.payload.bytes();
     if choose(column) == Codec::Zstd {
         match compress(&raw) {
@@ -167,6 +186,35 @@ mod tests {
             let raw = column.payload.bytes();
             assert_eq!(encode(&column), (Codec::Plain, raw.clone()));
             assert_eq!(decode(Codec::Plain, raw.clone(), raw.len() as u64), Ok(raw));
+        }
+    }
+
+    #[test]
+    fn what_was_chosen_and_what_it_saved_is_counted_by_type() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let page = metrics::with_local_recorder(&recorder, || {
+            for _ in 0..2 {
+                let _ = encode(&column(DataType::JSON, Payload::Scalars(text(300_000))));
+            }
+            let _ = encode(&column(DataType::VARCHAR, Payload::Scalars(noise(1000))));
+            let _ = encode(&column(DataType::new(999), Payload::Vectors(noise(7))));
+            let _ = encode(&column(DataType::INT64, Payload::File(noise(50))));
+            recorder.handle().render()
+        });
+        let count = |metric: &str, data_type: &str, codec: &str| {
+            let line = format!("{metric}{{type=\"{data_type}\",codec=\"{codec}\"}} ");
+            let mut found = page.lines().filter_map(|found| found.strip_prefix(&line));
+            found
+                .next()
+                .unwrap_or_else(|| panic!("{line} in {page}"))
+                .parse::<u64>()
+                .unwrap()
+        };
+        assert_eq!(count(CHANNEL_RAW, "JSON", "zstd"), 600_000);
+        assert!((1..200_000).contains(&count(CHANNEL_ENCODED, "JSON", "zstd")));
+        for (data_type, bytes) in [("VarChar", 1000), ("other", 7), ("file", 50)] {
+            assert_eq!(count(CHANNEL_RAW, data_type, "plain"), bytes);
+            assert_eq!(count(CHANNEL_ENCODED, data_type, "plain"), bytes);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What goes wrong on a lane, and on the way to a link.
 
+use crate::proxy::ProxyError;
 use crate::tls::TlsError;
 use model::{Class, Fault, codes};
 use std::time::Duration;
@@ -69,6 +70,9 @@ pub enum LinkError {
         /// What the system says.
         cause: String,
     },
+    /// There is no way through the HTTP proxy.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// Nothing answers by UDP: the peer does not run, or speaks gRPC, or UDP is blocked on the way. Which of them can't be told.
     #[error("nothing answers by UDP at {address} within {} s", limit.as_secs())]
     NoAnswer {
@@ -132,6 +136,7 @@ impl LinkError {
             | Self::NoAnswer { .. }
             | Self::Crowded { .. }
             | Self::TimedOut { .. } => Class::Transient,
+            Self::Proxy(error) => error.class(),
             Self::Bind { .. } => Class::Operator,
             Self::Tls { error, .. } => error.class(),
             Self::Lane(error) => error.class(),
@@ -147,6 +152,7 @@ impl LinkError {
             Self::Unreachable { .. } => {
                 "check channel.dial, that the other agent runs with channel.listen on this port and the same channel.transport, and the firewalls between them".into()
             }
+            Self::Proxy(error) => error.hint(),
             Self::NoAnswer { .. } => {
                 "check channel.dial, that the other agent runs with channel.listen on this port and channel.transport: quic, and that the firewalls between them let UDP through both ways; where they do not, set channel.transport: grpc on both sides".into()
             }
@@ -173,6 +179,7 @@ impl LinkError {
             | Self::Crowded { .. }
             | Self::TimedOut { .. }
             | Self::Closed => codes::PEER_UNREACHABLE,
+            Self::Proxy(error) => error.code(),
             Self::Bind { .. } => codes::CONFIG_INVALID,
             Self::Tls { error, .. } => error.code(),
             Self::Lane(error) => error.code(),

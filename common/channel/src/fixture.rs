@@ -1,5 +1,6 @@
 //! What the tests of this room share: certificates, agents, and peers that behave badly.
 
+pub(crate) mod proxy;
 pub(crate) mod relay;
 pub(crate) mod strangers;
 

@@ -13,7 +13,7 @@
 //!   Lane(session, 1..=n) ──────────────────────►  complete: a Link on both sides
 //! ```
 //!
-//! Not here: connecting again (the caller's), a proxy, and whether a peer is still trusted while its link lives (see [`crate::guarded`]).
+//! Not here: connecting again (the caller's), the way through an HTTP proxy (see [`crate::proxy`]), and whether a peer is still trusted while its link lives (see [`crate::guarded`]).
 
 mod accept;
 mod dial;

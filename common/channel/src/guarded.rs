@@ -1,4 +1,5 @@
-//! Trust that is kept up while links live: files that change are read again, and a link ends when its peer would not be let in any more.
+//! Trust that is kept up while links live: files that change are read again, and a link ends when its peer would not be let in any more,
+//! at once where files or the list of peers were replaced.
 //!
 //! A peer whose certificate was renewed goes on under its former one until that expires; then its link ends, and the next one shows the new
 //! certificate. A job takes no harm from that: it goes on with the next link.
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// How often files and peers are looked at. An administrator who takes a name off the list need not wait for a minute.
+/// How often files and peers are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// How long before its end a certificate is warned of, and how often.
@@ -78,13 +79,17 @@ impl Transport for Guarded {
 
 /// Waits until a peer would not be let in any more.
 async fn doubted(trust: Trust, peer: PeerIdentity, every: Duration) -> LaneError {
+    let mut news = trust.news();
     loop {
         tell_end("peer", peer.not_after);
-        tokio::time::sleep(every).await;
         if let Some(error) = trust.doubt(&peer, SystemTime::now()) {
             metrics::counter!(CHANNEL_REFUSED, "code" => error.code()).increment(1);
             tracing::warn!(peer = peer.name, %error, "the link is ended");
             return LaneError::Distrusted(error);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = news.next() => {}
         }
     }
 }

@@ -12,8 +12,8 @@
 //! - **In order, at least once, or over.** A lane carries its frames in order until it is lost; it never skips one and goes on.
 //! - **The generated types stay in.** Frames are parsed where they arrive; what is malformed never gets past [`LaneRx`].
 //!
-//! Not here: what a batch is made of and when it may be sent (the agents, by [`protocol`]), when to connect again (the agents), a
-//! limit of rate, and any knowledge of Milvus.
+//! Not here: what a batch is made of and when it may be sent (the agents, by [`protocol`]), when to connect again (the agents), and any
+//! knowledge of Milvus.
 
 pub mod certs;
 pub mod codec;
@@ -23,9 +23,11 @@ mod error;
 pub mod grpc;
 pub mod guarded;
 mod handshake;
+pub mod limited;
 mod link;
 mod listening;
 pub mod memory;
+pub mod proxy;
 pub mod quic;
 pub mod secure;
 mod settings;
@@ -37,7 +39,7 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub use configured::{hello, transport, trust};
+pub use configured::{Channel, Terms, hello, open, trust};
 pub use error::{LaneError, LinkError};
 pub use link::{Lane, LaneRx, LaneTx, Link, Transport};
 pub use listening::Refusal;

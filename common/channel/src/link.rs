@@ -5,6 +5,7 @@ use crate::tls::PeerIdentity;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
 use protocol::{Agreed, Frame};
+use runtime::RateLimit;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -54,6 +55,7 @@ pub struct Lane {
 #[derive(Debug, Clone)]
 pub struct LaneTx {
     frames: mpsc::Sender<Frame>,
+    rate: Option<RateLimit>,
     _last: Option<Arc<DropGuard>>,
 }
 
@@ -61,6 +63,7 @@ impl LaneTx {
     pub(crate) fn new(frames: mpsc::Sender<Frame>) -> Self {
         Self {
             frames,
+            rate: None,
             _last: None,
         }
     }
@@ -70,10 +73,27 @@ impl LaneTx {
     pub(crate) fn watched(frames: mpsc::Sender<Frame>) -> (Self, CancellationToken) {
         let dropped = CancellationToken::new();
         let _last = Some(Arc::new(dropped.clone().drop_guard()));
-        (Self { frames, _last }, dropped)
+        let rate = None;
+        (
+            Self {
+                frames,
+                rate,
+                _last,
+            },
+            dropped,
+        )
     }
 
-    /// Hands a frame to the lane; waits while the peer is slow. Nothing is known of its arrival.
+    /// The same lane, whose batches are sent no faster than this; see [`crate::limited`].
+    pub(crate) fn limited(self, rate: RateLimit) -> Self {
+        Self {
+            rate: Some(rate),
+            ..self
+        }
+    }
+
+    /// Hands a frame to the lane; waits while the peer is slow, and a piece of a batch while its rate is used up. Nothing is known of its
+    /// arrival.
     ///
     /// # Errors
     /// [`LaneError::Lost`] when the lane is over; the receiving half knows why.
@@ -82,6 +102,9 @@ impl LaneTx {
     /// A frame whose sending was dropped is not sent, and the lane stays usable.
     pub async fn send(&self, frame: Frame) -> Result<(), LaneError> {
         let gone = |_| LaneError::Lost("the lane is over".into());
+        if let (Some(rate), Frame::Piece(piece)) = (&self.rate, &frame) {
+            rate.take(piece.size_bytes() as u64).await;
+        }
         self.frames.send(frame).await.map_err(gone)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! How long a handshake may take, and how many go on at a time, is the caller's to say.
 
-use crate::tls::{self, PeerIdentity, TlsError, Trust};
+use crate::tls::{self, PeerIdentity, Socket, TlsError, Trust};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -47,7 +47,7 @@ pub async fn connect(
     ),
     TlsError,
 > {
-    let secured = tls::connect(trust, host, socket).await?;
+    let secured = tls::connect(trust, host, tls::buffered(Socket::Tcp(socket))).await?;
     let peer = secured.peer();
     Ok((secured, peer))
 }

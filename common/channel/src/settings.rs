@@ -9,6 +9,8 @@ pub struct LinkSettings {
     pub data_connections: usize,
     /// How long all steps to a link may take together, from the connection to the last lane.
     pub link_limit: Duration,
+    /// How long an HTTP proxy may take to open the way, from the connection to its answer.
+    pub proxy_limit: Duration,
     /// How long the handshake of TLS may take: a stranger's that comes, and over QUIC a peer's that is dialled.
     pub handshake_limit: Duration,
     /// How many strangers may be in that handshake at a time; one more, and the one that has been at it the longest is dropped.
@@ -20,6 +22,7 @@ impl Default for LinkSettings {
         Self {
             data_connections: 2,
             link_limit: Duration::from_secs(20),
+            proxy_limit: Duration::from_secs(10),
             handshake_limit: Duration::from_secs(10),
             max_strangers: 128,
         }

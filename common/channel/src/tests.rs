@@ -2,5 +2,6 @@
 
 mod guarded;
 mod lanes;
+mod limited;
 mod trust;
 mod words;

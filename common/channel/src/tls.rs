@@ -14,6 +14,7 @@ mod error;
 mod handshake;
 mod identity;
 mod secured;
+mod socket;
 mod standing;
 mod terms;
 mod verify;
@@ -25,6 +26,7 @@ pub(crate) use handshake::{accept, connect};
 pub(crate) use identity::Shown;
 pub use identity::{Fingerprint, PeerIdentity};
 pub(crate) use secured::{Secured, Trouble};
+pub(crate) use socket::{Socket, buffered};
 pub(crate) use terms::{Outcome, dialling, listening};
 
 use rustls::crypto::CryptoProvider;

@@ -6,6 +6,7 @@ mod config;
 mod exit;
 mod job;
 mod render;
+mod renewal;
 mod serve;
 mod terminal;
 mod units;
@@ -16,19 +17,20 @@ use args::{Cli, Sub};
 use exit::Exit;
 use model::{Class, Fault, codes};
 use runtime::Config;
+use runtime::config::Renewals;
 use runtime::shutdown::Shutdown;
 use std::future::Future;
 use std::process::ExitCode;
 use terminal::{Failure, Terminal};
 
-/// The whole program: reads the command line and does what it says. `serve` is the agent itself; it is given the configuration
-/// and a token that is cancelled when the agent is told to stop (SIGTERM, Ctrl-C), and returns once it has stopped. Logs and traces
-/// run by then, and it runs on a multi-threaded runtime.
+/// The whole program: reads the command line and does what it says. `serve` is the agent itself; it is given the configuration,
+/// what is taken of it when it changes, and a token that is cancelled when the agent is told to stop (SIGTERM, Ctrl-C), and returns
+/// once it has stopped. Logs and traces run by then, and it runs on a multi-threaded runtime.
 ///
 /// The exit code is one of those that `--help` documents.
 pub fn run<S, F>(program: Program, serve: S) -> ExitCode
 where
-    S: FnOnce(Config, Shutdown) -> F,
+    S: FnOnce(Config, Renewals, Shutdown) -> F,
     F: Future<Output = Result<(), Fault>>,
 {
     channel::tls::name_provider();

@@ -36,4 +36,4 @@ pub use cli::run;
 pub use client::{Client, Operator};
 pub use jobs::Jobs;
 pub use program::Program;
-pub use server::{Listener, serve_admin};
+pub use server::{Listener, Operators, serve_admin};

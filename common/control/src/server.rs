@@ -4,7 +4,7 @@ mod door;
 mod listener;
 mod watching;
 
-pub use listener::Listener;
+pub use listener::{Listener, Operators};
 
 use crate::jobs::Jobs;
 use crate::wire::{self, Wire, status_of};

@@ -130,13 +130,14 @@ fn every_metric_is_documented() {
 }
 
 #[test]
-fn the_units_start_the_agents_as_their_examples_expect_it() {
+fn the_units_start_and_reload_the_agents_as_their_examples_expect_it() {
     for side in ["source", "target"] {
         let unit = text(&format!("systemd/passage-{side}.service"));
         let file = format!("agent-{side}.yaml");
         assert!(unit.contains(&format!(
             "ExecStart=/usr/bin/agent-{side} serve --config /etc/passage/{file}\n"
         )));
+        assert!(unit.contains("ExecReload=/bin/kill -HUP $MAINPID\n"));
         let config = Config::parse(&file, &example(&file), Overrides::default()).unwrap();
         let key = config.channel.tls.key.display().to_string();
         assert!(

@@ -24,6 +24,10 @@ codes! {
     PEER_UNTRUSTED = "peer_untrusted";
     /// The peer can't be reached.
     PEER_UNREACHABLE = "peer_unreachable";
+    /// The HTTP proxy before the peer can't be reached, gives no answer, or is none.
+    PROXY_UNREACHABLE = "proxy_unreachable";
+    /// The HTTP proxy does not open the way to the peer.
+    PROXY_REFUSED = "proxy_refused";
     /// The peer speaks another major version of the protocol.
     PROTOCOL_VERSION = "protocol_version";
     /// Both agents have the same role.

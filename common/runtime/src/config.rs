@@ -2,7 +2,7 @@
 //!
 //! Invariants: a key that is not known is refused; a value in force is of its type; a secret is never a value, only the place
 //! where it is kept; each value's origin is known. Non-goals: to read secrets or certificates (those who use them do, again and
-//! again, because they are renewed), to watch the file.
+//! again, because they are renewed), to watch the file (whoever serves does, and has it renewed here).
 
 mod channel;
 mod error;
@@ -11,6 +11,8 @@ mod log;
 mod milvus;
 mod origin;
 mod peer;
+mod proxy;
+mod renewal;
 mod secret;
 mod section;
 mod sections;
@@ -28,6 +30,8 @@ pub use log::{
 pub use milvus::{ClientPem, MilvusCredentials, MilvusSection, MilvusTls};
 pub use origin::{ENVIRONMENT_PREFIX, Origin, Overrides, Setting};
 pub use peer::{InvalidPeerId, Peer, PeerId};
+pub use proxy::{ProxyLogin, ProxyScheme, ProxySection, ProxyUse};
+pub use renewal::{Renewal, Renewals};
 pub use secret::{Secret, SecretError, SecretSource};
 pub use sections::{
     AdminSection, AgentSection, LimitsSection, LogFormat, MetricsSection, TelemetrySection,
@@ -71,14 +75,20 @@ impl Config {
     /// # Errors
     /// Every fault of the file at once; or that it can't be read.
     pub fn load(file: &Path, overrides: Overrides) -> Result<Self, ConfigError> {
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|error| {
+        Self::parse(&file.display().to_string(), &Self::text(file)?, overrides)
+    }
+
+    /// The text in a configuration's file, for [`Config::parse`].
+    ///
+    /// # Errors
+    /// That it can't be read.
+    pub fn text(file: &Path) -> Result<String, ConfigError> {
+        std::fs::read_to_string(file).map_err(|error| {
             ConfigError::new(
-                &name,
+                &file.display().to_string(),
                 vec![ConfigFault::of_file(format!("can't be read: {error}"))],
             )
-        })?;
-        Self::parse(&name, &text, overrides)
+        })
     }
 
     /// Checks the configuration in a text; `file` is what it is called in faults.

@@ -8,8 +8,9 @@ use crate::error::{LaneError, LinkError};
 use crate::handshake;
 use crate::link::{Lane, Link, Transport};
 use crate::listening::SessionId;
+use crate::proxy::Proxy;
 use crate::settings::LinkSettings;
-use crate::tls::{self, PeerIdentity, Secured, Trouble, Trust};
+use crate::tls::{self, PeerIdentity, Secured, Socket, Trouble, Trust};
 use futures::future::BoxFuture;
 use hyper_util::rt::TokioIo;
 use proto::agent::link_client::LinkClient;
@@ -17,6 +18,7 @@ use protocol::Hello;
 use protocol::frame::MAX_FRAME_BYTES;
 use std::io;
 use std::sync::Arc;
+use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status};
@@ -26,6 +28,7 @@ use tower::service_fn;
 #[derive(Debug)]
 pub struct GrpcDialer {
     address: String,
+    proxy: Option<Proxy>,
     hello: Hello,
     trust: Trust,
     settings: LinkSettings,
@@ -42,9 +45,27 @@ impl GrpcDialer {
     ) -> Self {
         Self {
             address: address.into(),
+            proxy: None,
             hello,
             trust,
             settings,
+        }
+    }
+
+    /// Will dial through this proxy, which alone resolves the address.
+    #[must_use]
+    pub fn through(self, proxy: Proxy) -> Self {
+        Self {
+            proxy: Some(proxy),
+            ..self
+        }
+    }
+
+    /// The peer, as errors name it.
+    fn peer(&self) -> String {
+        match &self.proxy {
+            None => self.address.clone(),
+            Some(proxy) => format!("{} (through the proxy {proxy})", self.address),
         }
     }
 }
@@ -76,7 +97,7 @@ impl Transport for GrpcDialer {
                     data,
                 }),
                 Err(error) => {
-                    let error = explained(&connection.trouble, &self.address, error);
+                    let error = explained(&connection.trouble, self.peer(), error);
                     handshake::tell(control, &error).await;
                     Err(error)
                 }
@@ -153,7 +174,7 @@ impl Session<'_> {
         let failed = |status: Status| {
             explained(
                 &connection.trouble,
-                &self.dialer.address,
+                self.dialer.peer(),
                 lane::lane_error(&status).into(),
             )
         };
@@ -166,10 +187,10 @@ impl Session<'_> {
 }
 
 /// The error of a broken connection; where TLS knows better why it broke, that.
-fn explained(trouble: &Trouble, address: &str, error: LinkError) -> LinkError {
+fn explained(trouble: &Trouble, peer: String, error: LinkError) -> LinkError {
     match (&error, trouble.get()) {
         (LinkError::Lane(LaneError::Lost(_)), Some(trouble)) => LinkError::Tls {
-            peer: address.to_owned(),
+            peer,
             error: trouble.clone(),
         },
         _ => error,
@@ -178,21 +199,14 @@ fn explained(trouble: &Trouble, address: &str, error: LinkError) -> LinkError {
 
 impl GrpcDialer {
     pub(super) async fn connect(&self) -> Result<Connection, LinkError> {
-        let unreachable = |error: io::Error| LinkError::Unreachable {
-            address: self.address.clone(),
-            cause: error.to_string(),
-        };
-        let socket = TcpStream::connect(&self.address)
-            .await
-            .map_err(unreachable)?;
-        socket.set_nodelay(true).map_err(unreachable)?;
+        let socket = self.reach().await?;
         let host = self
             .address
             .rsplit_once(':')
             .map_or(self.address.as_str(), |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let untrusted = |error| LinkError::Tls {
-            peer: self.address.clone(),
+            peer: self.peer(),
             error,
         };
         let secured = tls::connect(&self.trust, host, socket)
@@ -200,12 +214,28 @@ impl GrpcDialer {
             .map_err(untrusted)?;
         let (peer, trouble) = (secured.peer(), secured.trouble());
         let http2 = self.http2(secured).await;
-        let channel = http2.map_err(|error| explained(&trouble, &self.address, error))?;
+        let channel = http2.map_err(|error| explained(&trouble, self.peer(), error))?;
         Ok(Connection {
             channel,
             peer,
             trouble,
         })
+    }
+
+    /// A connection to the peer, or to the proxy that passes it on.
+    async fn reach(&self) -> Result<BufReader<Socket>, LinkError> {
+        if let Some(proxy) = &self.proxy {
+            let limit = self.settings.proxy_limit;
+            return Ok(proxy.tunnel_to(&self.address, limit).await?);
+        }
+        let unreachable = |error: io::Error| LinkError::Unreachable {
+            address: self.address.clone(),
+            cause: error.to_string(),
+        };
+        let connected = TcpStream::connect(&self.address).await;
+        let socket = connected.map_err(unreachable)?;
+        socket.set_nodelay(true).map_err(unreachable)?;
+        Ok(tls::buffered(Socket::Tcp(socket)))
     }
 
     /// HTTP/2 over one connection: when it is lost it stays lost, and the caller asks for a new link.

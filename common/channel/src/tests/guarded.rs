@@ -14,7 +14,11 @@ const OFTEN: Duration = Duration::from_millis(20);
 
 /// Both ends of a link whose listening side keeps up its trust.
 async fn guarded(target: &Target, dialler: Trust) -> (Guarded, Link, Link) {
-    let listener = Guarded::looking_every(OFTEN, target.listener.clone(), target.trust.clone());
+    looked_at(OFTEN, target, dialler).await
+}
+
+async fn looked_at(every: Duration, target: &Target, dialler: Trust) -> (Guarded, Link, Link) {
+    let listener = Guarded::looking_every(every, target.listener.clone(), target.trust.clone());
     let dialer = target.dialer(dialler);
     let (theirs, ours) = tokio::join!(dialer.next_link(), listener.next_link());
     (listener, ours.unwrap(), theirs.unwrap())
@@ -50,10 +54,18 @@ async fn a_link_ends_when_its_peers_certificate_expires() {
 }
 
 #[tokio::test]
-async fn a_link_ends_when_its_peers_name_leaves_the_list() {
+async fn a_link_ends_when_its_peers_name_leaves_the_list_and_no_look_is_waited_for() {
+    const NEVER: Duration = Duration::from_hours(24);
     over_both(async |over| {
         let target = Target::listen(over).await;
-        let (_listener, link, _theirs) = guarded(&target, target.good_trust()).await;
+        let (_listener, mut link, _theirs) = looked_at(NEVER, &target, target.good_trust()).await;
+        // A list that still has it ends nothing.
+        target.trust.replace_peers(vec![
+            rule("the other side", SOURCE),
+            rule("another", "dns:another.example"),
+        ]);
+        let still = tokio::time::timeout(5 * OFTEN, link.control.rx.recv()).await;
+        assert!(still.is_err(), "{still:?}");
         target
             .trust
             .replace_peers(vec![rule("another", "dns:another.example")]);

@@ -180,6 +180,14 @@ impl Trust {
         self.peers.send_replace(peers.into());
     }
 
+    /// What is published from now on.
+    pub(crate) fn news(&self) -> News {
+        News {
+            loaded: self.loaded.subscribe(),
+            peers: self.peers.subscribe(),
+        }
+    }
+
     /// Every way in which a peer's list can name this agent, and this certificate's end.
     #[must_use]
     pub fn own(&self) -> (Vec<PeerId>, SystemTime) {
@@ -194,6 +202,25 @@ impl Trust {
 
     pub(super) fn now(&self) -> (Arc<Loaded>, Arc<[Peer]>) {
         (self.loaded.borrow().clone(), self.peers.borrow().clone())
+    }
+}
+
+/// Tells of credentials and lists of peers that take the place of others.
+pub(crate) struct News {
+    loaded: watch::Receiver<Arc<Loaded>>,
+    peers: watch::Receiver<Arc<[Peer]>>,
+}
+
+impl News {
+    /// Waits for the next, while its [`Trust`] is held.
+    ///
+    /// # Cancel safety
+    /// Waits only.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.loaded.changed() => {}
+            _ = self.peers.changed() => {}
+        }
     }
 }
 

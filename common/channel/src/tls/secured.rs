@@ -2,6 +2,7 @@
 
 use super::error::TlsError;
 use super::identity::PeerIdentity;
+use super::socket::Socket;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -9,7 +10,6 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
 /// What went wrong with a connection after its handshake. In TLS 1.3 the dialling side is done before the listening side has seen
@@ -18,7 +18,7 @@ pub(crate) type Trouble = Arc<OnceLock<TlsError>>;
 
 /// Bytes to and from a peer that is known.
 pub(crate) struct Secured {
-    stream: TlsStream<BufReader<TcpStream>>,
+    stream: TlsStream<BufReader<Socket>>,
     peer: Arc<PeerIdentity>,
     trouble: Trouble,
     explain: Explain,
@@ -29,7 +29,7 @@ pub(super) type Explain = Box<dyn Fn(&io::Error) -> Option<TlsError> + Send + Sy
 
 impl Secured {
     pub(super) fn new(
-        stream: TlsStream<BufReader<TcpStream>>,
+        stream: TlsStream<BufReader<Socket>>,
         peer: PeerIdentity,
         explain: Explain,
     ) -> Self {
@@ -48,7 +48,7 @@ impl Secured {
 
     /// Where the peer is; `None` when the connection is gone already.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.stream.get_ref().0.get_ref().peer_addr().ok()
+        self.stream.get_ref().0.get_ref().address()
     }
 
     /// Where to look when the connection broke.

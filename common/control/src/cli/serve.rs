@@ -1,35 +1,41 @@
-//! The daemon's frame: configuration, telemetry, signals. What the agent does is the agent's.
+//! The daemon's frame: configuration, now and as it changes, telemetry, signals. What the agent does is the agent's.
 
+use super::config;
+use super::renewal::Watched;
 use crate::Program;
 use model::{Class, Fault, codes};
+use runtime::config::Renewals;
 use runtime::shutdown::{Shutdown, StepLimits};
 use runtime::{Config, Telemetry};
 use std::future::Future;
 use std::io;
 use std::path::Path;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the agent until it has stopped.
 pub(super) fn run<S, F>(program: Program, file: &Path, serve: S) -> Result<(), Fault>
 where
-    S: FnOnce(Config, Shutdown) -> F,
+    S: FnOnce(Config, Renewals, Shutdown) -> F,
     F: Future<Output = Result<(), Fault>>,
 {
-    let config = super::config::load_of(program, file)?;
+    let content = config::read(file)?;
+    let config = config::parse_of(program, file, &content)?;
+    let watched = Watched::new(program, file.to_owned(), content, config.clone());
     let telemetry = Telemetry::start(&config.telemetry, program.name(), &config.agent.name)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| no_runtime(&error))?;
-    let outcome = runtime.block_on(until_stopped(config, serve));
+    let outcome = runtime.block_on(until_stopped(config, watched, serve));
     // Tasks that outlive their agent end here, so that what they had to say is in the traces.
     drop(runtime);
     telemetry.finish();
     outcome
 }
 
-async fn until_stopped<S, F>(config: Config, serve: S) -> Result<(), Fault>
+async fn until_stopped<S, F>(config: Config, watched: Watched, serve: S) -> Result<(), Fault>
 where
-    S: FnOnce(Config, Shutdown) -> F,
+    S: FnOnce(Config, Renewals, Shutdown) -> F,
     F: Future<Output = Result<(), Fault>>,
 {
     let shutdown = Shutdown::new(StepLimits::default());
@@ -40,7 +46,11 @@ where
             signals.request();
         }
     });
-    serve(config, shutdown).await
+    // From here on SIGHUP ends nothing: it has the configuration read again.
+    let hangups = signal(SignalKind::hangup()).map_err(|error| no_runtime(&error))?;
+    let renewals = Renewals::of(watched.in_force());
+    tokio::spawn(watched.keep(hangups));
+    serve(config, renewals, shutdown).await
 }
 
 /// The operating system gave no thread or no signal handler.

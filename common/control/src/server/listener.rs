@@ -6,6 +6,7 @@
 use super::door;
 use channel::tls::Trust;
 use model::{Class, Fault, codes};
+use runtime::Config;
 use runtime::config::AdminSection;
 use std::fs;
 use std::io;
@@ -58,6 +59,15 @@ impl Listener {
         }
     }
 
+    /// Who may operate the agent, as it may be renewed while it runs.
+    #[must_use]
+    pub fn operators(&self) -> Operators {
+        match &self.0 {
+            Socket::Unix(..) => Operators(None),
+            Socket::Tcp(_, trust) => Operators(Some(trust.clone())),
+        }
+    }
+
     pub(super) async fn serve(
         self,
         routes: Router,
@@ -75,6 +85,19 @@ impl Listener {
                     .serve_with_incoming_shutdown(door::admitted(socket, trust), stop)
                     .await
             }
+        }
+    }
+}
+
+/// Who may operate an agent over TCP. On a unix socket, its file's rights say who.
+#[derive(Debug)]
+pub struct Operators(Option<Trust>);
+
+impl Operators {
+    /// Lets in those whom the configuration names now, from the next connection on.
+    pub fn take(&self, config: &Config) {
+        if let (Some(trust), AdminSection::Tcp { peers, .. }) = (&self.0, &config.admin) {
+            trust.replace_peers(peers.clone());
         }
     }
 }

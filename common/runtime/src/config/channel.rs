@@ -1,6 +1,7 @@
 //! The section `channel`: the way to the other agent.
 
 use super::peer::{Peer, peers};
+use super::proxy::{self, ProxyUse};
 use super::section::Section;
 use super::values::{self, HostPort};
 use std::net::SocketAddr;
@@ -44,6 +45,8 @@ pub struct ChannelSection {
     pub transport: TransportKind,
     /// Who dials.
     pub reach: Reach,
+    /// Which proxy the peer is dialled through, if any.
+    pub proxy: ProxyUse,
     /// Connections that carry data; over gRPC, control has one of its own beside them.
     pub connections: u8,
     /// This agent's identity.
@@ -65,12 +68,15 @@ pub(super) fn channel(section: &mut Section<'_>) -> Option<ChannelSection> {
         (false, false) => section.refuse("dial", "either dial or listen must be given"),
         _ => {}
     }
+    let reach = dial.or(listen);
+    let proxy = proxy::proxy(section, transport, reach.as_ref());
     let connections = section.or("connections", "2", values::number(1, 16));
     let tls = section.within("tls", tls_files);
     let peers = peers(section, "peers");
     Some(ChannelSection {
         transport: transport?,
-        reach: dial.or(listen)?,
+        reach: reach?,
+        proxy: proxy?,
         connections: u8::try_from(connections?).ok()?,
         tls: tls?,
         peers,

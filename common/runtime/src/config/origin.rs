@@ -6,8 +6,18 @@ use std::fmt;
 /// What stands before every environment variable that is a setting: `channel.tls.cert` is `PASSAGE_CHANNEL_TLS_CERT`.
 pub const ENVIRONMENT_PREFIX: &str = "PASSAGE_";
 
-/// Values that stand above the file's.
-#[derive(Debug, Clone, Default)]
+/// The variables in which every program of a machine is told of its HTTP proxy.
+const OF_PROXIES: [&str; 6] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+];
+
+/// Values that stand above the file's. Debug shows none of them: the usual variables of proxies may hold a password.
+#[derive(Clone, Default)]
 pub struct Overrides {
     /// By path, such as `agent.state_dir`.
     flags: BTreeMap<String, String>,
@@ -16,12 +26,14 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// No flags, and the variables of the environment that may be settings. Others with the prefix are let be: container
-    /// platforms make such variables on their own.
+    /// No flags, and the variables of the environment that may be settings, or tell of a proxy. Others with the prefix are let be:
+    /// container platforms make such variables on their own.
     pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let environment = variables
             .into_iter()
-            .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
+            .filter(|(name, _)| {
+                name.starts_with(ENVIRONMENT_PREFIX) || OF_PROXIES.contains(&name.as_str())
+            })
             .collect();
         Self {
             flags: BTreeMap::new(),
@@ -34,6 +46,17 @@ impl Overrides {
     pub fn with_flag(mut self, path: &str, value: impl Into<String>) -> Self {
         self.flags.insert(path.to_owned(), value.into());
         self
+    }
+
+    /// The first of these variables that is set and not empty, and its value.
+    pub(super) fn variable(&self, names: [&'static str; 2]) -> Option<(&'static str, &str)> {
+        let of = |name| {
+            let value = self.environment.get(name).map(|value| value.trim());
+            value.filter(|value| !value.is_empty())
+        };
+        names
+            .into_iter()
+            .find_map(|name| of(name).map(|value| (name, value)))
     }
 
     /// The value above the file's, and where it comes from.
@@ -61,6 +84,15 @@ impl Overrides {
                 .environment
                 .keys()
                 .any(|name| below(name, &variable, '_'))
+    }
+}
+
+impl fmt::Debug for Overrides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Overrides")
+            .field("flags", &self.flags.keys())
+            .field("environment", &self.environment.keys())
+            .finish()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Secrets: where one is kept, and a type that does not show what it holds.
 
+use super::proxy::password_of;
 use super::section::Section;
 use super::values;
 use model::{Class, Fault, codes};
@@ -56,6 +57,8 @@ pub enum SecretSource {
     Environment(String),
     /// A credential that systemd passes, under this name in `$CREDENTIALS_DIRECTORY`.
     Credential(String),
+    /// The password in the URI of an HTTP proxy that an environment variable holds: the usual form of such variables.
+    ProxyVariable(String),
 }
 
 /// Why a secret can't be had. The operator's to mend.
@@ -97,6 +100,9 @@ impl fmt::Display for SecretSource {
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Environment(variable) => write!(f, "environment variable {variable}"),
             Self::Credential(name) => write!(f, "credential {name}"),
+            Self::ProxyVariable(variable) => {
+                write!(f, "the URI of environment variable {variable}")
+            }
         }
     }
 }
@@ -122,6 +128,9 @@ impl SecretSource {
                     "$CREDENTIALS_DIRECTORY is not set: systemd passed no credentials".to_owned(),
                 ),
             },
+            Self::ProxyVariable(variable) => environment(variable)
+                .ok_or_else(|| "it is not set".to_owned())
+                .map(|uri| password_of(&uri)),
         };
         let refusal = |cause| SecretError {
             place: self.to_string(),

@@ -130,6 +130,32 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The first of these variables of the environment that is set and not empty, and its value.
+    pub(super) fn variable(&self, names: [&'static str; 2]) -> Option<(&'static str, String)> {
+        let (name, value) = self.reading.overrides.variable(names)?;
+        Some((name, value.to_owned()))
+    }
+
+    /// Notes a value in force that was not asked for by its key.
+    pub(super) fn note(&mut self, key: &str, value: String, origin: Origin) {
+        let path = self.path_of(key);
+        self.reading.settings.push(Setting {
+            path,
+            value,
+            origin,
+        });
+    }
+
+    /// Notes that something is wrong with what a variable of the environment says in a key's place.
+    pub(super) fn refuse_variable(&mut self, key: &str, variable: &str, cause: &str) {
+        let path = self.path_of(key);
+        self.reading.faults.push(ConfigFault {
+            line: None,
+            path,
+            cause: format!("{cause} (from environment {variable})"),
+        });
+    }
+
     /// Says nothing of keys that nobody asks for: which ones there are can't be told yet.
     pub(super) fn leave_unread(&mut self) {
         self.is_unread = true;

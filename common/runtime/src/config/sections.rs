@@ -70,6 +70,8 @@ pub struct LimitsSection {
     pub bytes_per_second: Option<u64>,
     /// Rows per second over all jobs; `None` for no limit.
     pub rows_per_second: Option<u64>,
+    /// Bytes per second of batches that this agent sends over the channel; `None` for no limit.
+    pub channel_bytes_per_second: Option<u64>,
     /// Units that are read at the same time.
     pub readers: u16,
     /// Batches that are written at the same time.
@@ -200,6 +202,7 @@ pub(super) fn limits(section: &mut Section<'_>) -> Option<LimitsSection> {
     });
     let bytes_per_second = section.optional("bytes_per_second", values::rate);
     let rows_per_second = section.optional("rows_per_second", values::number(1, u64::MAX));
+    let channel_bytes_per_second = section.optional("channel", values::rate);
     let readers = section.or("readers", "4", values::number(1, 256));
     let writers = section.or("writers", "4", values::number(1, 256));
     let import_bytes = section.or("import", "1GiB", |text| match values::byte_size(text)? {
@@ -210,6 +213,7 @@ pub(super) fn limits(section: &mut Section<'_>) -> Option<LimitsSection> {
         memory_bytes: memory?,
         bytes_per_second,
         rows_per_second,
+        channel_bytes_per_second,
         readers: u16::try_from(readers?).ok()?,
         writers: u16::try_from(writers?).ok()?,
         import_bytes: import_bytes?,

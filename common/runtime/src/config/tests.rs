@@ -1,4 +1,5 @@
 mod log;
+mod proxy;
 mod storage;
 
 use super::*;

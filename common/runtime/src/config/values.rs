@@ -138,7 +138,7 @@ pub(super) fn host_port(text: &str) -> Result<HostPort, String> {
     let host = bare.unwrap_or(host);
     let fits = !host.is_empty()
         && (bare.is_some() || !host.contains(':'))
-        && !host.contains(['/', '@', ' ']);
+        && !host.contains(|c: char| matches!(c, '/' | '@') || c.is_whitespace() || c.is_control());
     match port.parse() {
         Ok(port) if fits && port != 0 => Ok(HostPort {
             host: host.to_owned(),
@@ -204,6 +204,8 @@ mod tests {
             "::1:7443",
             "http://a:1",
             "u@a:1",
+            "a\r\nX:1",
+            "a\0:1",
         ] {
             assert!(host_port(wrong).is_err(), "{wrong}");
         }

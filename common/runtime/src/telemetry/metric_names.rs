@@ -34,6 +34,10 @@ pub const READER_BYTES: &str = "passage_reader_bytes_total";
 pub const READER_PAGE: &str = "passage_reader_page_seconds";
 /// Bytes sent to the peer.
 pub const CHANNEL_SENT: &str = "passage_channel_sent_bytes_total";
+/// Bytes of columns that were sent, before they were compressed where that paid.
+pub const CHANNEL_RAW: &str = "passage_channel_raw_bytes_total";
+/// The same columns as they were sent.
+pub const CHANNEL_ENCODED: &str = "passage_channel_encoded_bytes_total";
 /// Bytes received from the peer.
 pub const CHANNEL_RECEIVED: &str = "passage_channel_received_bytes_total";
 /// Links that are up.
@@ -42,6 +46,8 @@ pub const CHANNEL_LINKS: &str = "passage_channel_links";
 pub const CHANNEL_LINKED: &str = "passage_channel_linked_total";
 /// Time that a sender waited for credit.
 pub const CHANNEL_CREDIT_WAIT: &str = "passage_channel_credit_wait_seconds";
+/// Bytes a second of batches that may be sent to peers.
+pub const CHANNEL_LIMIT: &str = "passage_channel_limit_bytes";
 /// Peers and connections that were refused.
 pub const CHANNEL_REFUSED: &str = "passage_channel_refused_total";
 /// For how long a certificate is still valid.
@@ -112,6 +118,16 @@ pub const ALL: &[Metric] = &[
         "bytes sent to the peer, as on the wire",
     ),
     counter(
+        CHANNEL_RAW,
+        Unit::Bytes,
+        "bytes of columns that were sent, before they were compressed where a sample said that it pays; by type and codec",
+    ),
+    counter(
+        CHANNEL_ENCODED,
+        Unit::Bytes,
+        "the same columns as they were sent; by type and codec",
+    ),
+    counter(
         CHANNEL_RECEIVED,
         Unit::Bytes,
         "bytes received from the peer, as on the wire",
@@ -123,6 +139,11 @@ pub const ALL: &[Metric] = &[
         "links to peers that were made since the start",
     ),
     histogram(CHANNEL_CREDIT_WAIT, "time that a sender waited for credit"),
+    gauge(
+        CHANNEL_LIMIT,
+        Unit::Bytes,
+        "bytes a second of batches that this agent may send over the channel; infinite without a limit",
+    ),
     counter(
         CHANNEL_REFUSED,
         Unit::Count,

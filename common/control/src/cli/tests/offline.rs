@@ -72,3 +72,31 @@ async fn a_shown_certificate_tells_what_the_other_sides_list_must_say() {
         assert!(shown.out.contains(part), "{part}: {}", shown.out);
     }
 }
+
+#[tokio::test]
+async fn a_check_reads_the_password_of_a_proxy_and_says_which_proxy_is_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path().display().to_string();
+    let file = format!("{dir}/agent.yaml");
+    let proxy = "dial: 'globex.example:7443'\n  proxy: { uri: 'http://proxy.example:3128', user: passage, password_file: DIR/proxy.pw }";
+    let config = CONFIG.replace("dial: 'globex.example:7443'", proxy);
+    std::fs::write(&file, config.replace("DIR", &dir)).unwrap();
+    std::fs::write(format!("{dir}/password"), "canary").unwrap();
+    plain_command(&format!("certs pair --dir {dir} --domain example.org")).await;
+    let check = format!("config check --config {file}");
+    let told = plain_command(&check).await;
+    assert_eq!(told.exit, Exit::Refused);
+    assert!(told.err.contains("proxy.pw"), "{}", told.err);
+
+    std::fs::write(format!("{dir}/proxy.pw"), "canary").unwrap();
+    let told = plain_command(&check).await;
+    assert_eq!(told.exit, Exit::Done, "{}", told.err);
+    let line = "dialled through the proxy http://proxy.example:3128 (file, line 5)";
+    assert!(told.out.contains(line), "{}", told.out);
+    let told = plain_command(&format!("{check} -o json")).await;
+    let used = &told.json()[0]["proxy"];
+    assert_eq!(used["uri"], "http://proxy.example:3128", "{used}");
+    let shown = plain_command(&format!("config show --config {file}")).await;
+    assert!(shown.out.contains("channel.proxy.user"), "{}", shown.out);
+    assert!(!format!("{}{}", told.out, shown.out).contains("canary"));
+}

@@ -1,10 +1,11 @@
 //! The admin API over TCP: certificates on both sides, or nothing.
 
 use crate::fake::FakeJobs;
-use crate::{Address, Client, Listener, Operator, serve_admin};
+use crate::{Address, Client, Listener, Operator, Operators, serve_admin};
 use channel::certs::{Existing, LeafRequest, Validity, make_authority, make_leaf};
 use model::codes;
-use runtime::config::{AdminSection, Peer, PeerId, TlsFiles};
+use runtime::Config;
+use runtime::config::{AdminSection, Overrides, Peer, PeerId, TlsFiles};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -40,6 +41,10 @@ fn authority() -> tempfile::TempDir {
 
 /// An agent at a TCP port that lets the operator `olga` in.
 async fn agent(dir: &Path, shutdown: &CancellationToken) -> Address {
+    agent_and_operators(dir, shutdown).await.0
+}
+
+async fn agent_and_operators(dir: &Path, shutdown: &CancellationToken) -> (Address, Operators) {
     let peers = vec![Peer {
         name: "olga".into(),
         id: id("olga"),
@@ -51,12 +56,34 @@ async fn agent(dir: &Path, shutdown: &CancellationToken) -> Address {
     };
     let listener = Listener::bind(&section).await.unwrap();
     let address = Address::Tcp(listener.tcp_address().unwrap().to_string());
+    let operators = listener.operators();
     tokio::spawn(serve_admin(
         listener,
         Arc::new(FakeJobs::default()),
         shutdown.clone(),
     ));
-    address
+    (address, operators)
+}
+
+/// A configuration of which the admin API has this operator alone.
+fn operated_by(name: &str) -> Config {
+    let text = format!(
+        r#"
+agent: {{ name: acme, state_dir: /state }}
+milvus: {{ uri: "http://127.0.0.1:1" }}
+channel:
+  listen: "127.0.0.1:1"
+  tls: {{ cert: /cert, key: /key, peer_ca: /ca }}
+  peers: [ {{ name: globex, id: "dns:globex.example" }} ]
+admin:
+  listen: "127.0.0.1:1"
+  tls: {{ cert: /cert, key: /key, peer_ca: /ca }}
+  peers: [ {{ name: {name}, id: "{}" }} ]
+scope: {{ allow: ["*.*"] }}
+"#,
+        id(name)
+    );
+    Config::parse("agent.yaml", &text, Overrides::default()).unwrap()
 }
 
 #[tokio::test]
@@ -88,6 +115,29 @@ async fn an_operator_with_a_certificate_that_is_named_comes_in_and_nobody_else()
     };
     let refusal = Client::connect_as(&stranger, &address).await.unwrap_err();
     assert_eq!(refusal.code, codes::PEER_UNTRUSTED, "{refusal}");
+    shutdown.cancel();
+}
+
+#[tokio::test]
+async fn an_operator_whose_name_leaves_the_list_comes_in_no_more_and_a_new_one_does() {
+    let dir = authority();
+    let shutdown = CancellationToken::new();
+    let (address, operators) = agent_and_operators(dir.path(), &shutdown).await;
+    let of = |name: &str| Operator {
+        tls: files(dir.path(), name),
+        agent: id("agent"),
+    };
+    let listed = async |operator: &Operator| {
+        let mut client = Client::connect_as(operator, &address).await?;
+        client.list().await
+    };
+    let (olga, ivan) = (of("olga"), of("ivan"));
+    assert!(listed(&olga).await.is_ok());
+    assert!(listed(&ivan).await.is_err());
+    operators.take(&operated_by("ivan"));
+    assert!(listed(&ivan).await.is_ok());
+    let refusal = listed(&olga).await.unwrap_err();
+    assert_eq!(refusal.code, codes::AGENT_UNREACHABLE, "{refusal}");
     shutdown.cancel();
 }
 
