@@ -31,6 +31,7 @@ pub mod proxy;
 pub mod quic;
 pub mod secure;
 mod settings;
+pub mod tcp;
 pub mod tls;
 mod wire;
 

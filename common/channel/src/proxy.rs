@@ -18,6 +18,7 @@ mod tls;
 
 pub use error::ProxyError;
 
+use crate::tcp::set_up;
 use crate::tls::{Socket, buffered};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -98,7 +99,7 @@ impl Proxy {
         };
         let address = self.0.address.to_string();
         let tcp = TcpStream::connect(address).await.map_err(unreachable)?;
-        tcp.set_nodelay(true).map_err(unreachable)?;
+        set_up(&tcp).map_err(unreachable)?;
         match self.0.scheme {
             ProxyScheme::Http => Ok(Socket::Tcp(tcp)),
             ProxyScheme::Https => tls::connect(self, tcp).await,

@@ -3,6 +3,7 @@
 use crate::error::LinkError;
 use crate::listening::{Caller, Crowd, Refusals};
 use crate::settings::LinkSettings;
+use crate::tcp;
 use crate::tls::{self, Secured, Trust};
 use std::io;
 use std::net::SocketAddr;
@@ -52,7 +53,7 @@ async fn meet(
     refusals: Refusals,
     known: mpsc::Sender<io::Result<Secured>>,
 ) {
-    if let Err(error) = socket.set_nodelay(true) {
+    if let Err(error) = tcp::set_up(&socket) {
         tracing::debug!(%error, %address, "a connection was gone before its handshake");
         return;
     }

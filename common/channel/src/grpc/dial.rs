@@ -10,6 +10,7 @@ use crate::link::{Lane, Link, Transport};
 use crate::listening::SessionId;
 use crate::proxy::Proxy;
 use crate::settings::LinkSettings;
+use crate::tcp;
 use crate::tls::{self, PeerIdentity, Secured, Socket, Trouble, Trust};
 use futures::future::BoxFuture;
 use hyper_util::rt::TokioIo;
@@ -234,7 +235,7 @@ impl GrpcDialer {
         };
         let connected = TcpStream::connect(&self.address).await;
         let socket = connected.map_err(unreachable)?;
-        socket.set_nodelay(true).map_err(unreachable)?;
+        tcp::set_up(&socket).map_err(unreachable)?;
         Ok(tls::buffered(Socket::Tcp(socket)))
     }
 

@@ -7,7 +7,9 @@ use super::terminal::{Failure, Terminal};
 use crate::Program;
 use model::{Class, Fault, codes};
 use runtime::Config;
-use runtime::config::{AdminSection, LogSection, MilvusCredentials, Overrides, ProxyUse, Setting};
+use runtime::config::{
+    AdminSection, LogSection, MilvusCredentials, Overrides, ProxyUse, Setting, TransportKind,
+};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -60,10 +62,16 @@ pub(super) fn run(
             check(&checked)?;
             let file = config.config.display().to_string();
             let proxy = &checked.channel.proxy;
-            let shown = json!({ "file": file, "valid": true, "proxy": proxy_json(proxy) });
+            let controller = without_bbr(&checked);
+            let shown = json!({
+                "file": file, "valid": true, "proxy": proxy_json(proxy), "without_bbr": controller,
+            });
             terminal.show(&shown, |_| {
                 let right = format!("{file}: complete and right");
-                std::iter::once(right).chain(proxy_line(&checked)).collect()
+                let notes = [proxy_line(&checked), controller.clone()];
+                std::iter::once(right)
+                    .chain(notes.into_iter().flatten())
+                    .collect()
             })?;
         }
         ConfigSub::Show { config, origin } => {
@@ -130,6 +138,16 @@ fn proxy_line(config: &Config) -> Option<String> {
             ))
         }
     }
+}
+
+/// What gRPC lacks on this machine for a long line, if anything.
+fn without_bbr(config: &Config) -> Option<String> {
+    let is_grpc = config.channel.transport == TransportKind::Grpc;
+    let lacking = is_grpc.then(channel::tcp::has_bbr)?.err()?;
+    Some(format!(
+        "channel: {} ({lacking})",
+        channel::tcp::WITHOUT_BBR
+    ))
 }
 
 fn json_of(setting: &Setting, with_origin: bool) -> Value {
