@@ -53,6 +53,8 @@ struct State {
     gaps: u32,
     /// How many rows more the source had than the target when they were last counted.
     surplus: u64,
+    /// How many partitions the target has still to drop.
+    dropping: u64,
     /// From when on the log has messages, as far as that is known.
     log_begins: Option<Tick>,
 }
@@ -94,6 +96,13 @@ impl Followings {
         }
     }
 
+    /// The target has still to drop so many partitions.
+    pub(crate) fn handle_dropping(&self, job: &JobName, index: CollectionIndex, partitions: u64) {
+        if let Some(following) = self.find(job, index) {
+            following.state().dropping = partitions;
+        }
+    }
+
     fn all(&self) -> MutexGuard<'_, ByName> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -117,6 +126,17 @@ impl Following {
     /// Up to where every change is applied.
     pub(crate) fn applied(&self) -> Tick {
         *self.applied.borrow()
+    }
+
+    /// How many partitions that are gone the target has still to drop.
+    pub(crate) fn dropping(&self) -> u64 {
+        self.state().dropping
+    }
+
+    /// The target has begun to follow, up to where every change is applied by now; what it had to drop before it has dropped.
+    pub(crate) fn handle_begun(&self, applied: Tick) {
+        self.state().dropping = 0;
+        self.handle_applied(applied);
     }
 
     /// Waits until every change up to this tick is applied.

@@ -213,6 +213,11 @@ fn handle_note(agent: &Agent, operator: &Operator, note: Note) {
                 shown.rows_verified = rows;
             }
         }),
+        Note::Dropping {
+            job,
+            index,
+            partitions,
+        } => agent.followings.handle_dropping(&job, index, partitions),
         Note::Waiting { job, cause } => agent.show_cause(&job, cause),
         Note::Failed { job, cause } => operator.0.fail(&job, cause),
         Note::Status(_) => {}

@@ -8,12 +8,12 @@ use crate::owners::Owners;
 use crate::records::CollectionRecord;
 use crate::turns::Turns;
 use crate::writer::pace::Pace;
-use crate::writer::schema;
 use crate::writer::staging::{self, Staging};
 use control::Board;
 use model::{Class, CollectionIndex, Fault, JobName, Scope, codes};
 use runtime::budget::Budget;
 use runtime::journal::Journal;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use storage::Storage;
 
@@ -64,12 +64,14 @@ impl Agent {
         index: CollectionIndex,
         only: Option<&str>,
     ) -> Result<(), Fault> {
-        let drop = |partition: String| async move {
+        let drop = |partitions: BTreeSet<String>| async move {
             let target = self.begun_collection(job, index)?.plan.target;
             let milvus = self.milvus.in_database(&target.database);
             let points = self.journal.points();
             points.pass("target.partition.drop.before");
-            schema::drop_partition(&milvus, &target.collection, &partition).await?;
+            milvus
+                .drop_partitions(&target.collection, &partitions)
+                .await?;
             points.pass("target.partition.drop.after");
             Ok(())
         };

@@ -1,5 +1,6 @@
-//! Partitions that were dropped on the source, and are dropped here beside the changes that follow: to release one takes a loaded Milvus
-//! seconds, in which the rows of the others need not wait.
+//! Partitions that were dropped on the source, and are dropped here beside the changes that follow: to release some takes a loaded 2.3.5 a
+//! second, in which the rows of the others need not wait. One release of many takes no longer than that of one, so all that are due go at
+//! once.
 //!
 //! Invariants:
 //! - that one is to be dropped is in the journal, in one record with how far the log is applied, before the step that says so is
@@ -40,20 +41,26 @@ impl Drops {
     pub(crate) async fn settle<E, F>(
         &self,
         only: Option<&str>,
-        drop: impl Fn(String) -> F,
+        drop: impl Fn(BTreeSet<String>) -> F,
     ) -> Result<(), E>
     where
         F: Future<Output = Result<(), E>>,
     {
-        let is_wanted = |due: &String| only.is_none_or(|only| only == due);
-        for partition in self.due().into_iter().filter(is_wanted) {
-            let _one_at_a_time = self.place.lock().await;
-            // Somebody else may have dropped it meanwhile, and it may be there anew.
-            if self.lock().contains(&partition) {
-                drop(partition.clone()).await?;
-                self.lock().remove(&partition);
-            }
+        let is_settled = || match only {
+            Some(partition) => !self.lock().contains(partition),
+            None => self.lock().is_empty(),
+        };
+        if is_settled() {
+            return Ok(());
         }
+        let _one_at_a_time = self.place.lock().await;
+        // Somebody else may have dropped it meanwhile.
+        if is_settled() {
+            return Ok(());
+        }
+        let due = self.due();
+        drop(due.clone()).await?;
+        self.lock().retain(|partition| !due.contains(partition));
         Ok(())
     }
 
@@ -80,25 +87,23 @@ mod tests {
     async fn each_is_dropped_once_however_many_need_it_gone() {
         let drops = drops(&["p", "q"]);
         let (dropped, may_go_on) = (RefCell::new(vec![]), Notify::new());
-        let drop = |partition: String| async {
+        let drop = |partitions: BTreeSet<String>| async {
             may_go_on.notified().await;
-            dropped.borrow_mut().push(partition);
+            dropped.borrow_mut().push(partitions);
             Ok::<_, Infallible>(())
         };
         let mut beside = Box::pin(drops.settle(None, drop));
         let mut needs_q = Box::pin(drops.settle(Some("q"), drop));
         assert!((&mut beside).now_or_never().is_none());
         assert!((&mut needs_q).now_or_never().is_none());
+        // One that comes meanwhile is not among them.
+        drops.order(["r".to_owned()]);
         may_go_on.notify_one();
-        let both = async { tokio::join!(beside, needs_q) };
-        let more = async {
-            tokio::task::yield_now().await;
-            may_go_on.notify_one();
-        };
-        let ((one, other), ()) = tokio::join!(both, more);
-        assert_eq!((one, other), (Ok(()), Ok(())));
-        assert_eq!(*dropped.borrow(), ["p", "q"]);
-        assert!(drops.due().is_empty());
+        let settled = tokio::join!(beside, needs_q);
+        assert_eq!(settled, (Ok(()), Ok(())));
+        let both = BTreeSet::from(["p".to_owned(), "q".to_owned()]);
+        assert_eq!(*dropped.borrow(), [both]);
+        assert_eq!(drops.due(), BTreeSet::from(["r".to_owned()]));
     }
 
     #[tokio::test]

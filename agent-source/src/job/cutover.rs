@@ -349,6 +349,12 @@ fn conditions(following: &Following, live: &Live, cutover: Cutover) -> Vec<Strin
             "has rows that changed {seconds} s ago and are not proven yet"
         ));
     }
+    let dropping = following.dropping();
+    if dropping > 0 {
+        unmet.push(format!(
+            "has {dropping} partitions that the target is still to drop"
+        ));
+    }
     unmet.extend(doubts(following, following.beyond_repair()));
     unmet
 }

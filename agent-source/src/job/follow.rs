@@ -279,7 +279,7 @@ impl Steps {
         let (run, reached) = at.begin_run().await?;
         let tick = reached.iter().map(|position| position.tick).min();
         let tick = tick.unwrap_or_default();
-        following.handle_applied(tick);
+        following.handle_begun(tick);
         Ok(Self {
             run,
             number: 0,

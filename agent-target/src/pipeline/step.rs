@@ -3,8 +3,8 @@
 use super::chain::Link;
 use super::{Pipeline, Session, Undelivered};
 use crate::followings::Gate;
-use model::{Batch, Position};
-use protocol::{Confirm, Place, StepName, Verb, Whole};
+use model::{Batch, CollectionIndex, JobName, Position};
+use protocol::{Confirm, Note, Place, StepName, Verb, Whole};
 use runtime::telemetry::metric_names::{WRITER_CHANGES, WRITER_STEP};
 use std::sync::Arc;
 use std::time::Instant;
@@ -144,16 +144,29 @@ impl Session {
     fn drop_beside(self: &Arc<Self>, name: &StepName) {
         let (session, job, index) = (self.clone(), name.job.clone(), name.collection);
         let dropping = async move {
+            session.tell_drops(&job, index).await;
             let settle = || session.agent.settle_drops(&job, index, None);
             let settled = session.patiently(&job, settle);
             // What a session leaves is dropped when its collection is followed again.
-            if let Some(Err(Undelivered::Failed(cause))) =
-                session.over.run_until_cancelled(settled).await
-            {
-                session.fail(&job, cause).await;
+            match session.over.run_until_cancelled(settled).await {
+                Some(Ok(())) => session.tell_drops(&job, index).await,
+                Some(Err(Undelivered::Failed(cause))) => session.fail(&job, cause).await,
+                Some(Err(Undelivered::SessionOver)) | None => {}
             }
         };
         self.tasks.spawn(dropping.in_current_span());
+    }
+
+    /// Tells how many partitions are still to be dropped.
+    async fn tell_drops(&self, job: &JobName, index: CollectionIndex) {
+        let due = self.agent.followings.drops(job, index).due();
+        let (job, partitions) = (job.clone(), due.len() as u64);
+        self.tell(Note::Dropping {
+            job,
+            index,
+            partitions,
+        })
+        .await;
     }
 }
 

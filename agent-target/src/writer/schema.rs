@@ -189,25 +189,10 @@ pub(crate) async fn keep_partitions(
     }
     let name = &record.expected.name;
     let inside = milvus.in_database(&name.database);
-    for partition in inside.list_partitions(&name.collection).await? {
-        if partition != DEFAULT_PARTITION && !kept.contains(&partition) {
-            drop_partition(&inside, &name.collection, &partition).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Drops a partition, if it is there, with all its rows.
-pub(crate) async fn drop_partition(
-    milvus: &Client,
-    collection: &str,
-    partition: &str,
-) -> Result<(), MilvusError> {
-    // A partition that is loaded can't be dropped; what keeps it from being released keeps it from being dropped, and says why.
-    if let Err(error) = milvus.release_partition(collection, partition).await {
-        tracing::debug!(%error, partition, "a partition is not released");
-    }
-    milvus.drop_partition(collection, partition).await
+    let mut others = inside.list_partitions(&name.collection).await?;
+    others.retain(|partition| partition != DEFAULT_PARTITION && !kept.contains(partition));
+    let others = others.into_iter().collect();
+    Ok(inside.drop_partitions(&name.collection, &others).await?)
 }
 
 /// What is there already is as good as made.

@@ -298,6 +298,15 @@ pub enum Note {
         /// Rows compared so far.
         rows: u64,
     },
+    /// Target to source: how many partitions of a collection that is followed are gone from the source, and still to be dropped here.
+    Dropping {
+        /// The job.
+        job: JobName,
+        /// The collection.
+        index: CollectionIndex,
+        /// How many.
+        partitions: u64,
+    },
     /// Target to source: the job can't go on, for a cause that does not pass.
     Failed {
         /// The job.

@@ -6,6 +6,7 @@ use crate::error::Kind;
 use crate::{Client, MilvusError};
 use model::IndexSpec;
 use proto::milvus::service as wire;
+use std::collections::BTreeSet;
 
 /// A partition that is made only to be dropped: see [`Client::renew_partitions`].
 const OTHER_PARTITION: &str = "passage_other";
@@ -48,9 +49,8 @@ impl Client {
         if !self.lists_partition(collection, OTHER_PARTITION).await? {
             self.create_partition(collection, OTHER_PARTITION).await?;
         }
-        // What keeps it from being released keeps it from being dropped, and says why.
-        let _ = self.release_partition(collection, OTHER_PARTITION).await;
-        self.drop_partition(collection, OTHER_PARTITION).await
+        let other = BTreeSet::from([OTHER_PARTITION.to_owned()]);
+        self.drop_partitions(collection, &other).await
     }
 
     /// Makes a partition.
@@ -105,15 +105,31 @@ impl Client {
         Ok(names.iter().any(|name| name == partition))
     }
 
-    /// Drops a partition with all its rows.
+    /// Drops partitions, those that are there, with all their rows; whether or not they are loaded.
     ///
     /// # Errors
-    /// [`MilvusError`] when the server refuses or can't be asked.
-    pub async fn drop_partition(
+    /// [`MilvusError`] when the server refuses or can't be asked: some may be dropped then.
+    pub async fn drop_partitions(
         &self,
         collection: &str,
-        partition: &str,
+        partitions: &BTreeSet<String>,
     ) -> Result<(), MilvusError> {
+        // One that is loaded can't be dropped; what keeps it from being released keeps it from being dropped, and says why.
+        let released = self.release_partitions(collection, partitions).await;
+        for partition in partitions {
+            if released.is_err() {
+                // One of the others may not be there.
+                let alone = BTreeSet::from([partition.clone()]);
+                if let Err(error) = self.release_partitions(collection, &alone).await {
+                    tracing::debug!(%error, partition, "a partition is not released");
+                }
+            }
+            self.drop_partition(collection, partition).await?;
+        }
+        Ok(())
+    }
+
+    async fn drop_partition(&self, collection: &str, partition: &str) -> Result<(), MilvusError> {
         let message = wire::DropPartitionRequest {
             db_name: self.db_name(),
             collection_name: collection.to_owned(),
