@@ -4,9 +4,14 @@
 //! ```text
 //! SECONDS=3 RUNS=3 make bench-channel
 //! ```
+//! Then the channel over an emulated line of 1 Gbit/s and 25 ms each way that loses packets, where the machine lets one be set up: over gRPC with
+//! one connection and with four, and over QUIC.
+//!
 //! Every way has its sender and its receiver in processes of their own, with the allocator of the agents, and the same certificates, windows
 //! and counts of connections and streams. Ways take turns, and what is told is the median of their runs.
 
+mod line;
+mod lines;
 mod ours;
 mod plain;
 mod streams;
@@ -14,14 +19,16 @@ mod way;
 
 use anyhow::{Context, Result, ensure};
 use channel::certs::{Existing, LeafRequest, Validity, make_leaf, make_pair};
+use harness::agents::Side;
 use harness::process::Process;
+use line::{Line, address};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use way::{Place, Way};
+use way::{AT, CONNECTIONS_OF, Place, Way};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -38,6 +45,12 @@ struct Run {
     megabytes_per_second: f64,
     /// Processor seconds a GiB, of the sender and of the receiver.
     cpu: (f64, f64),
+}
+
+/// What a run goes over, if not loopback.
+struct Over<'a> {
+    line: &'a Line,
+    connections: usize,
 }
 
 impl Run {
@@ -57,7 +70,11 @@ async fn main() -> Result<()> {
             way::send(way.parse()?, &place, address.parse()?).await
         }
         // `cargo bench` passes flags of its own runner.
-        _ => compare().await,
+        _ => {
+            let folder = tempfile::tempdir()?;
+            compare(folder.path()).await?;
+            lines::compare(folder.path()).await
+        }
     }
 }
 
@@ -66,9 +83,8 @@ async fn receive(way: Way, folder: &Path) -> Result<()> {
     way::receive(way, &place).await
 }
 
-async fn compare() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let pair = make_pair(folder.path(), "bench.example", Existing::Keep)?;
+async fn compare(folder: &Path) -> Result<()> {
+    let pair = make_pair(folder, "bench.example", Existing::Keep)?;
     ensure!(pair.source.cert.exists(), "certificates were made");
     // Plain quinn knows its peer by the host's name.
     let plain = LeafRequest {
@@ -77,13 +93,13 @@ async fn compare() -> Result<()> {
         hosts: vec!["localhost".into()],
         validity: Validity::days(1),
     };
-    make_leaf(folder.path(), &plain, Existing::Keep)?;
+    make_leaf(folder, &plain, Existing::Keep)?;
     let runs = way::number("RUNS", 3);
     for bytes in BATCHES {
         let mut measured = vec![Vec::new(); Way::ALL.len()];
         for _ in 0..runs {
             for (way, runs) in Way::ALL.into_iter().zip(&mut measured) {
-                runs.push(run(way, folder.path(), bytes).await?);
+                runs.push(run(way, folder, bytes, None).await?);
             }
         }
         let medians: Vec<_> = measured.iter().map(|runs| median(runs)).collect();
@@ -92,13 +108,16 @@ async fn compare() -> Result<()> {
     Ok(())
 }
 
-/// One run, in two processes.
-async fn run(way: Way, folder: &Path, bytes: usize) -> Result<Run> {
-    let mut receiver = process(&["receive", way.name()], folder, &[])?;
+/// One run, in two processes, at the ends of a line or on loopback.
+async fn run(way: Way, folder: &Path, bytes: usize, over: Option<&Over<'_>>) -> Result<Run> {
+    let words = [folder.to_str().context("a name in UTF-8")?];
+    let receive = [&["receive", way.name()][..], &words].concat();
+    let mut receiver = process(&receive, Side::Target, over)?;
     let mut told = BufReader::new(receiver.stdout.take().context("an output")?).lines();
     let address = told.next_line().await?.context("an address")?;
     let bytes = bytes.to_string();
-    let sender = process(&["send", way.name()], folder, &[&address, &bytes])?;
+    let send = [&["send", way.name()][..], &words, &[&address, &bytes]].concat();
+    let sender = process(&send, Side::Source, over)?;
     let measured = async {
         let sent = sender.wait_with_output().await?;
         ensure!(sent.status.success(), "{way:?}: the sender failed");
@@ -123,9 +142,20 @@ async fn run(way: Way, folder: &Path, bytes: usize) -> Result<Run> {
         .with_context(|| format!("{way:?} takes too long"))?
 }
 
-fn process(first: &[&str], folder: &Path, more: &[&str]) -> Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(first).arg(folder).args(more);
+fn process(words: &[&str], side: Side, over: Option<&Over<'_>>) -> Result<Child> {
+    let this = std::env::current_exe()?;
+    let mut command = match over {
+        None => Command::new(this),
+        Some(over) => {
+            let [program, before @ ..] = over.line.at(side);
+            let mut command = Command::new(program);
+            command.args(before).arg(this);
+            command.env(AT, address(Side::Target).to_string());
+            command.env(CONNECTIONS_OF, over.connections.to_string());
+            command
+        }
+    };
+    command.args(words);
     command.stdout(Stdio::piped()).kill_on_drop(true);
     Ok(command.spawn()?)
 }

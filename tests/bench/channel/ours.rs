@@ -2,7 +2,7 @@
 
 use crate::cpu;
 use crate::streams::joined;
-use crate::way::{CONNECTIONS, Counted, LANES, Place, Way, seconds, tell_address};
+use crate::way::{Counted, LANES, Place, Way, seconds, tell_address};
 use anyhow::Result;
 use bytes::Bytes;
 use channel::grpc::{GrpcDialer, GrpcListener};
@@ -29,22 +29,22 @@ fn hello(role: Role) -> Result<Hello> {
     })
 }
 
-fn settings() -> LinkSettings {
+fn settings(place: &Place) -> LinkSettings {
     LinkSettings {
-        data_connections: CONNECTIONS,
+        data_connections: place.connections,
         ..LinkSettings::default()
     }
 }
 
 pub(crate) async fn receive(way: Way, place: &Place, counted: &Counted) -> Result<()> {
-    let (at, words) = ("127.0.0.1:0", hello(Role::Target)?);
+    let (at, words) = (format!("{}:0", place.at), hello(Role::Target)?);
     let trust = place.trust(Side::Target)?;
     let listener: Box<dyn Transport> = if way == Way::Grpc {
-        let bound = GrpcListener::bind(at, words, trust, settings()).await?;
+        let bound = GrpcListener::bind(&at, words, trust, settings(place)).await?;
         tell_address(bound.address());
         Box::new(bound)
     } else {
-        let bound = QuicListener::bind(at, words, trust, settings()).await?;
+        let bound = QuicListener::bind(&at, words, trust, settings(place)).await?;
         tell_address(bound.address());
         Box::new(bound)
     };
@@ -78,9 +78,9 @@ pub(crate) async fn send(way: Way, place: &Place, to: SocketAddr) -> Result<f64>
     let (to, words) = (to.to_string(), hello(Role::Source)?);
     let trust = place.trust(Side::Source)?;
     let dialer: Box<dyn Transport> = if way == Way::Grpc {
-        Box::new(GrpcDialer::new(to, words, trust, settings()))
+        Box::new(GrpcDialer::new(to, words, trust, settings(place)))
     } else {
-        Box::new(QuicDialer::new(to, words, trust, settings()))
+        Box::new(QuicDialer::new(to, words, trust, settings(place)))
     };
     let link = dialer.next_link().await?;
     let used = cpu()?;

@@ -7,7 +7,7 @@ use channel::tls::{CredentialPaths, Trust};
 use harness::agents::Side;
 use model::AgentName;
 use serde_json::json;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,13 +78,26 @@ pub(crate) struct Place {
     pub(crate) folder: PathBuf,
     /// What is sent at a time.
     pub(crate) batch: Bytes,
+    /// Where the channel's receiver listens.
+    pub(crate) at: IpAddr,
+    /// The connections of the channel's lanes.
+    pub(crate) connections: usize,
 }
+
+/// The variables that say where a channel's receiver listens, if not on loopback, and how many connections there are.
+pub(crate) const AT: &str = "AT";
+pub(crate) const CONNECTIONS_OF: &str = "CONNECTIONS";
 
 impl Place {
     pub(crate) fn read(folder: &Path, bytes: usize) -> Result<Self> {
         let batch = (0..bytes).map(|at| (at * 31 % 251) as u8).collect();
-        let folder = folder.to_owned();
-        Ok(Self { folder, batch })
+        let at = std::env::var(AT).ok().map(|at| at.parse()).transpose()?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            batch,
+            at: at.unwrap_or(Ipv4Addr::LOCALHOST.into()),
+            connections: number(CONNECTIONS_OF, CONNECTIONS as u64) as usize,
+        })
     }
 
     /// The trust of one agent in the other.
