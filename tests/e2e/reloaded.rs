@@ -16,6 +16,9 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// How soon a name that has left the list must have lost its link.
 const OUT_WITHIN: Duration = Duration::from_secs(60);
 
+/// Of each connection.
+const BYTES_PER_SECOND: u64 = 64 << 10;
+
 const TAKEN: &str = "the configuration was read again, and is taken";
 const LINKS: &str = "passage_channel_links";
 const LIMITED: &str = "passage_channel_limit_bytes";
@@ -40,7 +43,8 @@ fn a_peer_whose_name_leaves_the_list_loses_its_link_and_comes_back_with_it() -> 
     fleet::run(async {
         let (mut pair, source, target, bytes) = ground("expelled").await?;
         pair.start().await?;
-        pair.link.slow_to(1 << 20);
+        // The copy lasts longer than the agent takes to find what changed.
+        pair.link.slow_to(BYTES_PER_SECOND);
         pair.linked().await?;
         let spec = jobs::spec("expelled", &["expelled"]);
         jobs::begin(&pair.source, &spec).await?;

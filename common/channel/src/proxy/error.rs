@@ -125,7 +125,7 @@ impl ProxyError {
             Self::Password(error) => error.hint().into(),
             Self::Unread(_) => String::new(),
             Self::Silent { .. } => {
-                "see the proxy's log; a proxy that waits long for a host that it can't reach looks so, too: check channel.dial, as the proxy would resolve and reach it".into()
+                "see the proxy's log; one that waits long for a host that it can't reach looks so, too: check channel.dial, as the proxy would resolve and reach it; and check channel.proxy.uri: http:// or https:// as the proxy speaks".into()
             }
             Self::Ended { .. } => {
                 "see the proxy's log; check channel.proxy.uri: the port must be that of an HTTP proxy, and https:// is right where it speaks TLS".into()
