@@ -178,6 +178,7 @@ impl Session {
             findings,
             skip,
             no_import,
+            imports: import::imports(&self.agent),
         })
     }
 

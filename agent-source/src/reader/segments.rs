@@ -1,8 +1,11 @@
 //! Rows as they lie in the files of a collection's segments: no query is asked, and the collection need not be loaded.
 //!
 //! ```text
+//! added    what rows have for fields that came after them
 //! list     which segments there are, and their files
+//! grouped  rows in files of several fields
 //! numbers  rows by the numbers that Milvus gave them
+//! values   the values of some fields
 //! log      the values of some rows, field by field
 //! alive    which rows are there: not deleted, not expired, the newest of their key
 //! borders  keys that divide all keys into ranges
@@ -12,17 +15,20 @@
 //! Rows lie in no order of their keys. So what must know all keys reads the fields of keys and times alone, and what must know all rows
 //! takes them segment by segment: memory holds few files at a time, and of all rows only what is small.
 
+mod added;
 mod alive;
 mod borders;
+mod grouped;
 mod list;
 mod log;
 mod numbers;
 mod proof;
 mod shipped;
+mod values;
 
 pub(crate) use alive::Alive;
 pub(crate) use borders::Borders;
-pub(crate) use list::{GROUPED, LogFiles, folder, rows_folder};
+pub(crate) use list::{GROUPED, LogFiles, folder, rows_folder, unread};
 pub(crate) use log::{KeyLog, LogRows};
 pub(crate) use numbers::{RowNumbers, ShippedRows};
 pub(crate) use proof::{Proof, Proofs};

@@ -37,6 +37,20 @@ pub(crate) const OF_A_GROUP: Limits = Limits {
     in_schema: 1024,
 };
 
+impl Limits {
+    /// Makes sure that a footer of this length is none too long.
+    ///
+    /// # Errors
+    /// [`BinlogError::Beyond`] when it is.
+    pub(crate) fn ensure(&self, length: usize) -> Result<(), BinlogError> {
+        let (what, most) = ("the footer", self.bytes);
+        match length > most {
+            true => Err(BinlogError::Beyond { what, most }),
+            false => Ok(()),
+        }
+    }
+}
+
 /// The field of the footer that holds the schema, and that of its elements that says how many lie in one.
 const SCHEMA: i16 = 2;
 const CHILDREN: i16 = 5;
@@ -53,10 +67,7 @@ pub(crate) fn look(payload: &[u8], limits: &Limits) -> Result<(), BinlogError> {
         return Ok(());
     };
     let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
-    if length > limits.bytes {
-        let (what, most) = ("the footer", limits.bytes);
-        return Err(BinlogError::Beyond { what, most });
-    }
+    limits.ensure(length)?;
     let begin = before.len().checked_sub(length);
     let footer = begin.and_then(|begin| Structure::read(&before[begin..], limits.values));
     let footer = footer.filter(|(footer, _)| footer.fits(shapes::FOOTER));

@@ -64,13 +64,17 @@ impl GroupedFile {
     /// How many bytes at the end of a file tell what [`GroupedFile::read`] wants, by its last 8 or more.
     ///
     /// # Errors
-    /// [`BinlogError`] when a file does not end so, or is encrypted.
+    /// [`BinlogError`] when a file does not end so, is encrypted, or has a larger footer than any of Milvus's.
     pub fn footer_bytes(end: &[u8]) -> Result<usize, BinlogError> {
         let Some((_, [a, b, c, d, magic @ ..])) = end.split_last_chunk::<ENDING_BYTES>() else {
             return Err(malformed("it has no end"));
         };
         match *magic {
-            MAGIC => Ok(u32::from_le_bytes([*a, *b, *c, *d]) as usize + ENDING_BYTES),
+            MAGIC => {
+                let length = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+                footer::OF_A_GROUP.ensure(length)?;
+                Ok(length + ENDING_BYTES)
+            }
             ENCRYPTED => Err(BinlogError::Encrypted),
             _ => Err(malformed("it does not end as Parquet does")),
         }

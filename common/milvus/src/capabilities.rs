@@ -52,6 +52,8 @@ pub struct Capabilities {
     /// How files of segments are imported; since 2.2, and tried from 2.3 on. The jobs of 2.4.0 and 2.4.1 take neither partitions nor keys as
     /// later ones do. Not on Lite, and on Zilliz Cloud only as its operators do it.
     pub import: Option<ImportWay>,
+    /// Files of segments that hold several fields each are imported, by an option of the job; since 2.6 (milvus-io/milvus#43221).
+    pub import_grouped: bool,
     /// How expressions are written.
     pub dialect: Dialect,
     indexes: IndexTypes,
@@ -93,6 +95,7 @@ impl Capabilities {
                 Product::Milvus if since(2, 3, 0) && !since(2, 4, 0) => Some(ImportWay::Calls),
                 _ => None,
             },
+            import_grouped: version.product() == Product::Milvus && since(2, 6, 0),
             dialect: Dialect::Milvus,
             indexes: if since(2, 3, 0) {
                 IndexTypes::WithoutAnnoy
@@ -126,6 +129,7 @@ impl Capabilities {
             keeps_attributes: false,
             only_auto_index: false,
             import: None,
+            import_grouped: false,
             dialect: Dialect::Lite,
             indexes: IndexTypes::OfLite,
             data_types: LITE_TYPES.to_vec(),

@@ -1,9 +1,11 @@
 //! Which segments a collection has, and their files.
 //!
 //! A flush comes first: rows that the server took before it are in files then. A segment's files are those of its folder; within a
-//! segment every field has as many, and the i-th ones hold the same rows. Files of a segment that compaction has replaced stay for hours
+//! segment every field, or group of fields, has as many, and the i-th ones hold the same rows. Which form they have the server says for
+//! each segment: compaction rewrites older ones, so that a collection may have both. Files of a segment that compaction has replaced stay for hours
 //! (Milvus's `dataCoord.gc.dropTolerance`, three by default).
 
+use super::grouped::GroupedRows;
 use super::{Segments, unreadable};
 use milvus::{Segment, SegmentState};
 use model::{Class, Fault, codes};
@@ -11,8 +13,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use storage::StoredFile;
 
-/// The first form of files that this build does not read: groups of fields, since 2.6.
+/// The form of a segment whose files hold several fields each, since 2.6.
 pub(crate) const GROUPED: i64 = 2;
+
+/// The first form that this build does not read: what a manifest lists, since 3.0 where `common.storage.useLoonFFI` is set.
+const MANIFEST: i64 = 3;
 
 /// What a segment of nothing but deletes is called by its level.
 const ONLY_DELETES: i32 = 1;
@@ -30,6 +35,19 @@ pub(crate) struct LogFiles {
     pub(crate) rows: u64,
     /// The path of each.
     pub(crate) paths: BTreeMap<i64, String>,
+    /// Where in them the rows are, if each holds several fields: the paths are by the numbers of their groups then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grouped: Option<GroupedRows>,
+}
+
+impl LogFiles {
+    /// The ids of the fields in the files.
+    pub(crate) fn fields(&self) -> Vec<i64> {
+        match &self.grouped {
+            Some(grouped) => grouped.fields().collect(),
+            None => self.paths.keys().copied().collect(),
+        }
+    }
 }
 
 /// The folder of a collection's rows.
@@ -80,11 +98,7 @@ impl Segments<'_> {
 
     fn ensure_readable(&self, segment: &Segment) -> Result<(), Fault> {
         let name = &self.source.name;
-        if segment.storage_version >= GROUPED {
-            let what = format!(
-                "segment {} is stored in form {}, which is not read yet",
-                segment.id, segment.storage_version
-            );
+        if let Some(what) = unread(segment) {
             return Err(unreadable(name, &what, "use `copy: rows`"));
         }
         match segment.state {
@@ -123,9 +137,17 @@ impl Segments<'_> {
                 "it may be being written: it is looked at again",
             )
         };
-        let mut logs = aligned(segment, &folder, files).map_err(odd)?;
-        for files in &mut logs {
-            files.rows = self.keys(files).await?.rows() as u64;
+        let lengths = files.iter().map(|file| (file.path.clone(), file.bytes));
+        let lengths: BTreeMap<String, u64> = lengths.collect();
+        let mut logs = Vec::new();
+        for mut files in aligned(segment, &folder, files).map_err(odd)? {
+            if segment.storage_version == GROUPED {
+                let place = u32::try_from(logs.len()).unwrap_or(u32::MAX);
+                logs.append(&mut self.runs(files, &lengths, place).await?);
+            } else {
+                files.rows = self.keys(&files).await?.rows() as u64;
+                logs.push(files);
+            }
         }
         let rows: u64 = logs.iter().map(|files| files.rows).sum();
         if rows != segment.rows {
@@ -136,6 +158,18 @@ impl Segments<'_> {
         }
         Ok(logs)
     }
+}
+
+/// Why the files of a segment are not read, if so.
+pub(crate) fn unread(segment: &Segment) -> Option<String> {
+    let Segment {
+        id,
+        storage_version,
+        ..
+    } = segment;
+    (*storage_version >= MANIFEST).then(|| {
+        format!("segment {id} has storage version {storage_version}: its files are listed in a manifest, which is not read yet")
+    })
 }
 
 fn is_in_files(segment: &Segment) -> bool {
@@ -176,6 +210,7 @@ fn aligned(
         place,
         rows: 0,
         paths: BTreeMap::new(),
+        grouped: None,
     };
     let mut logs: Vec<LogFiles> = (0..).take(number).map(empty).collect();
     for (field, paths) in fields {
