@@ -13,6 +13,7 @@ pub mod churn;
 pub mod clock;
 pub mod denying;
 pub mod fake_rest_import;
+pub mod fake_segments;
 pub mod faults;
 pub mod jobs;
 pub mod link;

@@ -3,6 +3,7 @@
 //! ```text
 //! added    what rows have for fields that came after them
 //! list     which segments there are, and their files
+//! told     which files those are by the server's own word
 //! grouped  rows in files of several fields
 //! numbers  rows by the numbers that Milvus gave them
 //! values   the values of some fields
@@ -24,15 +25,18 @@ mod log;
 mod numbers;
 mod proof;
 mod shipped;
+mod told;
 mod values;
 
 pub(crate) use alive::Alive;
 pub(crate) use borders::Borders;
+use list::deletes_folder;
 pub(crate) use list::{GROUPED, LogFiles, folder, rows_folder, unread};
 pub(crate) use log::{KeyLog, LogRows};
 pub(crate) use numbers::{RowNumbers, ShippedRows};
 pub(crate) use proof::{Proof, Proofs};
 pub(crate) use shipped::{Fate, Replaced};
+pub(crate) use told::how_listed;
 
 use crate::agent::Agent;
 use binlog::BinlogError;

@@ -54,6 +54,8 @@ pub struct Capabilities {
     pub import: Option<ImportWay>,
     /// Files of segments that hold several fields each are imported, by an option of the job; since 2.6 (milvus-io/milvus#43221).
     pub import_grouped: bool,
+    /// Which files a segment has can be asked for by REST; since 2.5.8.
+    pub segment_files: bool,
     /// How expressions are written.
     pub dialect: Dialect,
     indexes: IndexTypes,
@@ -96,6 +98,7 @@ impl Capabilities {
                 _ => None,
             },
             import_grouped: version.product() == Product::Milvus && since(2, 6, 0),
+            segment_files: version.product() == Product::Milvus && since(2, 5, 8),
             dialect: Dialect::Milvus,
             indexes: if since(2, 3, 0) {
                 IndexTypes::WithoutAnnoy
@@ -130,6 +133,7 @@ impl Capabilities {
             only_auto_index: false,
             import: None,
             import_grouped: false,
+            segment_files: false,
             dialect: Dialect::Lite,
             indexes: IndexTypes::OfLite,
             data_types: LITE_TYPES.to_vec(),

@@ -168,6 +168,11 @@ impl Client {
         answer
     }
 
+    /// Whether the address of the REST API was given.
+    pub(crate) fn has_rest_address(&self) -> bool {
+        self.line.rest.is_given
+    }
+
     /// Sends an object to a path of the REST API. Cancel safe as [`Client::call`] is.
     pub(crate) async fn rest<T: DeserializeOwned>(
         &self,

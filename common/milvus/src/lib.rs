@@ -54,5 +54,5 @@ pub use mutate::{Applied, Rows};
 pub use query::{RangeRead, ReadPoint};
 pub use retry::Patience;
 pub use schema::{SchemaChanges, SchemaError};
-pub use segments::{Segment, SegmentState};
+pub use segments::{Segment, SegmentFiles, SegmentState};
 pub use version::{Product, ServerVersion};

@@ -42,6 +42,8 @@ const SUCCESS: [i32; 2] = [0, 200];
 /// Where the REST API is, and how to be let in.
 pub(crate) struct Rest {
     address: Address,
+    /// Whether that was given.
+    pub(crate) is_given: bool,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     authorization: Option<HeaderValue>,
     connect_within: Duration,
@@ -68,6 +70,7 @@ impl Rest {
         let plain = endpoint.credentials.plain();
         Ok(Self {
             address,
+            is_given: endpoint.rest_uri.is_some(),
             tls,
             authorization: plain.map(|plain| bearer(uri, &plain)).transpose()?,
             connect_within: endpoint.deadlines.connect,

@@ -89,6 +89,14 @@ impl Job {
                 }
             },
         };
+        let how = match severity {
+            Severity::Note => segments::how_listed(&self.agent, source).await?,
+            _ => None,
+        };
+        let text = match how {
+            Some(how) => format!("{text}; {how}"),
+            None => text,
+        };
         Ok(Readable {
             is_empty: false,
             from_segments: true,

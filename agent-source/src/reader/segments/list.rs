@@ -1,13 +1,13 @@
 //! Which segments a collection has, and their files.
 //!
-//! A flush comes first: rows that the server took before it are in files then. A segment's files are those of its folder; within a
-//! segment every field, or group of fields, has as many, and the i-th ones hold the same rows. Which form they have the server says for
+//! A flush comes first: rows that the server took before it are in files then. A segment's files are those of its folder, or
+//! where the server says which it has, those of them; within a segment every field, or group of fields, has as many, and the i-th ones hold the same rows. Which form they have the server says for
 //! each segment: compaction rewrites older ones, so that a collection may have both. Files of a segment that compaction has replaced stay for hours
 //! (Milvus's `dataCoord.gc.dropTolerance`, three by default).
 
 use super::grouped::GroupedRows;
-use super::{Segments, unreadable};
-use milvus::{Segment, SegmentState};
+use super::{Segments, told, unreadable, vanished};
+use milvus::{Segment, SegmentFiles, SegmentState};
 use model::{Class, Fault, codes};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +55,11 @@ pub(crate) fn folder(collection: i64) -> String {
     format!("insert_log/{collection}")
 }
 
+/// The folder of a collection's deletes.
+pub(crate) fn deletes_folder(collection: i64) -> String {
+    format!("delta_log/{collection}")
+}
+
 /// The folder of a segment's rows.
 pub(crate) fn rows_folder(collection: i64, segment: &Segment) -> String {
     let Segment { id, partition, .. } = segment;
@@ -71,14 +76,20 @@ impl Segments<'_> {
         let milvus = milvus.in_database(&name.database);
         self.agent.flush(name).await?;
         let mut listed = Vec::new();
-        for segment in milvus.segments(&name.collection).await? {
-            self.ensure_readable(&segment)?;
-            if !is_in_files(&segment) || segment.level == ONLY_DELETES || segment.rows == 0 {
+        let mut segments = milvus.segments(&name.collection).await?;
+        for segment in &segments {
+            self.ensure_readable(segment)?;
+        }
+        segments.retain(is_in_files);
+        let told = self.told(&segments).await?;
+        for segment in segments {
+            if segment.level == ONLY_DELETES || segment.rows == 0 {
                 continue;
             }
+            let told = told.as_ref().and_then(|told| told.get(&segment.id));
             // One of a partition that was dropped meanwhile is gone with it.
             if self.partition(segment.partition).is_some() {
-                listed.append(&mut self.files_of(&segment).await?);
+                listed.append(&mut self.files_of(&segment, told).await?);
             }
         }
         Ok(listed)
@@ -113,9 +124,13 @@ impl Segments<'_> {
         }
     }
 
-    async fn files_of(&self, segment: &Segment) -> Result<Vec<LogFiles>, Fault> {
+    async fn files_of(
+        &self,
+        segment: &Segment,
+        told: Option<&SegmentFiles>,
+    ) -> Result<Vec<LogFiles>, Fault> {
         let folder = rows_folder(self.source.id, segment);
-        let files = self.storage.files(&folder).await?;
+        let mut files = self.storage.files(&folder).await?;
         if files.is_empty() {
             let (storage, rows) = (self.storage.name(), segment.rows);
             let message = format!(
@@ -129,6 +144,11 @@ impl Segments<'_> {
                 message,
                 hint,
             ));
+        }
+        if let Some(told) = told {
+            let name = self.storage.name();
+            let lacking = |path| vanished(&format!("storage {name} has no file {path}"));
+            files = told::named(told, &folder, files).map_err(lacking)?;
         }
         let odd = |what: String| {
             unreadable(
@@ -150,8 +170,8 @@ impl Segments<'_> {
             }
         }
         let rows: u64 = logs.iter().map(|files| files.rows).sum();
-        if rows != segment.rows {
-            let (id, told) = (segment.id, segment.rows);
+        let (id, told) = (segment.id, told.map_or(segment.rows, |told| told.rows));
+        if rows != told {
             let what =
                 format!("the files of segment {id} hold {rows} rows, and Milvus says {told}");
             return Err(odd(what));
