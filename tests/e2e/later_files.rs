@@ -10,6 +10,7 @@ use crate::from_segments::{is_youngest_of_several, told, written};
 use crate::milvus_client::rows::KeyKind;
 use anyhow::{Context, Result};
 use harness::agents::Pair;
+use harness::fake_rest_import::{self, FakeRestImport};
 use harness::fake_segments::FakeSegments;
 use harness::oracle::Comparison;
 use harness::servers::{Bulk, Server};
@@ -173,6 +174,76 @@ fn segments_of_both_forms_in_one_collection_arrive_with_their_deletes_heeded() -
         Comparison::of(server, server)
             .only(&["both_forms"])
             .renamed(&["default.*=both_forms_there.*"])
+            .ignoring(&["lite"])
+            .assert_equal_but(1, is_youngest_of_several)
+            .await?;
+        place.drop().await
+    })
+}
+
+/// Gives the target's agent the storage of its server, and a fake of this version before that.
+async fn importing(
+    later: &mut Later,
+    target: &Server,
+    version: &'static str,
+) -> Result<FakeRestImport> {
+    let token = format!("{USER}:{PASSWORD}");
+    let importer = FakeRestImport::before_as(target.uri(), &token, version).await?;
+    let file = later.pair.folder().join("password");
+    std::fs::write(&file, PASSWORD)?;
+    let config = &mut later.pair.target.config;
+    config["storage"] = target.storage_config();
+    config["milvus"] = json!({ "uri": importer.uri(), "user": USER, "password_file": file });
+    Ok(importer)
+}
+
+#[test]
+fn segments_of_both_forms_are_shipped_and_those_of_each_imported_by_themselves() -> Result<()> {
+    fleet::run(async {
+        let server = fleet::target().await?;
+        let place = written(server, "both_shipped", KeyKind::VarChar).await?;
+        let files = files_folder(&harness::places::new_folder("grouped")?);
+        let made = grouped(server, &place.client, "both_shipped", &files, 2).await?;
+        assert!(made.0 > 0 && made.0 < made.1, "{made:?}");
+        let mut later = Later::new(server, server, GROUPING, &files).await?;
+        let importer = importing(&mut later, server, fake_rest_import::GROUPING).await?;
+        later.pair.start().await?;
+        let spec = spec("both_shipped_there", &["both_shipped"]);
+        let status = jobs::run_to_completion(&later.pair.source, &spec, LIMIT).await?;
+        assert_eq!(told(&status, codes::COPY_BY_IMPORT), 1);
+        let of_others = importer.created() - importer.grouped();
+        assert!(importer.grouped() > 0 && of_others > 0, "{importer:?}");
+        Comparison::of(server, server)
+            .only(&["both_shipped"])
+            .renamed(&["default.*=both_shipped_there.*"])
+            .ignoring(&["lite"])
+            .assert_equal_but(1, is_youngest_of_several)
+            .await?;
+        place.drop().await
+    })
+}
+
+#[test]
+fn a_target_that_is_older_than_the_source_is_sent_the_rows_of_its_files() -> Result<()> {
+    fleet::run(async {
+        let server = fleet::target().await?;
+        let place = written(server, "newer_files", KeyKind::Int64).await?;
+        let files = files_folder(&harness::places::new_folder("grouped")?);
+        grouped(server, &place.client, "newer_files", &files, 1).await?;
+        let mut later = Later::new(server, server, GROUPING, &files).await?;
+        let importer = importing(&mut later, server, fake_rest_import::VERSION).await?;
+        later.pair.start().await?;
+        let spec = spec("newer_files_there", &["newer_files"]);
+        let status = jobs::run_to_completion(&later.pair.source, &spec, LIMIT).await?;
+        let text = text_of(&status, codes::COPY_BY_SEGMENTS);
+        assert!(
+            text.contains("the target imports files of servers up to 2.4"),
+            "{text}"
+        );
+        assert_eq!(importer.created(), 0);
+        Comparison::of(server, server)
+            .only(&["newer_files"])
+            .renamed(&["default.*=newer_files_there.*"])
             .ignoring(&["lite"])
             .assert_equal_but(1, is_youngest_of_several)
             .await?;

@@ -178,6 +178,22 @@ def add_group(commands):
     parser.add_argument("--every", type=int, default=1, help="of so many segments one is made so; the others are copied as they are")
 
 
+def ungroup(flags):
+    """Make files of one field each of shipped files of several, for a server that imports no others."""
+    from . import grouped
+
+    return grouped.undo(connect(flags), flags.db, flags.collection, flags.source, flags.target)
+
+
+def add_ungroup(commands):
+    """Flags of ungroup."""
+    parser = commands.add_parser("ungroup", help=ungroup.__doc__)
+    parser.set_defaults(run=ungroup)
+    add_collection(parser)
+    parser.add_argument("--source", required=True, help="the folder of segments with files of several fields")
+    parser.add_argument("--target", required=True, help="where a folder of such segments is made")
+
+
 def oracle(flags):
     """Compare a target with a source, by content; exit code 0 if equal, 3 if not."""
     from .oracle import compare
@@ -277,6 +293,7 @@ def main():
     add_bulk(commands)
     add_compact(commands)
     add_group(commands)
+    add_ungroup(commands)
     add_import(commands)
     add_oracle(commands)
     add_plant(commands)

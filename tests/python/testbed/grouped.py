@@ -77,6 +77,44 @@ def segment(folder, to, key):
         write(fields, to / str(group) / log, CUTS.get(group, CUT_OF_VECTORS))
 
 
+# Milvus's numbers of these types.
+INT64, JSON = 5, 23
+
+
+def enveloped(parquet, ids, data_type):
+    """A file of one field: its Parquet in the envelope of earlier versions."""
+    notes = b'{"original_size":"1"}'
+    descriptor = struct.pack("<4q2Qi", *ids, 1, 1, data_type) + bytes([52] + 7 * [16]) + struct.pack("<i", len(notes)) + notes
+    file = struct.pack("<I", 0xFFFABC)
+    for kind, body in ((0, descriptor), (1, struct.pack("<2Q", 1, 1) + parquet)):
+        file += struct.pack("<Qbii", 1, kind, 17 + len(body), len(file) + 17 + len(body)) + body
+    return file
+
+
+def undo(server, db, collection, source, target):
+    """Make files of one field of files of several, below `target`, for a server that knows no others."""
+    described = server.describe(db, collection)
+    types = {field.fieldID: field.data_type for field in described.schema.fields}
+    made = 0
+    for file in sorted(Path(source).glob("*/*/*")):
+        segment_id, log = int(file.parent.parent.name), file.name
+        table = pyarrow.parquet.read_table(file)
+        for field, column in zip(table.schema, table.columns):
+            number = int(field.metadata[b"PARQUET:field_id"])
+            schema = pyarrow.schema([pyarrow.field("val", field.type, nullable=False)])
+            payload = io.BytesIO()
+            alone = pyarrow.Table.from_arrays([column], schema=schema)
+            pyarrow.parquet.write_table(alone, payload, compression="zstd", store_schema=False)
+            # The dynamic field is not described.
+            data_type = INT64 if number in SYSTEM else types.get(number, JSON)
+            ids = (described.collectionID, 0, segment_id, number)
+            there = Path(target) / str(segment_id) / str(number) / log
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.write_bytes(enveloped(payload.getvalue(), ids, data_type))
+            made += 1
+    return {"files": made}
+
+
 def make(source, target, collection, key, every):
     """Put a collection's files below `source` into `target`: the rows of one segment in so many by groups, and all else as it is."""
     source, target = Path(source), Path(target)
