@@ -12,6 +12,7 @@ pub mod certs;
 pub mod churn;
 pub mod clock;
 pub mod denying;
+pub mod fake_management;
 pub mod fake_rest_import;
 pub mod fake_segments;
 pub mod faults;

@@ -6,6 +6,7 @@
 //! told     which files those are by the server's own word
 //! grouped  rows in files of several fields
 //! numbers  rows by the numbers that Milvus gave them
+//! kept     files that the server removes none of while they are read
 //! values   the values of some fields
 //! log      the values of some rows, field by field
 //! alive    which rows are there: not deleted, not expired, the newest of their key
@@ -20,6 +21,7 @@ mod added;
 mod alive;
 mod borders;
 mod grouped;
+mod kept;
 mod list;
 mod log;
 mod numbers;
@@ -30,6 +32,7 @@ mod values;
 
 pub(crate) use alive::Alive;
 pub(crate) use borders::Borders;
+pub(crate) use kept::{how_kept, keep_files};
 use list::deletes_folder;
 pub(crate) use list::{GROUPED, LogFiles, folder, rows_folder, unread};
 pub(crate) use log::{KeyLog, LogRows};

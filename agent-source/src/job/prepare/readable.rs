@@ -89,14 +89,12 @@ impl Job {
                 }
             },
         };
-        let how = match severity {
-            Severity::Note => segments::how_listed(&self.agent, source).await?,
-            _ => None,
-        };
-        let text = match how {
-            Some(how) => format!("{text}; {how}"),
-            None => text,
-        };
+        let mut texts = vec![text];
+        if severity == Severity::Note {
+            texts.extend(segments::how_listed(&self.agent, source).await?);
+            texts.extend(segments::how_kept(&self.agent).await?);
+        }
+        let text = texts.join("; ");
         Ok(Readable {
             is_empty: false,
             from_segments: true,
