@@ -272,6 +272,23 @@ mod tests {
     }
 
     #[test]
+    fn files_of_several_fields_and_the_list_of_a_segments_files_are_of_later_servers() {
+        let cases = [
+            ("v2.5.7", false, false),
+            ("v2.5.8", false, true),
+            ("v2.6.0", true, true),
+            ("Zilliz Cloud (Compatible with Milvus 2.6)", false, false),
+            ("milvus_lite-3.2.2", false, false),
+            ("", false, false),
+        ];
+        for (version, grouped, files) in cases {
+            let can = of(version);
+            let found = (can.import_grouped, can.segment_files);
+            assert_eq!(found, (grouped, files), "{version}");
+        }
+    }
+
+    #[test]
     fn lite_is_an_engine_of_its_own() {
         let lite = of("milvus_lite-3.2.2");
         assert!(lite.nullable && !lite.holds(DataType::BINARY_VECTOR) && !lite.keeps_attributes);

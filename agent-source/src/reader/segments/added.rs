@@ -55,3 +55,88 @@ fn nothing(field: &Field) -> Values {
         _ => Values::Blobs(Blobs::default()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use model::DataType;
+    use std::collections::BTreeMap;
+
+    fn field(data_type: DataType) -> Field {
+        Field {
+            id: 105,
+            name: "later".to_owned(),
+            description: String::new(),
+            data_type,
+            element_type: None,
+            is_primary: false,
+            auto_id: false,
+            is_partition_key: false,
+            is_clustering_key: false,
+            is_dynamic: false,
+            nullable: false,
+            default_value: None,
+            is_function_output: false,
+            params: BTreeMap::new(),
+            sub_fields: Vec::new(),
+        }
+    }
+
+    fn of(field: &Field) -> FieldValues {
+        values(field, 3).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_field_with_a_default_has_it_in_every_row_also_where_it_may_be_null() {
+        let text = Field {
+            default_value: Some(Bytes::from_static(&[0x32, 1, b'x'])),
+            nullable: true,
+            ..field(DataType::VARCHAR)
+        };
+        let blobs: Blobs = [b"x"; 3].iter().map(|blob| &blob[..]).collect();
+        let found = of(&text);
+        assert_eq!((found.rows, found.values), (3, Values::Blobs(blobs)));
+        assert!(found.valid.is_empty());
+        let number = Field {
+            default_value: Some(Bytes::from_static(&[0x18, 7])),
+            ..field(DataType::INT64)
+        };
+        assert_eq!(of(&number).values, Values::Ints(vec![7; 3]));
+    }
+
+    #[test]
+    fn a_field_that_may_be_null_is_null_in_every_row() {
+        for data_type in [DataType::BOOL, DataType::FLOAT, DataType::FLOAT_VECTOR] {
+            let nullable = Field {
+                nullable: true,
+                ..field(data_type)
+            };
+            let found = of(&nullable);
+            assert_eq!((found.rows, found.valid), (3, vec![false; 3]));
+            assert!(found.values.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_row_without_dynamic_fields_has_an_object_without_members() {
+        let dynamic = Field {
+            is_dynamic: true,
+            ..field(DataType::JSON)
+        };
+        let Values::Blobs(blobs) = of(&dynamic).values else {
+            panic!("no blobs");
+        };
+        assert!(blobs.iter().eq([NO_MEMBERS; 3]));
+    }
+
+    #[test]
+    fn a_field_that_every_row_has_must_be_in_files() {
+        assert_eq!(values(&field(DataType::INT64), 3), Ok(None));
+        let odd = Field {
+            default_value: Some(Bytes::from_static(&[0x32, 1, b'x'])),
+            ..field(DataType::INT64)
+        };
+        assert!(values(&odd, 3).is_err());
+    }
+}

@@ -272,3 +272,35 @@ fn are_named_alike(logs: &[LogFiles]) -> bool {
     let lengths: BTreeSet<usize> = names.map(str::len).collect();
     lengths.len() <= 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(names: &[&str]) -> LogFiles {
+        let paths = (100..)
+            .zip(names)
+            .map(|(id, name)| (id, format!("7/{id}/{name}")));
+        LogFiles {
+            segment: 7,
+            partition: 3,
+            place: 0,
+            rows: 1,
+            paths: paths.collect(),
+            grouped: None,
+        }
+    }
+
+    #[test]
+    fn numbers_of_unlike_lengths_have_another_order_as_texts() {
+        assert!(are_named_alike(&[
+            files(&["11", "12"]),
+            files(&["21", "99"])
+        ]));
+        assert!(!are_named_alike(&[
+            files(&["9", "8"]),
+            files(&["10", "11"])
+        ]));
+        assert!(are_named_alike(&[]));
+    }
+}

@@ -184,6 +184,13 @@ mod tests {
     }
 
     #[test]
+    fn the_form_of_files_is_told_only_where_it_has_to_be() {
+        assert_eq!(options(false), json!({ "backup": "true" }));
+        let grouped = json!({ "backup": "true", "storage_version": "2" });
+        assert_eq!(options(true), grouped);
+    }
+
+    #[test]
     fn a_state_of_a_later_version_is_one_under_way() {
         let reason = || "disk".to_owned();
         assert_eq!(state("Pending", reason()), ImportState::Pending);
