@@ -79,7 +79,9 @@ fn files_are_kept_while_a_collection_is_copied_and_compared_and_no_longer() -> R
         let collection = seed(server, "kept", 2_000).await?;
         let management = FakeManagement::start(true).await?;
         let pair = pair(server, management.uri()).await?;
-        let asked = jobs::dry_run(&pair.source, &spec("kept"), LIMIT).await?;
+        let mut dry = spec("kept");
+        dry["name"] = "kept_dry".into();
+        let asked = jobs::dry_run(&pair.source, &dry, LIMIT).await?;
         assert!(text(&asked)?.contains("told to remove none"), "{asked:#?}");
         assert_eq!(management.paused(), Paused::default(), "a dry run");
         jobs::run_to_completion(&pair.source, &spec("kept"), LIMIT).await?;

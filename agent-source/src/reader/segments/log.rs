@@ -88,7 +88,7 @@ impl Segments<'_> {
     /// # Errors
     /// `segment_malformed`, and the storage's.
     pub(crate) async fn keys(&self, files: &LogFiles) -> Result<KeyLog, Fault> {
-        let wanted = [Wanted::of(self.primary), Wanted::added(TIME)];
+        let wanted = [Wanted::of(self.primary), Wanted::of_server(TIME)];
         let [keys, ticks] = self.some(files, wanted).await?;
         self.key_log(files, keys.values, &ticks)
     }
@@ -98,7 +98,7 @@ impl Segments<'_> {
     /// # Errors
     /// `segment_malformed`, and the storage's.
     pub(super) async fn numbers(&self, files: &LogFiles) -> Result<Vec<i64>, Fault> {
-        let [numbers] = self.some(files, [Wanted::added(ROW_ID)]).await?;
+        let [numbers] = self.some(files, [Wanted::of_server(ROW_ID)]).await?;
         match numbers.values {
             Values::Ints(numbers) if numbers.len() as u64 == files.rows => Ok(numbers),
             _ => Err(self.odd(files, "unlike numbers of rows and of their own numbers")),
@@ -116,7 +116,7 @@ impl Segments<'_> {
         })?;
         let fields = self.numbered_fields(files)?;
         let mut wanted: Vec<Wanted<'_>> = fields.iter().map(Wanted::of).collect();
-        wanted.push(Wanted::added(TIME));
+        wanted.push(Wanted::of_server(TIME));
         let mut values = self.values(files, &wanted).await?;
         let ticks = values.pop().ok_or_else(|| self.odd(files, "no times"))?;
         for (field, values) in fields.iter().zip(&values) {

@@ -23,7 +23,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    pub(super) fn added(id: i64) -> Self {
+    pub(super) fn of_server(id: i64) -> Self {
         Self { id, field: None }
     }
 
