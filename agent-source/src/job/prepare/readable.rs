@@ -92,7 +92,7 @@ impl Job {
         let mut texts = vec![text];
         if severity == Severity::Note {
             texts.extend(segments::how_listed(&self.agent, source).await?);
-            texts.extend(segments::how_kept(&self.agent).await?);
+            texts.extend(segments::how_kept(&self.agent).await);
         }
         let text = texts.join("; ");
         Ok(Readable {

@@ -6,7 +6,7 @@
 
 use crate::agent::Agent;
 use milvus::{Client, MAX_PAUSE, MilvusError, PauseTicket};
-use model::{CollectionSpec, Fault};
+use model::CollectionSpec;
 use std::time::Duration;
 
 /// After how long a pause is taken anew: a server that is away for as long is back in time.
@@ -54,17 +54,14 @@ pub(crate) async fn keep_files<T>(
 }
 
 /// What is to be said in advance of the server's keeping files; nothing where it is not to be told.
-///
-/// # Errors
-/// Those of Milvus that pass.
-pub(crate) async fn how_kept(agent: &Agent) -> Result<Option<String>, Fault> {
+pub(crate) async fn how_kept(agent: &Agent) -> Option<String> {
     if !agent.milvus.has_management() {
-        return Ok(None);
+        return None;
     }
-    Ok(Some(match agent.milvus.prove_pause().await {
+    Some(match agent.milvus.prove_pause().await {
         Ok(()) => "the server is told to remove none of them meanwhile".to_owned(),
         Err(error) => format!("the server can't be told to remove none of them meanwhile: {error}"),
-    }))
+    })
 }
 
 impl Pause {

@@ -282,6 +282,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_manifest_lists_is_told_and_not_read() {
+        let of = |storage_version| Segment {
+            storage_version,
+            ..segment()
+        };
+        assert!((0..=GROUPED).all(|version| unread(&of(version)).is_none()));
+        let told = unread(&of(MANIFEST)).unwrap();
+        assert!(told.contains("storage version 3"), "{told}");
+    }
+
+    #[test]
     fn unlike_numbers_of_files_are_refused() {
         let told = of(&["1/9", "1/10", "100/11"]).unwrap_err();
         assert!(told.contains("unlike numbers"), "{told}");
