@@ -69,6 +69,9 @@ pub(crate) struct CollectionRecord {
     pub(crate) from_segments: bool,
     /// Whether those files are shipped as they are.
     pub(crate) is_shipped: bool,
+    /// Whether those are, too, that hold several fields each.
+    #[serde(default)]
+    pub(crate) ships_grouped: bool,
     /// Whether all of its units are in the journal.
     pub(crate) is_divided: bool,
     /// Whether all units of its segments are.
@@ -177,6 +180,9 @@ pub(crate) struct CargoRecord {
     /// The partition that it is imported into: also where a partition key places rows, which lie in those of the same names on both
     /// sides.
     pub(crate) partition: String,
+    /// Whether its files hold several fields each: an import takes all of them for what it is told.
+    #[serde(default)]
+    pub(crate) is_grouped: bool,
 }
 
 impl SegmentUnit {

@@ -191,6 +191,7 @@ impl Session {
             findings,
             skip,
             no_import,
+            imports: import::imports(&self.agent),
         })
     }
 

@@ -35,6 +35,7 @@ pub(crate) async fn measure(
         partition: Some("_default"),
         rows: &folder,
         deletes: None,
+        is_grouped: false,
     };
     let ordered = writer.import(&order).await?;
     let id = ordered.context("an import")?;

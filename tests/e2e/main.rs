@@ -14,6 +14,8 @@ mod fleet;
 mod from_segments;
 mod house;
 mod imports;
+mod kept;
+mod later_files;
 mod live;
 mod log;
 mod memory;

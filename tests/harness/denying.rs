@@ -203,9 +203,23 @@ where
     Q: prost::Message + Default + Send + 'static,
     A: prost::Message + Default + Send + 'static,
 {
+    let now = move |asked| std::future::ready(Ok(answer(asked)));
+    answered_later(request, now).await
+}
+
+/// As [`answered`], with an answer that has to be waited for.
+pub(crate) async fn answered_later<Q, A, F>(
+    request: http::Request<Body>,
+    answer: impl Fn(Q) -> F + Clone + Send + Sync + 'static,
+) -> http::Response<Body>
+where
+    Q: prost::Message + Default + Send + 'static,
+    A: prost::Message + Default + Send + 'static,
+    F: Future<Output = Result<A, tonic::Status>> + Send + 'static,
+{
     let service = tower::service_fn(move |request: tonic::Request<Q>| {
         let answer = answer(request.into_inner());
-        async move { Ok(tonic::Response::new(answer)) }
+        async move { answer.await.map(tonic::Response::new) }
     });
     let mut grpc = Grpc::new(ProstCodec::<A, Q>::default());
     grpc.unary(service, request).await

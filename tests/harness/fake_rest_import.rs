@@ -5,8 +5,12 @@
 //! so rows come out of the shipped files, and deletes leave rows out, in a real Milvus. Where later versions and 2.3.5 import otherwise it
 //! shows 2.3.5's way: rows get the time of their import, and what the importer of a later version makes of a file can't be seen here.
 //!
+//! Files of several fields, which 2.6 imports, 2.3.5 does not know: as a 2.6 it has files of one field made of them
+//! (`testbed/grouped.py`) for the real server to import.
+//!
 //! It is stricter than a real server in two points: a key that the API does not know is refused, and so is a folder without its slash.
 
+mod files;
 mod jobs;
 
 use crate::denying::answered;
@@ -34,6 +38,9 @@ use tower::ServiceExt;
 /// The version that it says it is.
 pub const VERSION: &str = "2.4.23";
 
+/// One that imports files of several fields.
+pub const GROUPING: &str = "2.6.4";
+
 /// The largest request of REST.
 const MAX_BYTES: usize = 1 << 20;
 
@@ -51,12 +58,23 @@ impl FakeRestImport {
     /// # Errors
     /// When it can't listen, or the server is not there.
     pub async fn before(uri: &str, token: &str) -> Result<Self> {
+        Self::before_as(uri, token, VERSION).await
+    }
+
+    /// As [`FakeRestImport::before`], as a server of this version.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn before_as(uri: &str, token: &str, version: &'static str) -> Result<Self> {
+        let of_server = uri;
         let server = Endpoint::from_shared(uri.to_owned())?.connect().await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let uri = format!("http://{}", listener.local_addr()?);
-        let jobs = Arc::new(Jobs::new(server.clone(), token));
+        let grouping = (version == GROUPING).then(|| of_server.to_owned());
+        let jobs = Arc::new(Jobs::new(server.clone(), token, grouping));
         let front = Front {
             server,
+            version,
             jobs: Arc::clone(&jobs),
         };
         let router = Router::new()
@@ -95,6 +113,12 @@ impl FakeRestImport {
         self.jobs.hold_clock(at);
     }
 
+    /// How many of the jobs that were created are of files of several fields.
+    #[must_use]
+    pub fn grouped(&self) -> usize {
+        self.jobs.grouped()
+    }
+
     /// How many jobs were created.
     #[must_use]
     pub fn created(&self) -> usize {
@@ -111,6 +135,7 @@ impl Drop for FakeRestImport {
 #[derive(Debug, Clone)]
 struct Front {
     server: Channel,
+    version: &'static str,
     jobs: Arc<Jobs>,
 }
 
@@ -161,7 +186,7 @@ async fn grpc(
             let told = wire::ConnectResponse {
                 status: None,
                 server_info: Some(ServerInfo {
-                    build_tags: VERSION.to_owned(),
+                    build_tags: front.version.to_owned(),
                 }),
                 identifier: 0,
             };
@@ -170,7 +195,7 @@ async fn grpc(
         "GetVersion" => {
             let told = wire::GetVersionResponse {
                 status: None,
-                version: VERSION.to_owned(),
+                version: front.version.to_owned(),
             };
             answered(request, move |_: wire::GetVersionRequest| told.clone()).await
         }

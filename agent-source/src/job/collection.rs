@@ -3,8 +3,10 @@
 use super::follow::End;
 use super::{Live, PATIENCE, StepError};
 use crate::agent::Agent;
+use crate::reader::segments::keep_files;
 use crate::records::{CollectionRecord, JobRecord};
 use crate::session::Session;
+use futures::FutureExt;
 use model::job::{Mode, Unloaded, Verify};
 use model::report::CollectionReport;
 use model::{Class, CollectionPhase, Fault, JobName, LoadState, codes};
@@ -221,8 +223,17 @@ impl CollectionRun<'_> {
         self.describe_again().await?;
         let is_by_segments = self.record.from_segments && !self.is_live();
         if is_by_segments && self.job.spec.verify != Verify::None {
-            self.read_proof().await?;
+            let (agent, source) = (self.agent, self.record.plan.source.clone());
+            let verified = async {
+                self.read_proof().await?;
+                self.verify_rows().await
+            };
+            return keep_files(agent, &source, verified.boxed()).await;
         }
+        self.verify_rows().await
+    }
+
+    async fn verify_rows(&mut self) -> Result<(), StepError> {
         let plan = self.record.plan.clone();
         let units = self.agent.units_of(&plan.job, plan.index)?;
         let call = Call::VerifyCollection {

@@ -13,6 +13,7 @@ use crate::outbox::{Parcel, Portion, Portions};
 use crate::reader::RowReader;
 use crate::reader::divide::{Divider, UnitSink};
 use crate::reader::rows::MilvusRows;
+use crate::reader::segments::keep_files;
 use crate::records::{UNITS, unit_key};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use model::{Batch, BatchIndex, Fault, Unit, UnitId, UnitProgress};
@@ -56,7 +57,9 @@ impl CollectionRun<'_> {
 
     async fn copy_units(&mut self, durable: &Durable, copying: &Copying) -> Result<(), StepError> {
         if self.record.from_segments {
-            return self.copy_segments(durable, copying).boxed().await;
+            let (agent, source) = (self.agent, self.record.plan.source.clone());
+            let copied = self.copy_segments(durable, copying).boxed();
+            return keep_files(agent, &source, copied).await;
         }
         let plan = &self.record.plan;
         let rows = MilvusRows::new(self.agent, &plan.source, self.record.is_empty)

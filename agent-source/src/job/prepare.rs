@@ -147,6 +147,7 @@ impl Job {
             findings: theirs,
             skip,
             no_import,
+            imports,
         } = session.ask(Call::CheckCollection(plan.clone())).await?
         else {
             return Err(Fault::new(
@@ -161,8 +162,11 @@ impl Job {
             is_empty,
             from_segments,
             is_shipped,
+            ships_grouped,
             findings: found,
-        } = self.readable(record, &plan.source, no_import).await?;
+        } = self
+            .readable(record, &plan.source, no_import, imports)
+            .await?;
         findings.extend(found);
         findings.extend(live::check(&self.agent, record, &plan.source, is_empty).await);
         findings.extend(theirs);
@@ -193,6 +197,7 @@ impl Job {
             beginning: 0,
             from_segments,
             is_shipped,
+            ships_grouped,
             is_divided: false,
             is_listed: false,
             next_listed: (0, 0),

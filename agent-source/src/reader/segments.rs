@@ -1,8 +1,13 @@
 //! Rows as they lie in the files of a collection's segments: no query is asked, and the collection need not be loaded.
 //!
 //! ```text
+//! added    what rows have for fields that came after them
 //! list     which segments there are, and their files
+//! told     which files those are by the server's own word
+//! grouped  rows in files of several fields
 //! numbers  rows by the numbers that Milvus gave them
+//! kept     files that the server removes none of while they are read
+//! values   the values of some fields
 //! log      the values of some rows, field by field
 //! alive    which rows are there: not deleted, not expired, the newest of their key
 //! borders  keys that divide all keys into ranges
@@ -12,21 +17,29 @@
 //! Rows lie in no order of their keys. So what must know all keys reads the fields of keys and times alone, and what must know all rows
 //! takes them segment by segment: memory holds few files at a time, and of all rows only what is small.
 
+mod added;
 mod alive;
 mod borders;
+mod grouped;
+mod kept;
 mod list;
 mod log;
 mod numbers;
 mod proof;
 mod shipped;
+mod told;
+mod values;
 
 pub(crate) use alive::Alive;
 pub(crate) use borders::Borders;
-pub(crate) use list::{GROUPED, LogFiles, folder, rows_folder};
+pub(crate) use kept::{how_kept, keep_files};
+use list::deletes_folder;
+pub(crate) use list::{GROUPED, LogFiles, folder, rows_folder, unread};
 pub(crate) use log::{KeyLog, LogRows};
 pub(crate) use numbers::{RowNumbers, ShippedRows};
 pub(crate) use proof::{Proof, Proofs};
 pub(crate) use shipped::{Fate, Replaced};
+pub(crate) use told::how_listed;
 
 use crate::agent::Agent;
 use binlog::BinlogError;

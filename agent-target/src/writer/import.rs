@@ -10,7 +10,7 @@
 mod clock;
 mod obstacle;
 
-pub(crate) use obstacle::obstacle;
+pub(crate) use obstacle::{imports, obstacle};
 
 use crate::agent::Agent;
 use crate::records::CollectionRecord;
@@ -168,7 +168,7 @@ impl<'a> Importer<'a> {
         staged: Staged,
     ) -> Result<Import, Fault> {
         if self.way == ImportWay::Jobs {
-            clock::ensure_behind(&self.milvus, self.target, &self.staging, cargo.number).await?;
+            clock::ensure_behind(&self.milvus, self.target, &self.staging, cargo).await?;
         }
         let rows = self.staging.rows_for_milvus(cargo.number);
         let deletes = self.staging.deletes_for_milvus(cargo.number);
@@ -177,6 +177,7 @@ impl<'a> Importer<'a> {
             partition,
             rows: &rows,
             deletes: staged.has_deletes.then_some(deletes.as_str()),
+            is_grouped: cargo.is_grouped,
         };
         self.staging
             .note_order(cargo.number, SystemTime::now())

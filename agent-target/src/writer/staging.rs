@@ -1,7 +1,7 @@
 //! Where shipped files lie in the target's own storage until Milvus has imported them.
 //!
 //! ```text
-//! passage/<job>/<token>/<cargo>/insert_log/<segment>/<field>/<log>
+//! passage/<job>/<token>/<cargo>/insert_log/<segment>/<field>/<log>  or the group's number, where files hold several fields
 //! passage/<job>/<token>/<cargo>/delta_log/<segment>/<log>
 //! passage/<job>/<token>/<cargo>/ordered                             when its import was ordered, or seen to have failed, last
 //! passage/<job>/<token>/coming/…                                    what is not whole yet
@@ -11,6 +11,7 @@
 //! can lead out of the folder.
 
 use crate::records::CollectionRecord;
+use binlog::{BinlogError, GroupedFile};
 use model::{Class, Fault, JobName, Tick, codes};
 use protocol::SegmentFile;
 use std::time::{Duration, SystemTime};
@@ -29,11 +30,16 @@ const ORDERED: &str = "ordered";
 /// The most bytes of it.
 const ORDERED_BYTES: u64 = 64;
 
-/// The field that holds the times of rows, by Milvus's number.
-const TIMES: &str = "1";
+/// The field that holds the times of rows, by Milvus's number; and the group that has it, where files hold several fields.
+const TIMES: i64 = 1;
+const TIMES_GROUP: i64 = 0;
 
-/// How much of a file is read for what it says of itself.
+/// How much of a file is read for what it says of itself: where that stands at its end, at first.
 const BEGINNING_BYTES: u64 = 4 << 10;
+const END_BYTES: u64 = 64 << 10;
+
+/// What a file says of the time of its youngest row.
+type Read = Result<Tick, BinlogError>;
 
 /// The files of one collection.
 #[derive(Debug, Clone, Copy)]
@@ -116,20 +122,49 @@ impl<'a> Staging<'a> {
     }
 
     /// The time of the youngest row of a cargo, by what its files say of themselves.
-    pub(crate) async fn youngest(&self, cargo: u32) -> Result<Tick, Fault> {
+    pub(crate) async fn youngest(&self, cargo: u32, is_grouped: bool) -> Result<Tick, Fault> {
         let files = self.storage.files(&self.rows(cargo)).await?;
         let mut youngest = Tick::default();
-        for file in files.iter().filter(|file| is_of_times(file)) {
-            let beginning = 0..file.bytes.min(BEGINNING_BYTES);
-            let read = self.storage.read_range(&file.path, beginning).await?;
-            let told = binlog::read_descriptor(&read).map_err(|error| {
+        for file in files.iter().filter(|file| is_of_times(file, is_grouped)) {
+            let told = match is_grouped {
+                true => self.youngest_of_group(file).await?,
+                false => self.youngest_of_field(file).await?,
+            };
+            let told = told.map_err(|error| {
                 let message = format!("{:?}: {error}", file.path);
                 let hint = "cancel the job, and create it anew with `copy: rows`";
                 Fault::new(codes::SEGMENT_MALFORMED, Class::Permanent, message, hint)
             })?;
-            youngest = youngest.max(told.to);
+            youngest = youngest.max(told);
         }
         Ok(youngest)
+    }
+
+    async fn youngest_of_field(&self, file: &StoredFile) -> Result<Read, StorageError> {
+        let beginning = 0..file.bytes.min(BEGINNING_BYTES);
+        let read = self.storage.read_range(&file.path, beginning).await?;
+        Ok(binlog::read_descriptor(&read).map(|told| told.to))
+    }
+
+    /// By the statistics in the file: Milvus has them written for numbers.
+    async fn youngest_of_group(&self, file: &StoredFile) -> Result<Read, StorageError> {
+        let at = file.bytes.saturating_sub(END_BYTES);
+        let mut end = self.storage.read_range(&file.path, at..file.bytes).await?;
+        let wanted = match GroupedFile::footer_bytes(&end) {
+            Ok(wanted) => (wanted as u64).min(file.bytes),
+            Err(error) => return Ok(Err(error)),
+        };
+        if wanted > end.len() as u64 {
+            let range = file.bytes - wanted..file.bytes;
+            end = self.storage.read_range(&file.path, range).await?;
+        }
+        let opened = match GroupedFile::read(&end, file.bytes) {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Err(error)),
+        };
+        let absent = BinlogError::NoField { field: TIMES };
+        let most = opened.most(TIMES).ok_or(absent);
+        Ok(most.map(|most| Tick::new(most.cast_unsigned())))
     }
 
     /// What Milvus calls the folder of a cargo's rows.
@@ -165,9 +200,11 @@ impl<'a> Staging<'a> {
     }
 }
 
-/// Whether a file holds the times of rows: `…/<field>/<log>`.
-fn is_of_times(file: &StoredFile) -> bool {
-    file.path.rsplit('/').nth(1) == Some(TIMES)
+/// Whether a file holds the times of rows: `…/<field or group>/<log>`.
+fn is_of_times(file: &StoredFile, is_grouped: bool) -> bool {
+    let wanted = if is_grouped { TIMES_GROUP } else { TIMES };
+    let folder = file.path.rsplit('/').nth(1);
+    folder.and_then(|folder| folder.parse().ok()) == Some(wanted)
 }
 
 /// Removes whatever is left of a job's files.

@@ -7,13 +7,14 @@ mod frames;
 
 use bytes::Bytes;
 use model::{Key, Tick};
-use passage_binlog::{BinlogError, Delete, FieldLog, Owner, Values};
+use passage_binlog::{BinlogError, Delete, FieldValues, GroupedFile, Owner, Values};
 use passage_binlog::{read_deletes, read_field, write_deletes};
+use std::ops::Range;
 
 type Check = fn(&[u8]);
 
 /// Each target's name and what is done with an input.
-pub(crate) const TARGETS: [(&str, Check); 5] = [
+pub(crate) const TARGETS: [(&str, Check); 7] = [
     ("insert_logs", |bytes| {
         insert_log(&Bytes::copy_from_slice(bytes))
     }),
@@ -23,6 +24,14 @@ pub(crate) const TARGETS: [(&str, Check); 5] = [
     ("payloads", |bytes| read(frames::payload(bytes))),
     ("pages", |bytes| read(frames::pages(bytes))),
     ("round_trip", round_trip),
+    ("grouped_files", |bytes| {
+        grouped(&Bytes::copy_from_slice(bytes))
+    }),
+    ("grouped", |bytes| {
+        if let Some(file) = frames::grouped(bytes) {
+            grouped(&file);
+        }
+    }),
 ];
 
 /// More deletes than these are not written again: it would only take time.
@@ -48,12 +57,12 @@ fn read(file: Option<frames::File>) {
 
 fn insert_log(file: &Bytes) {
     match read_field(file) {
-        Ok(log) => makes_sense(&log),
+        Ok(log) => makes_sense(&log.into()),
         Err(error) => is_told(&error),
     }
 }
 
-fn makes_sense(log: &FieldLog) {
+fn makes_sense(log: &FieldValues) {
     let values = log.values.len();
     if log.valid.is_empty() {
         assert_eq!(values, log.rows, "every row has a value");
@@ -71,6 +80,57 @@ fn makes_sense(log: &FieldLog) {
             assert_eq!(blobs.iter().count(), blobs.len(), "every blob is there");
             assert!(blobs.get(blobs.len()).is_none(), "and no more");
         }
+        _ => {}
+    }
+}
+
+/// A file of several fields, by its end and then by all of its bytes; in two halves it holds what it does as a whole.
+fn grouped(file: &Bytes) {
+    let opened = GroupedFile::footer_bytes(file).and_then(|length| {
+        let end = file.slice(file.len().saturating_sub(length)..);
+        GroupedFile::read(&end, file.len() as u64)
+    });
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(error) => return is_told(&error),
+    };
+    let rows = opened.rows();
+    for field in opened.fields() {
+        let values = |rows: Range<u64>| {
+            let bytes = opened.bytes_of(&rows)?;
+            let bytes = file.slice(bytes.start as usize..bytes.end as usize);
+            let mut values = opened.values(&bytes, &rows, &[(field, 0)])?;
+            Ok(values.pop().expect("one field was asked for"))
+        };
+        match values(0..rows) {
+            Err(error) => is_told(&error),
+            Ok(whole) => {
+                assert_eq!(whole.rows as u64, rows, "every row");
+                makes_sense(&whole);
+                let halves = [0..rows / 2, rows / 2..rows].map(values);
+                let halves = halves.map(|half| half.expect("a part of what was read"));
+                let number: usize = halves.iter().map(|half| half.values.len()).sum();
+                assert_eq!(number, whole.values.len(), "the halves make the whole");
+                is_whole(&halves, &whole);
+            }
+        }
+    }
+}
+
+/// The halves' blobs and vectors are those of the whole: the others are as long, and of a kind.
+fn is_whole([first, second]: &[FieldValues; 2], whole: &FieldValues) {
+    match (&first.values, &second.values, &whole.values) {
+        (Values::Blobs(first), Values::Blobs(second), Values::Blobs(whole)) => {
+            assert!(first.iter().chain(second.iter()).eq(whole.iter()));
+        }
+        (Values::Ints(first), Values::Ints(second), Values::Ints(whole)) => {
+            assert!(first.iter().chain(second).eq(whole));
+        }
+        (
+            Values::Vectors { bytes: first, .. },
+            Values::Vectors { bytes: second, .. },
+            Values::Vectors { bytes: whole, .. },
+        ) => assert!(first.iter().chain(second).eq(whole)),
         _ => {}
     }
 }
@@ -108,6 +168,7 @@ fn is_told(error: &BinlogError) {
         BinlogError::UnknownEvent { .. } => "the file has an event of kind",
         BinlogError::Encrypted => "the file is encrypted",
         BinlogError::UnknownValues { .. } => "values of Milvus's type",
+        BinlogError::NoField { .. } => "the file has no field",
         BinlogError::Parquet { .. } => "the Parquet in the file can't be read:",
         BinlogError::Beyond { .. } => "the",
         BinlogError::Delete { .. } => "delete",

@@ -67,6 +67,14 @@ pub(crate) fn payload(input: &[u8]) -> Option<File> {
     Some(framed(*form, &parquet(pages, footer)))
 }
 
+/// A file of several fields by an input of this kind.
+pub(crate) fn grouped(input: &[u8]) -> Option<Bytes> {
+    let ([low, high], rest) = input.split_first_chunk()?;
+    let footer = usize::from(u16::from_le_bytes([*low, *high])).min(rest.len());
+    let (pages, footer) = rest.split_at(rest.len() - footer);
+    Some(parquet(pages, footer).into())
+}
+
 /// A file by an input of this kind.
 pub(crate) fn pages(input: &[u8]) -> Option<File> {
     let ([form, kind, width], mut rest) = input.split_first_chunk()?;

@@ -62,6 +62,18 @@ def framed():
         put("payloads", name, unframed(TEXTS, payload_of((HERE / f"../samples/2.3.5-{name}").read_bytes())))
 
 
+def grouped():
+    """The files of ../samples/grouped, without what their frame adds; and as they are, for what looks at the frame."""
+    for file in sorted((HERE / "../samples/grouped").glob("*/*")):
+        parquet = file.read_bytes()
+        (footer,) = struct.unpack_from("<i", parquet, len(parquet) - 8)
+        put("grouped", file.parent.name, struct.pack("<H", footer) + parquet[4:-8])
+    keys = (HERE / "../samples/grouped/0/1").read_bytes()
+    put("grouped_files", "keys", keys)
+    put("grouped_files", "encrypted", keys[:-4] + b"PARE")
+    put("grouped_files", "a-footer-of-2-GiB", keys[:-8] + b"\xff\xff\xff\x7fPAR1")
+
+
 def by_arrow():
     """What no server at hand writes: nulls, dictionaries that are used, pages of the second kind, deletes in columns."""
     numbers = pyarrow.array([7, None, -8, None], pyarrow.int64())
@@ -119,5 +131,6 @@ def by_hand():
 
 
 framed()
+grouped()
 by_arrow()
 by_hand()

@@ -44,3 +44,11 @@ impl Blobs {
         self.ends.push(self.bytes.len());
     }
 }
+
+impl<'a> FromIterator<&'a [u8]> for Blobs {
+    fn from_iter<I: IntoIterator<Item = &'a [u8]>>(blobs: I) -> Self {
+        let mut all = Self::default();
+        blobs.into_iter().for_each(|blob| all.push(blob));
+        all
+    }
+}

@@ -46,6 +46,12 @@ pub enum BinlogError {
         /// What Parquet says that the values are.
         found: String,
     },
+    /// A field that a file of several fields lacks, or has as a list.
+    #[error("the file has no field {field} that can be read")]
+    NoField {
+        /// The field's id.
+        field: i64,
+    },
     /// The Parquet in it.
     #[error("the Parquet in the file can't be read: {what}")]
     Parquet {

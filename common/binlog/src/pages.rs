@@ -34,27 +34,26 @@ const PLAIN_DICTIONARY: i64 = 2;
 const RLE: i64 = 3;
 const RLE_DICTIONARY: i64 = 8;
 
-/// Looks at the pages of a column in a group of rows. The column's bytes are there, and it is no nested one.
+/// Looks at the pages of a column in a group of rows: of no nested one, by all of its bytes.
 ///
 /// # Errors
 /// [`BinlogError`] when they are malformed, hold another number of rows, unpack to more than there is room for, or are of a kind that this
 /// build does not know.
 pub(crate) fn look(
-    payload: &[u8],
+    chunk: &[u8],
     column: &ColumnChunkMetaData,
     rows: usize,
     room: &mut Room,
 ) -> Result<(), BinlogError> {
-    let (begin, length) = column.byte_range();
-    let end = (begin + length) as usize;
+    let end = chunk.len();
     let mut looking = Looking {
         column,
         dictionary_bytes: None,
         rows: 0,
     };
-    let mut at = begin as usize;
+    let mut at = 0;
     while at < end {
-        let head = Structure::read(&payload[at..end], MOST_HEAD_VALUES);
+        let head = Structure::read(&chunk[at..], MOST_HEAD_VALUES);
         let (head, length) = head.ok_or_else(|| malformed("a page has no head"))?;
         at += length;
         at += looking.page(&head, end - at, room)?;

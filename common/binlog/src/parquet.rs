@@ -11,6 +11,7 @@ use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::schema::types::ColumnDescriptor;
 use bytes::Bytes;
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 
 /// Reads Parquet of so many columns, each a plain one.
@@ -21,14 +22,16 @@ pub(crate) fn read<T>(
     room: &mut Room,
     read: impl FnOnce(&SerializedFileReader<Bytes>, &mut Room) -> Result<T, BinlogError>,
 ) -> Result<T, BinlogError> {
-    // What was half read is dropped with the error.
-    let contained = panic::catch_unwind(AssertUnwindSafe(|| {
-        read(&open(payload, columns, data_type, room)?, room)
-    }));
+    contain(|| read(&open(payload, columns, data_type, room)?, room))
+}
+
+/// Does what may have the Parquet reader panic, which counts as an error. What was half read is to be dropped with the error.
+pub(crate) fn contain<T>(read: impl FnOnce() -> Result<T, BinlogError>) -> Result<T, BinlogError> {
+    let contained = panic::catch_unwind(AssertUnwindSafe(read));
     contained.unwrap_or_else(|_| Err(malformed("its reader fell over it")))
 }
 
-fn malformed(what: &str) -> BinlogError {
+pub(crate) fn malformed(what: &str) -> BinlogError {
     BinlogError::Parquet { what: what.into() }
 }
 
@@ -38,7 +41,7 @@ fn open(
     data_type: i32,
     room: &mut Room,
 ) -> Result<SerializedFileReader<Bytes>, BinlogError> {
-    footer::look(&payload)?;
+    footer::look(&payload, &footer::OF_A_FIELD)?;
     let parquet = SerializedFileReader::new(payload.clone())?;
     let schema = parquet.metadata().file_metadata().schema_descr();
     let found = schema.columns();
@@ -50,16 +53,15 @@ fn open(
         let rows = usize::try_from(group.num_rows());
         let rows = rows.map_err(|_| malformed("a group has less than no rows"))?;
         for column in group.columns() {
-            if !lies_within(column, payload.len()) {
-                return Err(malformed("a column lies beyond the end"));
-            }
-            pages::look(&payload, column, rows, room)?;
+            let range = bytes_of(column, payload.len() as u64)?;
+            let chunk = &payload[range.start as usize..range.end as usize];
+            pages::look(chunk, column, rows, room)?;
         }
     }
     Ok(parquet)
 }
 
-fn is_plain(column: &ColumnDescriptor) -> bool {
+pub(crate) fn is_plain(column: &ColumnDescriptor) -> bool {
     let has_width = match column.physical_type() {
         Type::FIXED_LEN_BYTE_ARRAY => column.type_length() > 0,
         _ => true,
@@ -67,14 +69,21 @@ fn is_plain(column: &ColumnDescriptor) -> bool {
     column.max_rep_level() == 0 && column.max_def_level() <= 1 && has_width
 }
 
-/// Whether a column's bytes are there. Its reader takes that for granted.
-fn lies_within(chunk: &ColumnChunkMetaData, length: usize) -> bool {
+/// Where a column's bytes are in a file of this length. Its reader takes it for granted that they are there.
+///
+/// # Errors
+/// [`BinlogError::Parquet`] when they are not.
+pub(crate) fn bytes_of(
+    chunk: &ColumnChunkMetaData,
+    file_bytes: u64,
+) -> Result<Range<u64>, BinlogError> {
     let begin = chunk
         .dictionary_page_offset()
         .unwrap_or(chunk.data_page_offset());
-    let range = usize::try_from(begin)
+    let range = u64::try_from(begin)
         .ok()
-        .zip(usize::try_from(chunk.compressed_size()).ok());
-    let end = range.and_then(|(begin, length)| begin.checked_add(length));
-    end.is_some_and(|end| end <= length)
+        .zip(u64::try_from(chunk.compressed_size()).ok());
+    let range = range.and_then(|(begin, length)| Some(begin..begin.checked_add(length)?));
+    let within = range.filter(|range| range.end <= file_bytes);
+    within.ok_or_else(|| malformed("a column lies beyond the end"))
 }

@@ -8,6 +8,7 @@ use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{ByteArray, DataType, FixedLenByteArray};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use bytes::Bytes;
+use std::ops::Range;
 
 /// How many values are taken at once from a column: so many more than are kept are in memory.
 const AT_ONCE: usize = 8192;
@@ -57,6 +58,17 @@ impl Values {
 
 /// The values of one field of some rows.
 #[derive(Debug, Clone, PartialEq)]
+pub struct FieldValues {
+    /// How many rows.
+    pub rows: usize,
+    /// One flag a row, false for null; empty when no value is null.
+    pub valid: Vec<bool>,
+    /// The values, nulls left out.
+    pub values: Values,
+}
+
+/// A file of one field.
+#[derive(Debug, Clone, PartialEq)]
 pub struct FieldLog {
     /// What the file says of itself.
     pub descriptor: Descriptor,
@@ -82,19 +94,27 @@ pub fn read_field(file: &Bytes) -> Result<FieldLog, BinlogError> {
             read.column(parquet, 0, data_type, room)
         })?;
     }
-    let Read { valid, values } = read;
-    let values = values.unwrap_or(Values::Blobs(Blobs::default()));
-    let rows = valid.len();
+    let FieldValues {
+        rows,
+        valid,
+        values,
+    } = read.into_values();
     Ok(FieldLog {
         descriptor,
         rows,
-        valid: if values.len() == rows {
-            Vec::new()
-        } else {
-            valid
-        },
+        valid,
         values,
     })
+}
+
+impl From<FieldLog> for FieldValues {
+    fn from(log: FieldLog) -> Self {
+        Self {
+            rows: log.rows,
+            valid: log.valid,
+            values: log.values,
+        }
+    }
 }
 
 /// What was read of a column so far.
@@ -117,59 +137,89 @@ impl Read {
         for group in 0..parquet.num_row_groups() {
             let group = parquet.get_row_group(group)?;
             let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
-            match group.get_column_reader(column)? {
-                ColumnReader::BoolColumnReader(reader) => {
-                    self.values(reader, rows, room, |read, found, room| {
-                        read.put(data_type, found.drain(..), Values::Bools, room)
-                    })?;
-                }
-                ColumnReader::Int32ColumnReader(reader) => {
-                    self.values(reader, rows, room, |read, found, room| {
-                        let found = found.drain(..).map(i64::from);
-                        read.put(data_type, found, Values::Ints, room)
-                    })?;
-                }
-                ColumnReader::Int64ColumnReader(reader) => {
-                    self.values(reader, rows, room, |read, found, room| {
-                        read.put(data_type, found.drain(..), Values::Ints, room)
-                    })?;
-                }
-                ColumnReader::FloatColumnReader(reader) => {
-                    self.values(reader, rows, room, |read, found, room| {
-                        read.put(data_type, found.drain(..), Values::Floats, room)
-                    })?;
-                }
-                ColumnReader::DoubleColumnReader(reader) => {
-                    self.values(reader, rows, room, |read, found, room| {
-                        read.put(data_type, found.drain(..), Values::Doubles, room)
-                    })?;
-                }
-                ColumnReader::ByteArrayColumnReader(reader) => {
-                    self.values(reader, rows, room, |read, found, room| {
-                        read.put_blobs(data_type, found, room)
-                    })?;
-                }
-                ColumnReader::FixedLenByteArrayColumnReader(reader) => {
-                    self.values(reader, rows, room, |read, found, room| {
-                        read.put_vectors(data_type, found, room)
-                    })?;
-                }
-                ColumnReader::Int96ColumnReader(_) => {
-                    return Err(unknown(data_type, Type::INT96));
-                }
+            let reader = group.get_column_reader(column)?;
+            self.chunk(reader, 0..rows, data_type, room)?;
+        }
+        Ok(())
+    }
+
+    /// Reads these rows of a column in a group of rows.
+    pub(crate) fn chunk(
+        &mut self,
+        reader: ColumnReader,
+        rows: Range<usize>,
+        data_type: i32,
+        room: &mut Room,
+    ) -> Result<(), BinlogError> {
+        match reader {
+            ColumnReader::BoolColumnReader(reader) => {
+                self.values(reader, &rows, room, |read, found, room| {
+                    read.put(data_type, found.drain(..), Values::Bools, room)
+                })?;
+            }
+            ColumnReader::Int32ColumnReader(reader) => {
+                self.values(reader, &rows, room, |read, found, room| {
+                    let found = found.drain(..).map(i64::from);
+                    read.put(data_type, found, Values::Ints, room)
+                })?;
+            }
+            ColumnReader::Int64ColumnReader(reader) => {
+                self.values(reader, &rows, room, |read, found, room| {
+                    read.put(data_type, found.drain(..), Values::Ints, room)
+                })?;
+            }
+            ColumnReader::FloatColumnReader(reader) => {
+                self.values(reader, &rows, room, |read, found, room| {
+                    read.put(data_type, found.drain(..), Values::Floats, room)
+                })?;
+            }
+            ColumnReader::DoubleColumnReader(reader) => {
+                self.values(reader, &rows, room, |read, found, room| {
+                    read.put(data_type, found.drain(..), Values::Doubles, room)
+                })?;
+            }
+            ColumnReader::ByteArrayColumnReader(reader) => {
+                self.values(reader, &rows, room, |read, found, room| {
+                    read.put_blobs(data_type, found, room)
+                })?;
+            }
+            ColumnReader::FixedLenByteArrayColumnReader(reader) => {
+                self.values(reader, &rows, room, |read, found, room| {
+                    read.put_vectors(data_type, found, room)
+                })?;
+            }
+            ColumnReader::Int96ColumnReader(_) => {
+                return Err(unknown(data_type, Type::INT96));
             }
         }
         Ok(())
+    }
+
+    /// What was read.
+    pub(crate) fn into_values(self) -> FieldValues {
+        let values = self.values.unwrap_or(Values::Blobs(Blobs::default()));
+        let rows = self.valid.len();
+        let has_nulls = values.len() != rows;
+        FieldValues {
+            rows,
+            valid: if has_nulls { self.valid } else { Vec::new() },
+            values,
+        }
     }
 
     /// The values of a column in a group of rows, some at a time; notes which rows have one.
     fn values<T: DataType>(
         &mut self,
         mut reader: ColumnReaderImpl<T>,
-        rows: usize,
+        rows: &Range<usize>,
         room: &mut Room,
         put: impl Fn(&mut Self, &mut Vec<T::T>, &mut Room) -> Result<(), BinlogError>,
     ) -> Result<(), BinlogError> {
+        let (first, rows) = (rows.start, rows.len());
+        if first > 0 && reader.skip_records(first)? != first {
+            let what = format!("there are no {first} rows to be passed over");
+            return Err(BinlogError::Parquet { what });
+        }
         let (mut levels, mut values) = (Vec::new(), Vec::new());
         // No rows are of a kind, too.
         put(self, &mut values, room)?;

@@ -7,8 +7,15 @@ use std::io;
 use std::path::Path;
 
 fn files(folder: &Path) -> io::Result<Vec<Vec<u8>>> {
-    let entries = std::fs::read_dir(folder)?;
-    entries.map(|entry| std::fs::read(entry?.path())).collect()
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => found.append(&mut files(&path)?),
+            false => found.push(std::fs::read(path)?),
+        }
+    }
+    Ok(found)
 }
 
 #[test]
@@ -22,10 +29,11 @@ fn every_input_of_the_corpus_is_answered() {
 }
 
 #[test]
-fn every_real_file_is_answered_as_either_kind() {
+fn every_sample_is_answered_as_any_kind() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
     for sample in files(&samples).unwrap() {
         checks::run("insert_logs", &sample);
         checks::run("delta_logs", &sample);
+        checks::run("grouped_files", &sample);
     }
 }

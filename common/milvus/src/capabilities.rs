@@ -52,6 +52,10 @@ pub struct Capabilities {
     /// How files of segments are imported; since 2.2, and tried from 2.3 on. The jobs of 2.4.0 and 2.4.1 take neither partitions nor keys as
     /// later ones do. Not on Lite, and on Zilliz Cloud only as its operators do it.
     pub import: Option<ImportWay>,
+    /// Files of segments that hold several fields each are imported, by an option of the job; since 2.6 (milvus-io/milvus#43221).
+    pub import_grouped: bool,
+    /// Which files a segment has can be asked for by REST; since 2.5.8.
+    pub segment_files: bool,
     /// How expressions are written.
     pub dialect: Dialect,
     indexes: IndexTypes,
@@ -93,6 +97,8 @@ impl Capabilities {
                 Product::Milvus if since(2, 3, 0) && !since(2, 4, 0) => Some(ImportWay::Calls),
                 _ => None,
             },
+            import_grouped: version.product() == Product::Milvus && since(2, 6, 0),
+            segment_files: version.product() == Product::Milvus && since(2, 5, 8),
             dialect: Dialect::Milvus,
             indexes: if since(2, 3, 0) {
                 IndexTypes::WithoutAnnoy
@@ -126,6 +132,8 @@ impl Capabilities {
             keeps_attributes: false,
             only_auto_index: false,
             import: None,
+            import_grouped: false,
+            segment_files: false,
             dialect: Dialect::Lite,
             indexes: IndexTypes::OfLite,
             data_types: LITE_TYPES.to_vec(),
@@ -260,6 +268,23 @@ mod tests {
         ];
         for (version, way) in ways {
             assert_eq!(of(version).import, way, "{version}");
+        }
+    }
+
+    #[test]
+    fn files_of_several_fields_and_the_list_of_a_segments_files_are_of_later_servers() {
+        let cases = [
+            ("v2.5.7", false, false),
+            ("v2.5.8", false, true),
+            ("v2.6.0", true, true),
+            ("Zilliz Cloud (Compatible with Milvus 2.6)", false, false),
+            ("milvus_lite-3.2.2", false, false),
+            ("", false, false),
+        ];
+        for (version, grouped, files) in cases {
+            let can = of(version);
+            let found = (can.import_grouped, can.segment_files);
+            assert_eq!(found, (grouped, files), "{version}");
         }
     }
 

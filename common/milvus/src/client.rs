@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
@@ -41,6 +41,8 @@ struct Line {
     max_request_bytes: usize,
     authorization: Option<MetadataValue<Ascii>>,
     rest: Rest,
+    /// The management port, where its address was given.
+    management: Option<Rest>,
 }
 
 /// What the server told of itself.
@@ -166,6 +168,17 @@ impl Client {
             metrics::counter!(MILVUS_FAILURES, "call" => call.name).increment(1);
         }
         answer
+    }
+
+    /// Whether the address of the REST API was given.
+    pub(crate) fn has_rest_address(&self) -> bool {
+        self.line.rest.is_given
+    }
+
+    /// The management port, where its address was given; and how long an answer may take.
+    pub(crate) fn management(&self, kind: Kind) -> Option<(&Rest, Duration)> {
+        let limit = self.line.deadlines.of(kind);
+        self.line.management.as_ref().map(|rest| (rest, limit))
     }
 
     /// Sends an object to a path of the REST API. Cancel safe as [`Client::call`] is.

@@ -8,6 +8,7 @@
 
 mod build;
 mod cells;
+mod default;
 mod encode;
 pub(crate) mod field_data;
 pub(crate) mod layout;
@@ -16,7 +17,8 @@ pub(crate) mod samples;
 mod structs;
 
 use crate::wire::Malformed;
-pub use encode::{Plain, encode};
+pub use default::default_value;
+pub use encode::{Plain, encode, has_values};
 use layout::Layout;
 use model::{Batch, Cell, Column, DataType, Key, Payload};
 use structs::SubColumn;

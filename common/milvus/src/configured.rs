@@ -44,6 +44,7 @@ pub fn endpoint(section: &MilvusSection) -> Result<Endpoint, Fault> {
     });
     Ok(Endpoint {
         rest_uri: section.rest_uri.clone(),
+        management_uri: section.management_uri.clone(),
         credentials,
         tls: tls.unwrap_or_default(),
         ..Endpoint::new(&section.uri)

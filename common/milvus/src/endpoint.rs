@@ -81,6 +81,8 @@ pub struct Endpoint {
     pub uri: String,
     /// Where the REST API is served, likewise; absent, at the same address.
     pub rest_uri: Option<String>,
+    /// Where the management port is, likewise; absent, it is not used.
+    pub management_uri: Option<String>,
     /// How to be let in.
     pub credentials: Credentials,
     /// How to be sure of the server, and it of us.
@@ -99,6 +101,7 @@ impl Endpoint {
         Self {
             uri: uri.into(),
             rest_uri: None,
+            management_uri: None,
             credentials: Credentials::None,
             tls: Tls::default(),
             connections: 2,

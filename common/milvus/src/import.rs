@@ -13,6 +13,11 @@ use std::time::Duration;
 /// `internal/util/importutilv2/option.go` later).
 const OF_SEGMENTS: &str = "backup";
 
+/// The option that says which form those files have: a number, and without it that of a file for each field. And the number of the form
+/// that has several fields in a file.
+const STORAGE_VERSION: &str = "storage_version";
+const GROUPED: &str = "2";
+
 /// How a server is told to import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ImportWay {
@@ -34,6 +39,8 @@ pub struct ImportOrder<'a> {
     pub rows: &'a str,
     /// The folder of the same segments' deletes below `delta_log`, likewise.
     pub deletes: Option<&'a str>,
+    /// Whether the files of rows hold several fields each. All of them do or none: the server takes them for what the order says.
+    pub is_grouped: bool,
 }
 
 /// An import that was ordered, by the server's number.
@@ -110,6 +117,9 @@ impl Client {
     /// [`MilvusError`] when the server refuses or can't be asked.
     pub async fn import(&self, order: &ImportOrder<'_>) -> Result<Option<ImportId>, MilvusError> {
         match self.import_way()? {
+            _ if order.is_grouped && !self.capabilities().import_grouped => {
+                Err(by_calls::unknown(self.version()))
+            }
             ImportWay::Calls => self.import_by_call(order).await,
             ImportWay::Jobs => self.import_by_job(order).await.map(Some),
         }

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::request::Builder;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use runtime::telemetry::metric_names::{MILVUS_CALL, MILVUS_FAILURES};
@@ -42,6 +43,8 @@ const SUCCESS: [i32; 2] = [0, 200];
 /// Where the REST API is, and how to be let in.
 pub(crate) struct Rest {
     address: Address,
+    /// Whether that was given.
+    pub(crate) is_given: bool,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     authorization: Option<HeaderValue>,
     connect_within: Duration,
@@ -60,16 +63,26 @@ impl Rest {
     /// The REST API of an endpoint: at an address of its own where one is given, else at that of the gRPC.
     pub(crate) fn of(endpoint: &Endpoint) -> Result<Self, ConnectError> {
         let uri = endpoint.rest_uri.as_deref().unwrap_or(&endpoint.uri);
+        let plain = endpoint.credentials.plain();
+        Ok(Self {
+            is_given: endpoint.rest_uri.is_some(),
+            authorization: plain.map(|plain| bearer(uri, &plain)).transpose()?,
+            ..Self::at(endpoint, uri)?
+        })
+    }
+
+    /// What an endpoint serves by HTTP at another address. Whoever asks there is not told who we are.
+    pub(crate) fn at(endpoint: &Endpoint, uri: &str) -> Result<Self, ConnectError> {
         let address = Address::parse(uri)?;
         let tls = match address.is_tls {
             false => None,
             true => Some(tls::connector(&endpoint.tls, uri, &address.host)?),
         };
-        let plain = endpoint.credentials.plain();
         Ok(Self {
             address,
+            is_given: true,
             tls,
-            authorization: plain.map(|plain| bearer(uri, &plain)).transpose()?,
+            authorization: None,
             connect_within: endpoint.deadlines.connect,
         })
     }
@@ -82,8 +95,33 @@ impl Rest {
         path: &str,
         body: &Value,
     ) -> Result<T, MilvusError> {
+        let request = Request::post(path).header(CONTENT_TYPE, "application/json");
+        let body = Bytes::from(body.to_string());
+        self.request(call, limit, request, body, read).await
+    }
+
+    /// Asks for a path with its query, and gives what is read of the answer's status and text.
+    pub(crate) async fn get<T>(
+        &self,
+        call: Call<'_>,
+        limit: Duration,
+        path: &str,
+        read: impl FnOnce(Call<'_>, StatusCode, &[u8]) -> Result<T, MilvusError>,
+    ) -> Result<T, MilvusError> {
+        let request = Request::get(path);
+        self.request(call, limit, request, Bytes::new(), read).await
+    }
+
+    async fn request<T>(
+        &self,
+        call: Call<'_>,
+        limit: Duration,
+        request: Builder,
+        body: Bytes,
+        read: impl FnOnce(Call<'_>, StatusCode, &[u8]) -> Result<T, MilvusError>,
+    ) -> Result<T, MilvusError> {
         let begun = Instant::now();
-        let asked = Box::pin(self.ask(call, path, body));
+        let asked = Box::pin(self.ask(call, request, body));
         let answer = match tokio::time::timeout(limit, asked).await {
             Err(_) => Err(classify::timeout(call, limit)),
             Ok(answered) => answered.and_then(|(status, body)| read(call, status, &body)),
@@ -98,22 +136,20 @@ impl Rest {
     async fn ask(
         &self,
         call: Call<'_>,
-        path: &str,
-        body: &Value,
+        request: Builder,
+        body: Bytes,
     ) -> Result<(StatusCode, Bytes), MilvusError> {
         // Nothing was asked for yet.
         let unreachable = |cause: String| {
-            let text = format!("the REST API at {} can't be reached: {cause}", self.address);
+            let text = format!("the HTTP API at {} can't be reached: {cause}", self.address);
             MilvusError::new(call, Kind::Unreachable, text)
         };
-        let mut request = Request::post(path)
-            .header(HOST, self.address.authority())
-            .header(CONTENT_TYPE, "application/json");
+        let mut request = request.header(HOST, self.address.authority());
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
         let request = request
-            .body(Full::new(Bytes::from(body.to_string())))
+            .body(Full::new(body))
             .map_err(|error| unreachable(causes(&error)))?;
         let to = (self.address.host.as_str(), self.address.port);
         let connected = tokio::time::timeout(self.connect_within, TcpStream::connect(to)).await;
@@ -129,7 +165,7 @@ impl Rest {
             }
         };
         answered.map_err(|cause| {
-            let text = format!("the REST API at {} broke off: {cause}", self.address);
+            let text = format!("the HTTP API at {} broke off: {cause}", self.address);
             MilvusError::new(call, Kind::Unreachable, text).with_unknown_outcome(true)
         })
     }

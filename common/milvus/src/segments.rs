@@ -1,5 +1,9 @@
 //! Which segments a collection has.
 
+mod files;
+
+pub use files::SegmentFiles;
+
 use crate::call::{Call, Kind as CallKind};
 use crate::{Client, MilvusError};
 use proto::milvus::service as wire;

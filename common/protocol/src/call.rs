@@ -188,6 +188,15 @@ pub struct CollectionPlan {
     pub target: CollectionName,
 }
 
+/// Which files of segments a server imports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imports {
+    /// Those of servers up to this version, by its first two numbers.
+    pub up_to: (u32, u32),
+    /// Those that hold several fields each, too.
+    pub grouped: bool,
+}
+
 /// The answer to a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -204,6 +213,9 @@ pub enum Answer {
         skip: bool,
         /// Why files of its segments can't be imported there; `None` where they can, or rows are to be asked for.
         no_import: Option<String>,
+        /// Which files of segments are imported there; nothing where it is not told.
+        #[serde(default)]
+        imports: Option<Imports>,
     },
     /// The collection is there, and this much of it is durable.
     Created(Durable),

@@ -172,6 +172,8 @@ pub struct Cargo {
     pub bytes: u64,
     /// How many rows an import makes of them.
     pub rows: u64,
+    /// Whether the files of rows hold several fields each.
+    pub is_grouped: bool,
 }
 
 /// Where a part of a batch or of a step stands.

@@ -64,6 +64,7 @@ async fn files_are_imported(source: &Server, target: &Server, name: &str) -> Res
             partition: Some("_default"),
             rows: &rows,
             deletes: deletes.as_deref(),
+            is_grouped: false,
         };
         let import = ended(&taken.client, taken.client.import(&order).await?).await?;
         assert_eq!(import.state, ImportState::Completed, "{import:?}");
@@ -90,6 +91,7 @@ async fn files_are_imported(source: &Server, target: &Server, name: &str) -> Res
         partition: Some("_default"),
         rows: &nowhere,
         deletes: None,
+        is_grouped: false,
     };
     // It is not refused: who imports has to count.
     let import = ended(&taken.client, taken.client.import(&order).await?).await?;

@@ -1,14 +1,14 @@
 //! The jobs of the fake: what is asked for, as Milvus 2.4 to 2.6 check it (`internal/distributed/proxy/httpserver/handler_v2.go`,
 //! `internal/proxy/task_import.go`, `internal/datacoord/import_util.go`, `internal/util/importutilv2/binlog/util.go`).
 
+use super::files::{segments_of, ungrouped};
 use proto::milvus::common::{KeyValuePair, Status};
 use proto::milvus::service as wire;
 use proto::milvus::service::milvus_service_client::MilvusServiceClient;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tonic::transport::Channel;
 
@@ -18,13 +18,14 @@ const PARAMETER_MISSING: i32 = 1101;
 const NEED_AUTHENTICATE: i32 = 1800;
 const INCORRECT_FORMAT: i32 = 1801;
 const MISSING_REQUIRED: i32 = 1802;
-const IMPORT_FAILED: i32 = 2100;
+pub(super) const IMPORT_FAILED: i32 = 2100;
 
 /// The most files of a request.
 const MOST_FILES: usize = 1024;
 
-/// The fields of every row beside the schema's: its number and its time.
-const SYSTEM_FIELDS: [&str; 2] = ["0", "1"];
+/// The option that says which form the files have, and the number of that with several fields in each.
+const STORAGE_VERSION: &str = "storage_version";
+const GROUPED: &str = "2";
 
 /// The state of an import that is carried out, by 2.3's numbers.
 const PENDING: i32 = 0;
@@ -47,12 +48,15 @@ pub(super) enum Refusal {
 pub(super) struct Jobs {
     server: MilvusServiceClient<Channel>,
     token: String,
+    /// Where the real server is, if files of several fields are taken.
+    grouping: Option<String>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     jobs: Vec<Job>,
+    grouped: usize,
     fails_next: Option<String>,
     loses_next: bool,
     clock: Option<u64>,
@@ -83,10 +87,10 @@ struct Progress {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Create {
-    db_name: String,
+pub(super) struct Create {
+    pub(super) db_name: String,
     #[serde(default)]
-    collection_name: String,
+    pub(super) collection_name: String,
     #[serde(default)]
     partition_name: String,
     #[serde(default)]
@@ -114,10 +118,11 @@ struct Of {
 }
 
 impl Jobs {
-    pub(super) fn new(server: Channel, token: &str) -> Self {
+    pub(super) fn new(server: Channel, token: &str, grouping: Option<String>) -> Self {
         Self {
             server: MilvusServiceClient::new(server),
             token: token.to_owned(),
+            grouping,
             state: Mutex::default(),
         }
     }
@@ -141,6 +146,10 @@ impl Jobs {
 
     pub(super) fn created(&self) -> usize {
         self.state().jobs.len()
+    }
+
+    pub(super) fn grouped(&self) -> usize {
+        self.state().grouped
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -180,9 +189,12 @@ impl Jobs {
         if asked.partition_name.is_empty() {
             return told(PARAMETER_MISSING, "partition not specified");
         }
+        // A server that does not know the option takes the files for those of one field.
+        let is_asked = asked.options.get(STORAGE_VERSION).map(String::as_str) == Some(GROUPED);
+        let is_grouped = is_asked && self.grouping.is_some();
         let mut segments = Vec::new();
         for paths in &asked.files {
-            segments.extend(segments_of(paths)?);
+            segments.extend(segments_of(paths, is_grouped)?);
         }
         if segments.is_empty() {
             return told(IMPORT_FAILED, "no binlog to import");
@@ -197,8 +209,13 @@ impl Jobs {
         let mut tasks = Vec::new();
         if failure.is_none() {
             for paths in &asked.files {
-                tasks.extend(self.carry_out(&asked, paths).await?);
+                let paths = match (is_grouped, &self.grouping) {
+                    (true, Some(server)) => ungrouped(server, &asked, paths).await?,
+                    _ => paths.clone(),
+                };
+                tasks.extend(self.carry_out(&asked, &paths).await?);
             }
+            self.state().grouped += usize::from(is_grouped);
         }
         let (id, is_lost) = {
             let mut state = self.state();
@@ -339,51 +356,6 @@ impl Jobs {
     }
 }
 
-/// The segments below one folder or two, told as 2.6 tells them.
-fn segments_of(paths: &[String]) -> Result<Vec<String>, Refusal> {
-    let [rows, deletes @ ..] = paths else {
-        return told(IMPORT_FAILED, "no insert binlogs to import");
-    };
-    if deletes.len() > 1 || paths.iter().any(|path| !path.ends_with('/')) {
-        return told(
-            IMPORT_FAILED,
-            &format!("too many input paths, or no folders: {paths:?}"),
-        );
-    }
-    let mut segments = Vec::new();
-    for segment in names(Path::new(rows)) {
-        verify(&Path::new(rows).join(&segment))?;
-        let mut told = vec![format!("{rows}{segment}")];
-        let with_deletes = deletes.iter().map(|folder| format!("{folder}{segment}"));
-        told.extend(with_deletes.filter(|folder| Path::new(folder).exists()));
-        segments.push(format!("[{}]", told.join(" ")));
-    }
-    Ok(segments)
-}
-
-/// A segment has the fields of every row, and of each field as many files.
-fn verify(segment: &Path) -> Result<(), Refusal> {
-    let fields = names(segment);
-    if let Some(lacking) = SYSTEM_FIELDS.iter().find(|field| !fields.contains(**field)) {
-        return told(IMPORT_FAILED, &format!("no binlog for field {lacking}"));
-    }
-    let counts: BTreeSet<usize> = fields
-        .iter()
-        .map(|field| names(&segment.join(field)).len())
-        .collect();
-    if counts.len() > 1 {
-        return told(IMPORT_FAILED, "misaligned binlog count");
-    }
-    Ok(())
-}
-
-fn names(folder: &Path) -> BTreeSet<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect()
-}
-
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| {
         let text = format!("can only accept json format request, error: {error}");
@@ -391,7 +363,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     })
 }
 
-fn told<T>(code: i32, text: &str) -> Result<T, Refusal> {
+pub(super) fn told<T>(code: i32, text: &str) -> Result<T, Refusal> {
     Err(Refusal::Told(200, code, text.to_owned()))
 }
 

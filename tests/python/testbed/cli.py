@@ -160,6 +160,40 @@ def add_import(commands):
     parser.add_argument("--folder", required=True, help="where the file is put, which the server must be able to read")
 
 
+def group(flags):
+    """Make files of several fields, as Milvus 2.6 writes them, of a collection's files."""
+    from . import grouped
+
+    return grouped.make(flags.source, flags.target, flags.collection, flags.key, flags.every)
+
+
+def add_group(commands):
+    """Flags of group."""
+    parser = commands.add_parser("group", help=group.__doc__)
+    parser.set_defaults(run=group)
+    parser.add_argument("--source", required=True, help="the folder with the server's insert_log and delta_log")
+    parser.add_argument("--target", required=True, help="where such folders are made")
+    parser.add_argument("--collection", required=True, help="the collection's id")
+    parser.add_argument("--key", type=int, required=True, help="the id of the primary key's field")
+    parser.add_argument("--every", type=int, default=1, help="of so many segments one is made so; the others are copied as they are")
+
+
+def ungroup(flags):
+    """Make files of one field each of shipped files of several, for a server that imports no others."""
+    from . import grouped
+
+    return grouped.undo(connect(flags), flags.db, flags.collection, flags.source, flags.target)
+
+
+def add_ungroup(commands):
+    """Flags of ungroup."""
+    parser = commands.add_parser("ungroup", help=ungroup.__doc__)
+    parser.set_defaults(run=ungroup)
+    add_collection(parser)
+    parser.add_argument("--source", required=True, help="the folder of segments with files of several fields")
+    parser.add_argument("--target", required=True, help="where a folder of such segments is made")
+
+
 def oracle(flags):
     """Compare a target with a source, by content; exit code 0 if equal, 3 if not."""
     from .oracle import compare
@@ -258,6 +292,8 @@ def main():
     add_seed(commands)
     add_bulk(commands)
     add_compact(commands)
+    add_group(commands)
+    add_ungroup(commands)
     add_import(commands)
     add_oracle(commands)
     add_plant(commands)

@@ -57,6 +57,15 @@ impl NewUnits<'_> {
         self.cargo - 1
     }
 
+    /// Units of all rows of these files.
+    pub(super) fn runs(&mut self, partition: Option<String>, files: &LogFiles, batch_rows: u64) {
+        let most = batch_rows * Unit::MAX_BATCHES as u64;
+        for first in (0..files.rows).step_by(usize::try_from(most).unwrap_or(usize::MAX)) {
+            let taken = Taken::Run(first..(first + most).min(files.rows));
+            self.rows(partition.clone(), files, taken, batch_rows);
+        }
+    }
+
     /// A unit of rows.
     pub(super) fn rows(
         &mut self,
@@ -95,7 +104,7 @@ impl Listing {
             .iter()
             .filter(|shipment| !shipment.is_replaced);
         let shipped = there.flat_map(|shipment| &shipment.logs);
-        // Where segments are shipped, rows that are sent are theirs.
+        // Rows that are sent by their places are those of segments that are shipped.
         let is_first =
             |unit: &&SegmentUnit| matches!(&unit.taken, Taken::Run(run) if run.start == 0);
         let sent = self.units.iter().filter(is_first).map(|unit| &unit.files);
@@ -126,7 +135,6 @@ impl Listing {
         job: &JobName,
         there: &BTreeSet<i64>,
         durable: &Durable,
-        are_shipped: bool,
         writes: &mut Writes,
     ) -> BTreeSet<i64> {
         let is_durable = |unit: UnitId| durable.missing_of(unit.number).is_none();
@@ -161,7 +169,12 @@ impl Listing {
         let shipped: BTreeSet<i64> = shipments.iter().map(Shipment::segment).collect();
         self.units.retain(|unit| {
             let segment = &unit.files.segment;
-            let stays = there.contains(segment) && (shipped.contains(segment) || !are_shipped);
+            // By their places rows of a segment that is shipped are sent, and by runs all rows of one that is not.
+            let is_planned = match unit.taken {
+                Taken::Places(_) => shipped.contains(segment),
+                Taken::Run(_) => true,
+            };
+            let stays = there.contains(segment) && is_planned;
             if !stays {
                 writes.delete(SEGMENT_UNITS, &unit_key(job, unit.id));
             }
@@ -190,13 +203,7 @@ impl CollectionRun<'_> {
         let there = list.iter().map(|files| files.segment).collect();
         let (number, cargo) = self.record.next_listed;
         let mut writes = Writes::new();
-        let known = listing.keep(
-            &plan.job,
-            &there,
-            durable,
-            self.record.is_shipped,
-            &mut writes,
-        );
+        let known = listing.keep(&plan.job, &there, durable, &mut writes);
         let mut units = NewUnits {
             job: &plan.job,
             collection: plan.index,
@@ -248,11 +255,7 @@ impl CollectionRun<'_> {
             if units.known.contains(&files.segment) {
                 continue;
             }
-            let most = batch_rows * Unit::MAX_BATCHES as u64;
-            for first in (0..files.rows).step_by(usize::try_from(most).unwrap_or(usize::MAX)) {
-                let taken = Taken::Run(first..(first + most).min(files.rows));
-                units.rows(partition.clone(), &files, taken, batch_rows);
-            }
+            units.runs(partition.clone(), &files, batch_rows);
         }
         Ok(None)
     }
@@ -277,6 +280,7 @@ mod tests {
             place: 0,
             rows: 10,
             paths: BTreeMap::new(),
+            grouped: None,
         }
     }
 
@@ -307,6 +311,7 @@ mod tests {
             id: id(unit),
             number,
             partition: "p".to_owned(),
+            is_grouped: false,
         }
     }
 
@@ -334,16 +339,11 @@ mod tests {
         }
     }
 
-    fn kept(
-        listing: &mut Listing,
-        there: &[i64],
-        complete: &[(u32, u32)],
-        are_shipped: bool,
-    ) -> Vec<i64> {
+    fn kept(listing: &mut Listing, there: &[i64], complete: &[(u32, u32)]) -> Vec<i64> {
         let there = there.iter().copied().collect();
         let mut writes = Writes::new();
         let job = "j".parse().unwrap();
-        let kept = listing.keep(&job, &there, &durable(complete), are_shipped, &mut writes);
+        let kept = listing.keep(&job, &there, &durable(complete), &mut writes);
         kept.into_iter().collect()
     }
 
@@ -364,7 +364,7 @@ mod tests {
     fn a_cargo_that_was_shipped_stays_though_its_segments_are_replaced_and_one_that_was_not_goes() {
         let mut listing = shipped();
         // Of the second cargo one segment is there whole, and the other is replaced.
-        let kept = kept(&mut listing, &[1, 4], &[(0, 1), (3, 3)], true);
+        let kept = kept(&mut listing, &[1, 4], &[(0, 1), (3, 3)]);
         assert_eq!(kept, [0, 1]);
         assert_eq!(numbers(&listing), (vec![0, 1], vec![0], vec![7]));
         let replaced = listing.replaced(&"j".parse().unwrap());
@@ -375,7 +375,7 @@ mod tests {
     #[test]
     fn what_is_there_whole_stays_however_little_of_it_was_sent() {
         let mut listing = shipped();
-        let kept = kept(&mut listing, &[0, 1, 3, 4, 9], &[], true);
+        let kept = kept(&mut listing, &[0, 1, 3, 4, 9], &[]);
         assert_eq!(kept, [0, 1, 3, 4]);
         assert_eq!(numbers(&listing), numbers(&shipped()));
     }
@@ -388,8 +388,18 @@ mod tests {
             shipments: Vec::new(),
             cargoes: Vec::new(),
         };
-        let kept = kept(&mut listing, &[101, 102, 103], &[(0, 1)], false);
+        let kept = kept(&mut listing, &[101, 102, 103], &[(0, 1)]);
         assert_eq!(kept, [101, 102]);
         assert_eq!(numbers(&listing).2, [1, 2]);
+    }
+    #[test]
+    fn rows_of_a_segment_that_is_not_shipped_stay_beside_those_that_are() {
+        let mut listing = shipped();
+        let run = |number, segment| unit(number, segment, Taken::Run(0..10));
+        listing.units.extend([run(10, 200), run(11, 201)]);
+        let kept = kept(&mut listing, &[0, 1, 3, 4, 200], &[]);
+        assert_eq!(kept, [0, 1, 3, 4, 200]);
+        assert_eq!(numbers(&listing).2, [6, 7, 8, 9, 10]);
+        assert_eq!(listing.segments(), [0, 1, 3, 4, 200].into());
     }
 }

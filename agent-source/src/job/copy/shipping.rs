@@ -181,6 +181,7 @@ impl CollectionRun<'_> {
             files: 0,
             bytes: 0,
             rows: 0,
+            is_grouped: cargo.is_grouped,
         };
         for shipment in load {
             let deletes = shipment.deletes.ok_or_else(not_noted)?;

@@ -3,15 +3,25 @@
 use crate::job::{Job, StepError};
 use crate::reader::segments;
 use crate::records::JobRecord;
-use milvus::{Product, SegmentState};
+use milvus::{Product, Segment, SegmentState, ServerVersion, columns};
 use model::job::{CopyBy, Mode, Unloaded, Verify};
-use model::{CollectionName, CollectionSpec, Fault, Finding, LoadState, Severity, codes};
+use model::{CollectionName, CollectionSpec, Fault, Field, Finding, LoadState, Severity, codes};
+use protocol::call::Imports;
 
 /// An import takes Milvus a second or more, however little there is to import.
 const WORTH_AN_IMPORT_BYTES: u64 = 16 << 20;
 
 /// Why a collection with less is not imported.
 const SMALL: &str = "it is so small that rows are faster";
+
+/// Why files that hold several fields each are not imported.
+const NOT_GROUPED: &str = "their files hold several fields each, as Milvus writes them since 2.6, and the target does not import such files";
+
+/// What every target imports that says only that it does: earlier releases of its agent shipped nothing else.
+const ANY_TARGET: Imports = Imports {
+    up_to: (2, 3),
+    grouped: false,
+};
 
 /// How it can be read.
 #[derive(Debug, Default)]
@@ -22,12 +32,14 @@ pub(super) struct Readable {
     pub(super) from_segments: bool,
     /// Those are shipped as they are, for the target to import.
     pub(super) is_shipped: bool,
+    /// Those, too, that hold several fields each.
+    pub(super) ships_grouped: bool,
     /// What is to be said of that.
     pub(super) findings: Vec<Finding>,
 }
 
 impl Job {
-    /// Decides how a collection is to be read, if the target can't import files for this reason.
+    /// Decides how a collection is to be read, if the target can't import files for this reason, and otherwise imports these.
     ///
     /// # Errors
     /// Those of Milvus and of the storage.
@@ -36,18 +48,15 @@ impl Job {
         record: &JobRecord,
         source: &CollectionSpec,
         no_import: Option<String>,
+        imports: Option<Imports>,
     ) -> Result<Readable, StepError> {
+        let imports = imports.unwrap_or(ANY_TARGET);
         let is_loaded = source.load != LoadState::NotLoaded;
         let is_asked = record.spec.mode == Mode::Live && record.spec.verify != Verify::None;
         let is_auto = record.spec.copy == CopyBy::Auto;
         let no_import = match no_import {
             None if is_auto && self.is_small(source).await? => Some(SMALL.to_owned()),
-            None if self.agent.milvus.version().at_least(2, 4, 0) => {
-                let version = self.agent.milvus.version();
-                Some(format!(
-                    "the source is {version}, and files of Milvus 2.3 are shipped"
-                ))
-            }
+            None => self.no_shipping(source, imports).await?,
             told => told,
         };
         // Rows that must be sent one by one are better asked for, where they can be. A job that follows changes asks for those that
@@ -69,8 +78,8 @@ impl Job {
             }
             None => match &no_import {
                 None => {
-                    let text = "the files of its segments are shipped, and the target imports them";
-                    (Severity::Note, codes::COPY_BY_IMPORT, text.to_owned())
+                    let text = self.shipped(source, imports).await?;
+                    (Severity::Note, codes::COPY_BY_IMPORT, text)
                 }
                 Some(why) => {
                     let text = format!(
@@ -80,12 +89,58 @@ impl Job {
                 }
             },
         };
+        let mut texts = vec![text];
+        if severity == Severity::Note {
+            texts.extend(segments::how_listed(&self.agent, source).await?);
+            texts.extend(segments::how_kept(&self.agent).await);
+        }
+        let text = texts.join("; ");
         Ok(Readable {
             is_empty: false,
             from_segments: true,
             is_shipped: no_import.is_none(),
+            ships_grouped: no_import.is_none() && imports.grouped,
             findings: vec![Finding::new(severity, code, &source.name, text)],
         })
+    }
+
+    /// Why none of a collection's files are shipped, if the target imports these.
+    async fn no_shipping(
+        &self,
+        source: &CollectionSpec,
+        imports: Imports,
+    ) -> Result<Option<String>, Fault> {
+        let version = self.agent.milvus.version();
+        if let Some(why) = too_new(version, imports) {
+            return Ok(Some(why));
+        }
+        let (grouped, all) = self.count_grouped(source).await?;
+        let none_is_taken = grouped == all && grouped > 0 && !imports.grouped;
+        Ok(none_is_taken.then(|| NOT_GROUPED.to_owned()))
+    }
+
+    /// What is said of a collection whose files are shipped.
+    async fn shipped(&self, source: &CollectionSpec, imports: Imports) -> Result<String, Fault> {
+        let text = "the files of its segments are shipped, and the target imports them";
+        Ok(match self.count_grouped(source).await? {
+            (grouped, all) if grouped > 0 && !imports.grouped => {
+                format!(
+                    "{text}; but of {grouped} of {all} segments the rows are read and sent: {NOT_GROUPED}"
+                )
+            }
+            _ => text.to_owned(),
+        })
+    }
+
+    /// How many of a collection's segments that are in files have files of several fields, and how many there are.
+    async fn count_grouped(&self, source: &CollectionSpec) -> Result<(usize, usize), Fault> {
+        let milvus = self.agent.milvus.in_database(&source.name.database);
+        let segments = milvus.segments(&source.name.collection).await?;
+        let there = segments
+            .iter()
+            .filter(|segment| segment.state == SegmentState::Flushed && segment.rows > 0);
+        let is_grouped = |segment: &&Segment| segment.storage_version == segments::GROUPED;
+        Ok((there.clone().filter(is_grouped).count(), there.count()))
     }
 
     /// Whether a collection is read by rows before an import of it would have begun.
@@ -119,12 +174,17 @@ impl Job {
                 "Milvus before 2.3 keeps deletes back when it writes segments to files; use `copy: rows`",
             );
         }
-        for segment in milvus.segments(&source.name.collection).await? {
-            if segment.storage_version >= segments::GROUPED {
-                return unreadable(
-                    "its segments are stored in groups of fields, as Milvus does since 2.6, which is not read yet; use `copy: rows`",
-                );
-            }
+        if let Some(field) = unencoded(source) {
+            return unreadable(&format!(
+                "field {} is of type {}, whose values are not read from files; use `copy: rows`",
+                field.name, field.data_type
+            ));
+        }
+        let segments = milvus.segments(&source.name.collection).await?;
+        if let Some(what) = segments.iter().find_map(segments::unread) {
+            return unreadable(&format!("{what}; use `copy: rows`"));
+        }
+        for segment in segments {
             if segment.state != SegmentState::Flushed || segment.rows == 0 {
                 continue;
             }
@@ -190,5 +250,48 @@ impl Job {
         self.agent.flush(name).await?;
         let milvus = self.agent.milvus.in_database(&name.database);
         Ok(milvus.count_flushed(&name.collection).await?)
+    }
+}
+
+/// Why files of a source of this version are not shipped, if it is newer than the target.
+fn too_new(source: &ServerVersion, imports: Imports) -> Option<String> {
+    let (major, minor) = imports.up_to;
+    source.at_least(major, minor + 1, 0).then(|| {
+        format!(
+            "the source is {source}, and the target imports files of servers up to {major}.{minor}"
+        )
+    })
+}
+
+/// A field whose values can't be made of what files hold.
+fn unencoded(source: &CollectionSpec) -> Option<&Field> {
+    let mut fields = source.schema.fields.iter();
+    fields.find(|field| !field.is_function_output && !columns::has_values(field.data_type))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_a_source_that_is_newer_than_the_target_are_not_shipped() {
+        let cases = [
+            ("v2.3.5", (2, 3), true),
+            ("v2.4.0", (2, 3), false),
+            ("v2.4.17", (2, 4), true),
+            ("v2.5.1", (2, 4), false),
+            ("v2.4.17", (2, 6), true),
+            ("v2.6.4", (2, 6), true),
+            ("v3.0.0", (2, 6), false),
+            ("v2.6.4", (3, 0), true),
+        ];
+        for (source, up_to, is_shipped) in cases {
+            let imports = Imports {
+                up_to,
+                ..ANY_TARGET
+            };
+            let told = too_new(&ServerVersion::parse(source), imports);
+            assert_eq!(told.is_none(), is_shipped, "{source}, {up_to:?}: {told:?}");
+        }
     }
 }

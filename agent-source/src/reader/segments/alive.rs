@@ -7,7 +7,7 @@
 //! found in bounded memory: a table of bits by the keys' hashes names suspects, few of them wrongly, and a second reading settles those.
 //! Where the table would be too full, keys are taken share by share.
 
-use super::{KeyLog, LogFiles, Segments, malformed, unreadable};
+use super::{KeyLog, LogFiles, Segments, deletes_folder, malformed, unreadable};
 use model::{Fault, Key, Tick};
 use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64;
@@ -234,7 +234,7 @@ impl Segments<'_> {
 
     /// The latest delete of each key, by partition.
     async fn deletes(&self, most_bytes: usize) -> Result<HashMap<i64, HashMap<Key, Tick>>, Fault> {
-        let folder = format!("delta_log/{}", self.source.id);
+        let folder = deletes_folder(self.source.id);
         let mut deleted: HashMap<i64, HashMap<Key, Tick>> = HashMap::new();
         let mut bytes = 0;
         for file in self.storage.files(&folder).await? {

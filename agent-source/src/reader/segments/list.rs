@@ -1,18 +1,23 @@
 //! Which segments a collection has, and their files.
 //!
-//! A flush comes first: rows that the server took before it are in files then. A segment's files are those of its folder; within a
-//! segment every field has as many, and the i-th ones hold the same rows. Files of a segment that compaction has replaced stay for hours
+//! A flush comes first: rows that the server took before it are in files then. A segment's files are those of its folder, or
+//! where the server says which it has, those of them; within a segment every field, or group of fields, has as many, and the i-th ones hold the same rows. Which form they have the server says for
+//! each segment: compaction rewrites older ones, so that a collection may have both. Files of a segment that compaction has replaced stay for hours
 //! (Milvus's `dataCoord.gc.dropTolerance`, three by default).
 
-use super::{Segments, unreadable};
-use milvus::{Segment, SegmentState};
+use super::grouped::GroupedRows;
+use super::{Segments, told, unreadable, vanished};
+use milvus::{Segment, SegmentFiles, SegmentState};
 use model::{Class, Fault, codes};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use storage::StoredFile;
 
-/// The first form of files that this build does not read: groups of fields, since 2.6.
+/// The form of a segment whose files hold several fields each, since 2.6.
 pub(crate) const GROUPED: i64 = 2;
+
+/// The first form that this build does not read: what a manifest lists, since 3.0 where `common.storage.useLoonFFI` is set.
+const MANIFEST: i64 = 3;
 
 /// What a segment of nothing but deletes is called by its level.
 const ONLY_DELETES: i32 = 1;
@@ -30,11 +35,29 @@ pub(crate) struct LogFiles {
     pub(crate) rows: u64,
     /// The path of each.
     pub(crate) paths: BTreeMap<i64, String>,
+    /// Where in them the rows are, if each holds several fields: the paths are by the numbers of their groups then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grouped: Option<GroupedRows>,
+}
+
+impl LogFiles {
+    /// The ids of the fields in the files.
+    pub(crate) fn fields(&self) -> Vec<i64> {
+        match &self.grouped {
+            Some(grouped) => grouped.fields().collect(),
+            None => self.paths.keys().copied().collect(),
+        }
+    }
 }
 
 /// The folder of a collection's rows.
 pub(crate) fn folder(collection: i64) -> String {
     format!("insert_log/{collection}")
+}
+
+/// The folder of a collection's deletes.
+pub(crate) fn deletes_folder(collection: i64) -> String {
+    format!("delta_log/{collection}")
 }
 
 /// The folder of a segment's rows.
@@ -53,14 +76,20 @@ impl Segments<'_> {
         let milvus = milvus.in_database(&name.database);
         self.agent.flush(name).await?;
         let mut listed = Vec::new();
-        for segment in milvus.segments(&name.collection).await? {
-            self.ensure_readable(&segment)?;
-            if !is_in_files(&segment) || segment.level == ONLY_DELETES || segment.rows == 0 {
+        let mut segments = milvus.segments(&name.collection).await?;
+        for segment in &segments {
+            self.ensure_readable(segment)?;
+        }
+        segments.retain(is_in_files);
+        let told = self.told(&segments).await?;
+        for segment in segments {
+            if segment.level == ONLY_DELETES || segment.rows == 0 {
                 continue;
             }
+            let told = told.as_ref().and_then(|told| told.get(&segment.id));
             // One of a partition that was dropped meanwhile is gone with it.
             if self.partition(segment.partition).is_some() {
-                listed.append(&mut self.files_of(&segment).await?);
+                listed.append(&mut self.files_of(&segment, told).await?);
             }
         }
         Ok(listed)
@@ -80,11 +109,7 @@ impl Segments<'_> {
 
     fn ensure_readable(&self, segment: &Segment) -> Result<(), Fault> {
         let name = &self.source.name;
-        if segment.storage_version >= GROUPED {
-            let what = format!(
-                "segment {} is stored in form {}, which is not read yet",
-                segment.id, segment.storage_version
-            );
+        if let Some(what) = unread(segment) {
             return Err(unreadable(name, &what, "use `copy: rows`"));
         }
         match segment.state {
@@ -99,9 +124,13 @@ impl Segments<'_> {
         }
     }
 
-    async fn files_of(&self, segment: &Segment) -> Result<Vec<LogFiles>, Fault> {
+    async fn files_of(
+        &self,
+        segment: &Segment,
+        told: Option<&SegmentFiles>,
+    ) -> Result<Vec<LogFiles>, Fault> {
         let folder = rows_folder(self.source.id, segment);
-        let files = self.storage.files(&folder).await?;
+        let mut files = self.storage.files(&folder).await?;
         if files.is_empty() {
             let (storage, rows) = (self.storage.name(), segment.rows);
             let message = format!(
@@ -116,6 +145,11 @@ impl Segments<'_> {
                 hint,
             ));
         }
+        if let Some(told) = told {
+            let name = self.storage.name();
+            let lacking = |path| vanished(&format!("storage {name} has no file {path}"));
+            files = told::named(told, &folder, files).map_err(lacking)?;
+        }
         let odd = |what: String| {
             unreadable(
                 &self.source.name,
@@ -123,19 +157,39 @@ impl Segments<'_> {
                 "it may be being written: it is looked at again",
             )
         };
-        let mut logs = aligned(segment, &folder, files).map_err(odd)?;
-        for files in &mut logs {
-            files.rows = self.keys(files).await?.rows() as u64;
+        let lengths = files.iter().map(|file| (file.path.clone(), file.bytes));
+        let lengths: BTreeMap<String, u64> = lengths.collect();
+        let mut logs = Vec::new();
+        for mut files in aligned(segment, &folder, files).map_err(odd)? {
+            if segment.storage_version == GROUPED {
+                let place = u32::try_from(logs.len()).unwrap_or(u32::MAX);
+                logs.append(&mut self.runs(files, &lengths, place).await?);
+            } else {
+                files.rows = self.keys(&files).await?.rows() as u64;
+                logs.push(files);
+            }
         }
         let rows: u64 = logs.iter().map(|files| files.rows).sum();
-        if rows != segment.rows {
-            let (id, told) = (segment.id, segment.rows);
+        let (id, told) = (segment.id, told.map_or(segment.rows, |told| told.rows));
+        if rows != told {
             let what =
                 format!("the files of segment {id} hold {rows} rows, and Milvus says {told}");
             return Err(odd(what));
         }
         Ok(logs)
     }
+}
+
+/// Why the files of a segment are not read, if so.
+pub(crate) fn unread(segment: &Segment) -> Option<String> {
+    let Segment {
+        id,
+        storage_version,
+        ..
+    } = segment;
+    (*storage_version >= MANIFEST).then(|| {
+        format!("segment {id} has storage version {storage_version}: its files are listed in a manifest, which is not read yet")
+    })
 }
 
 fn is_in_files(segment: &Segment) -> bool {
@@ -176,6 +230,7 @@ fn aligned(
         place,
         rows: 0,
         paths: BTreeMap::new(),
+        grouped: None,
     };
     let mut logs: Vec<LogFiles> = (0..).take(number).map(empty).collect();
     for (field, paths) in fields {
@@ -224,6 +279,17 @@ mod tests {
         let whole = |path: &str| format!("insert_log/1/3/7/{path}");
         assert_eq!(paths[0], [whole("1/9"), whole("100/11")]);
         assert_eq!(paths[1], [whole("1/10"), whole("100/12")]);
+    }
+
+    #[test]
+    fn what_a_manifest_lists_is_told_and_not_read() {
+        let of = |storage_version| Segment {
+            storage_version,
+            ..segment()
+        };
+        assert!((0..=GROUPED).all(|version| unread(&of(version)).is_none()));
+        let told = unread(&of(MANIFEST)).unwrap();
+        assert!(told.contains("storage version 3"), "{told}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The values of some rows of a segment, field by field, and batches made of them.
 
-use super::{LogFiles, ROW_ID, Segments, TIME, malformed, segment_malformed};
-use binlog::{FieldLog, Values};
+use super::values::Wanted;
+use super::{LogFiles, ROW_ID, Segments, TIME, segment_malformed};
+use binlog::{FieldValues, Values};
 use bytes::Bytes;
 use milvus::ColumnError;
 use milvus::columns::{self, Plain};
@@ -45,7 +46,7 @@ impl KeyLog {
 #[derive(Debug)]
 pub(crate) struct LogRows<'a> {
     keys: KeyLog,
-    columns: Vec<(Field, FieldLog)>,
+    columns: Vec<(Field, FieldValues)>,
     _place: SemaphorePermit<'a>,
 }
 
@@ -87,10 +88,8 @@ impl Segments<'_> {
     /// # Errors
     /// `segment_malformed`, and the storage's.
     pub(crate) async fn keys(&self, files: &LogFiles) -> Result<KeyLog, Fault> {
-        let (keys, ticks) = futures::try_join!(
-            self.field(files, self.primary.id, Some(self.primary)),
-            self.field(files, TIME, None)
-        )?;
+        let wanted = [Wanted::of(self.primary), Wanted::of_server(TIME)];
+        let [keys, ticks] = self.some(files, wanted).await?;
         self.key_log(files, keys.values, &ticks)
     }
 
@@ -99,7 +98,8 @@ impl Segments<'_> {
     /// # Errors
     /// `segment_malformed`, and the storage's.
     pub(super) async fn numbers(&self, files: &LogFiles) -> Result<Vec<i64>, Fault> {
-        match self.field(files, ROW_ID, None).await?.values {
+        let [numbers] = self.some(files, [Wanted::of_server(ROW_ID)]).await?;
+        match numbers.values {
             Values::Ints(numbers) if numbers.len() as u64 == files.rows => Ok(numbers),
             _ => Err(self.odd(files, "unlike numbers of rows and of their own numbers")),
         }
@@ -114,19 +114,21 @@ impl Segments<'_> {
             let what = "there are no places for rows any more";
             Fault::new(codes::BUG, Class::Bug, what, "restart the agent")
         })?;
-        let ticks = self.field(files, TIME, None).await?;
-        let mut columns = Vec::new();
-        for field in self.numbered_fields(files)? {
-            let log = self.field(files, field.id, Some(&field)).await?;
-            if log.rows != ticks.rows {
+        let fields = self.numbered_fields(files)?;
+        let mut wanted: Vec<Wanted<'_>> = fields.iter().map(Wanted::of).collect();
+        wanted.push(Wanted::of_server(TIME));
+        let mut values = self.values(files, &wanted).await?;
+        let ticks = values.pop().ok_or_else(|| self.odd(files, "no times"))?;
+        for (field, values) in fields.iter().zip(&values) {
+            if values.rows != ticks.rows {
                 let what = format!(
                     "{} rows, and {} of field {}",
-                    ticks.rows, log.rows, field.name
+                    ticks.rows, values.rows, field.name
                 );
                 return Err(self.odd(files, &what));
             }
-            columns.push((field, log));
         }
+        let columns: Vec<(Field, FieldValues)> = fields.into_iter().zip(values).collect();
         let keys = columns.iter().find(|(field, _)| field.is_primary);
         let keys = keys.ok_or_else(|| self.odd(files, "no file of keys"))?;
         let keys = self.key_log(files, keys.1.values.clone(), &ticks)?;
@@ -137,7 +139,12 @@ impl Segments<'_> {
         })
     }
 
-    fn key_log(&self, files: &LogFiles, keys: Values, ticks: &FieldLog) -> Result<KeyLog, Fault> {
+    fn key_log(
+        &self,
+        files: &LogFiles,
+        keys: Values,
+        ticks: &FieldValues,
+    ) -> Result<KeyLog, Fault> {
         match &ticks.values {
             Values::Ints(ticks) if ticks.len() == keys.len() => Ok(KeyLog {
                 keys,
@@ -152,9 +159,8 @@ impl Segments<'_> {
         let fields = self.source.schema.fields.iter();
         let known: BTreeSet<i64> = fields.map(|field| field.id).collect();
         let unknown: Vec<i64> = files
-            .paths
-            .keys()
-            .copied()
+            .fields()
+            .into_iter()
             .filter(|id| ![ROW_ID, TIME].contains(id) && !known.contains(id))
             .collect();
         let dynamic = match unknown[..] {
@@ -167,47 +173,14 @@ impl Segments<'_> {
                 ));
             }
         };
-        let numbered = self
-            .fields
-            .iter()
-            .map(|field| match (field.is_dynamic, dynamic) {
-                (false, _) => Ok(field.clone()),
-                (true, Some(id)) => Ok(Field {
-                    id,
-                    ..field.clone()
-                }),
-                (true, None) => Err(self.odd(files, "no file of its dynamic field")),
-            });
-        numbered.collect()
-    }
-
-    /// The values of one field.
-    async fn field(
-        &self,
-        files: &LogFiles,
-        id: i64,
-        field: Option<&Field>,
-    ) -> Result<FieldLog, Fault> {
-        let path = files.paths.get(&id).ok_or_else(|| {
-            let name = field.map_or("time", |field| &field.name);
-            self.odd(files, &format!("no file of field {name}"))
-        })?;
-        let file = self.read(path).await?;
-        let read = tokio::task::spawn_blocking(move || binlog::read_field(&file)).await;
-        let read = read.unwrap_or_else(|error| {
-            let what = error.to_string();
-            Err(binlog::BinlogError::Parquet { what })
+        let numbered = self.fields.iter().map(|field| Field {
+            id: match (field.is_dynamic, dynamic) {
+                (true, Some(id)) => id,
+                _ => field.id,
+            },
+            ..field.clone()
         });
-        let log = read.map_err(|error| malformed(self.storage, path, &error))?;
-        let told = (&log.descriptor.segment, &log.descriptor.field);
-        let is_typed =
-            field.is_none_or(|field| field.data_type.number() == log.descriptor.data_type);
-        if told != (&files.segment, &id) || !is_typed {
-            let what = format!("it says of itself that it is {:?}", log.descriptor);
-            let message = format!("storage {}, {path:?}: {what}", self.storage.name());
-            return Err(segment_malformed(message));
-        }
-        Ok(log)
+        Ok(numbered.collect())
     }
 
     /// A row's key.
@@ -224,7 +197,7 @@ impl Segments<'_> {
     }
 
     /// Files of a segment that do not fit each other.
-    fn odd(&self, files: &LogFiles, what: &str) -> Fault {
+    pub(super) fn odd(&self, files: &LogFiles, what: &str) -> Fault {
         let message = format!(
             "storage {}, segment {} of collection {}: {what}",
             self.storage.name(),
@@ -247,7 +220,7 @@ fn size_bytes(values: &Values) -> usize {
 }
 
 /// A column of these rows.
-fn column(field: &Field, log: &FieldLog, rows: &[usize]) -> Result<Column, ColumnError> {
+fn column(field: &Field, log: &FieldValues, rows: &[usize]) -> Result<Column, ColumnError> {
     let (places, valid) = places(log, rows);
     macro_rules! picked {
         ($values:expr, $kind:ident) => {{
@@ -279,7 +252,7 @@ fn column(field: &Field, log: &FieldLog, rows: &[usize]) -> Result<Column, Colum
 }
 
 /// Where the values of these rows are among those that are not null, and which of the rows have one.
-fn places(log: &FieldLog, rows: &[usize]) -> (Vec<usize>, Bytes) {
+fn places(log: &FieldValues, rows: &[usize]) -> (Vec<usize>, Bytes) {
     if log.valid.is_empty() {
         return (rows.to_vec(), Bytes::new());
     }

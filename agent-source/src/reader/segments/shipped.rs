@@ -6,20 +6,28 @@
 //! the segment, unless it has one row in the segment and that is there. Rows that are there and share their key with others of the segment
 //! are sent as rows.
 //!
+//! Not every segment's files can be imported: not those that hold several fields each, where the target's server knows no such files; and
+//! not those that were written before a field of the collection was added. All rows of such a segment are sent.
+//!
 //! Compaction puts rows of a segment that was shipped into another one, which is shipped in its turn. So what the target has of each
 //! segment is noted by the numbers of the rows, and an import leaves out what another has made.
 
 use super::alive::hash;
 use super::numbers::Numbered;
-use super::{Alive, LogFiles, RowNumbers, Segments, ShippedRows, folder, segment_malformed};
+use super::{
+    Alive, LogFiles, ROW_ID, RowNumbers, Segments, ShippedRows, TIME, folder, segment_malformed,
+};
 use binlog::{Delete, Owner};
 use bytes::Bytes;
-use model::{Fault, JobName, Key, Tick, UnitId};
-use std::collections::{BTreeMap, HashSet};
+use model::{Fault, Field, JobName, Key, Tick, UnitId};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
 /// How many deletes are put into one file.
 const DELETES_AT_ONCE: usize = 1 << 16;
+
+/// The group that Milvus's importer looks for rows' numbers and times in.
+const ROWS_GROUP: i64 = 0;
 
 /// What becomes of a row of a segment that is shipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +95,38 @@ impl Segments<'_> {
             }
         }
         Ok(Tick::new(youngest.number() + 1))
+    }
+
+    /// Whether a segment's files can be imported: they have every field of the collection, and where they hold several fields each, those
+    /// lie as Milvus's importer wants them and its order of files is ours (`internal/util/importutilv2/binlog/util.go` of 2.6).
+    pub(crate) fn is_importable(&self, logs: &[LogFiles], with_grouped: bool) -> bool {
+        let vectors = self.source.schema.fields.iter();
+        let vectors = vectors.filter(|field| field.data_type.is_vector());
+        logs.iter().all(|files| {
+            let fits = match &files.grouped {
+                None => true,
+                Some(grouped) => {
+                    let is_alone = |field: &Field| grouped.group(field.id) == Some(field.id);
+                    let has_rows = files.paths.contains_key(&ROWS_GROUP);
+                    with_grouped && has_rows && vectors.clone().all(is_alone)
+                }
+            };
+            fits && self.has_every_field(files)
+        }) && are_named_alike(logs)
+    }
+
+    fn has_every_field(&self, files: &LogFiles) -> bool {
+        let there: BTreeSet<i64> = files.fields().into_iter().collect();
+        let described: BTreeSet<i64> = self
+            .source
+            .schema
+            .fields
+            .iter()
+            .map(|field| field.id)
+            .collect();
+        let others = there.difference(&described);
+        let has_dynamic = others.into_iter().any(|id| ![ROW_ID, TIME].contains(id));
+        described.is_subset(&there) && (has_dynamic || !self.source.schema.has_dynamic_field)
     }
 
     /// What the target has of a segment's rows by segments that it has replaced.
@@ -222,5 +262,45 @@ impl Segments<'_> {
     pub(crate) async fn bytes(&self, path: &str, range: Range<u64>) -> Result<Bytes, Fault> {
         let read = self.storage.read_range(path, range).await;
         read.map_err(|error| self.unread(error))
+    }
+}
+
+/// Whether the names of a segment's files, which are numbers, have the same order as texts: a server takes them in that order.
+fn are_named_alike(logs: &[LogFiles]) -> bool {
+    let names = logs.iter().flat_map(|files| files.paths.values());
+    let names = names.filter_map(|path| path.rsplit('/').next());
+    let lengths: BTreeSet<usize> = names.map(str::len).collect();
+    lengths.len() <= 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(names: &[&str]) -> LogFiles {
+        let paths = (100..)
+            .zip(names)
+            .map(|(id, name)| (id, format!("7/{id}/{name}")));
+        LogFiles {
+            segment: 7,
+            partition: 3,
+            place: 0,
+            rows: 1,
+            paths: paths.collect(),
+            grouped: None,
+        }
+    }
+
+    #[test]
+    fn numbers_of_unlike_lengths_have_another_order_as_texts() {
+        assert!(are_named_alike(&[
+            files(&["11", "12"]),
+            files(&["21", "99"])
+        ]));
+        assert!(!are_named_alike(&[
+            files(&["9", "8"]),
+            files(&["10", "11"])
+        ]));
+        assert!(are_named_alike(&[]));
     }
 }

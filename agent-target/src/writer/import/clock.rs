@@ -6,15 +6,16 @@
 use crate::writer::staging::Staging;
 use milvus::Client;
 use model::{Class, CollectionName, Fault, Tick, codes};
+use protocol::Cargo;
 
 /// Makes sure that the target's clock is behind all rows of a cargo.
 pub(super) async fn ensure_behind(
     milvus: &Client,
     target: &CollectionName,
     staging: &Staging<'_>,
-    cargo: u32,
+    cargo: Cargo,
 ) -> Result<(), Fault> {
-    let youngest = staging.youngest(cargo).await?;
+    let youngest = staging.youngest(cargo.number, cargo.is_grouped).await?;
     let Some(now) = milvus.alloc_timestamp().await? else {
         return Ok(());
     };

@@ -5,7 +5,7 @@ use crate::writer::mapping;
 use crate::writer::staging;
 use milvus::{Client, ImportWay};
 use model::{DataType, Field, JobSpec};
-use protocol::call::CollectionPlan;
+use protocol::call::{CollectionPlan, Imports};
 
 /// The ids that Milvus gives to the fields of a new collection: from here, in their order.
 const FIRST_FIELD: i64 = 100;
@@ -26,13 +26,28 @@ const TYPES: [DataType; 12] = [
     DataType::FLOAT_VECTOR,
 ];
 
-/// The types whose files later ones can import beside those (`storage.NewFieldData`), as far as the files of this release's sources have
-/// them.
+/// The types whose files later ones can import beside those (`storage.NewFieldData`), as far as sources that ship have them.
 const LATER_TYPES: [DataType; 3] = [
     DataType::FLOAT16_VECTOR,
     DataType::BFLOAT16_VECTOR,
     DataType::SPARSE_FLOAT_VECTOR,
 ];
+
+/// That which 2.6 can import, too.
+const LATEST_TYPE: DataType = DataType::INT8_VECTOR;
+
+/// Which files of segments are imported here; nothing where none are.
+///
+/// Those of a newer release may hold what this server's importer does not know, also where their form is the same: Milvus's own tool for
+/// backups restores to the same or a newer release (milvus-backup, `README.md`).
+pub(crate) fn imports(agent: &Agent) -> Option<Imports> {
+    let capabilities = agent.milvus.capabilities();
+    let (major, minor, _) = agent.milvus.version().number()?;
+    capabilities.import.map(|_| Imports {
+        up_to: (major, minor),
+        grouped: capabilities.import_grouped,
+    })
+}
 
 /// Why a collection's files can't be imported here, if so.
 pub(crate) async fn obstacle(
@@ -59,7 +74,8 @@ pub(crate) async fn obstacle(
     if mapping::regenerates_keys(spec, plan) {
         return Some("the target is to make new keys".to_owned());
     }
-    if let Some(cause) = of_fields(way, &plan.source.schema.fields) {
+    let is_latest = agent.milvus.version().at_least(2, 6, 0);
+    if let Some(cause) = of_fields(way, is_latest, &plan.source.schema.fields) {
         return Some(cause);
     }
     if let Some(cause) = of_server(&agent.milvus, way).await {
@@ -71,13 +87,14 @@ pub(crate) async fn obstacle(
     }
 }
 
-fn of_fields(way: ImportWay, fields: &[Field]) -> Option<String> {
+fn of_fields(way: ImportWay, is_latest: bool, fields: &[Field]) -> Option<String> {
     let is_numbered = |(place, field): (i64, &Field)| field.id == FIRST_FIELD + place;
     if !(0..).zip(fields).all(is_numbered) {
         return Some("its fields are not numbered as those of a new collection are".to_owned());
     }
     let is_taken = |data_type: &DataType| match way {
         ImportWay::Calls => TYPES.contains(data_type),
+        ImportWay::Jobs if is_latest && *data_type == LATEST_TYPE => true,
         ImportWay::Jobs => TYPES.contains(data_type) || LATER_TYPES.contains(data_type),
     };
     let field = fields.iter().find(|field| !is_taken(&field.data_type))?;
@@ -127,15 +144,18 @@ mod tests {
     #[test]
     fn halves_are_imported_by_jobs_and_not_by_calls() {
         let halves = [field(100, DataType::FLOAT16_VECTOR)];
-        assert!(of_fields(ImportWay::Calls, &halves).is_some());
-        assert_eq!(of_fields(ImportWay::Jobs, &halves), None);
+        assert!(of_fields(ImportWay::Calls, false, &halves).is_some());
+        assert_eq!(of_fields(ImportWay::Jobs, false, &halves), None);
         let later = [field(100, DataType::GEOMETRY)];
-        assert!(of_fields(ImportWay::Jobs, &later).is_some());
+        assert!(of_fields(ImportWay::Jobs, true, &later).is_some());
+        let bytes = [field(100, DataType::INT8_VECTOR)];
+        assert!(of_fields(ImportWay::Jobs, false, &bytes).is_some());
+        assert_eq!(of_fields(ImportWay::Jobs, true, &bytes), None);
     }
 
     #[test]
     fn fields_with_other_numbers_are_named() {
         let fields = [field(100, DataType::INT64), field(102, DataType::INT64)];
-        assert!(of_fields(ImportWay::Jobs, &fields).is_some());
+        assert!(of_fields(ImportWay::Jobs, true, &fields).is_some());
     }
 }

@@ -79,6 +79,7 @@ fn write_whole(whole: Whole) -> written::part_start::Whole {
             files: cargo.files,
             bytes: cargo.bytes,
             rows: cargo.rows,
+            is_grouped: cargo.is_grouped,
         }),
         Whole::Step {
             name,
@@ -112,6 +113,7 @@ fn read_whole(whole: written::part_start::Whole) -> Result<Whole, Malformed> {
                 files: import.files,
                 bytes: import.bytes,
                 rows: import.rows,
+                is_grouped: import.is_grouped,
             },
         }),
         written::part_start::Whole::Step(step) => {

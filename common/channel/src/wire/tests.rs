@@ -79,6 +79,7 @@ fn import_head() -> PartHead {
             files: 1,
             bytes: u64::MAX,
             rows: 3,
+            is_grouped: true,
         },
     };
     head

@@ -136,6 +136,11 @@ pub(super) async fn open(endpoint: &Endpoint) -> Result<Line, ConnectError> {
         max_request_bytes: endpoint.max_request_bytes.min(MAX_REQUEST_BYTES),
         authorization: plain.map(|plain| header(endpoint, &plain)).transpose()?,
         rest: Rest::of(endpoint)?,
+        management: endpoint
+            .management_uri
+            .as_deref()
+            .map(|uri| Rest::at(endpoint, uri))
+            .transpose()?,
     })
 }
 

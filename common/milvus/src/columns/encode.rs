@@ -71,6 +71,31 @@ pub fn encode(field: &Field, valid: Bytes, values: Plain<'_>) -> Result<Column, 
     })
 }
 
+/// Whether values of this type can be written so.
+#[must_use]
+pub fn has_values(data_type: DataType) -> bool {
+    use DataType as Of;
+    matches!(
+        data_type,
+        Of::BOOL
+            | Of::INT8
+            | Of::INT16
+            | Of::INT32
+            | Of::INT64
+            | Of::FLOAT
+            | Of::DOUBLE
+            | Of::VARCHAR
+            | Of::JSON
+            | Of::ARRAY
+            | Of::SPARSE_FLOAT_VECTOR
+            | Of::FLOAT_VECTOR
+            | Of::BINARY_VECTOR
+            | Of::FLOAT16_VECTOR
+            | Of::BFLOAT16_VECTOR
+            | Of::INT8_VECTOR
+    )
+}
+
 /// How values of a type are written.
 fn kind(field: &Field, values: Plain<'_>) -> Result<Kind, ColumnError> {
     use DataType as Of;
@@ -84,16 +109,16 @@ fn kind(field: &Field, values: Plain<'_>) -> Result<Kind, ColumnError> {
         (Of::JSON, Plain::Blobs(_)) => Kind::Blobs { member: 9 },
         (Of::ARRAY, Plain::Blobs(_)) => Kind::Arrays,
         (Of::SPARSE_FLOAT_VECTOR, Plain::Blobs(_)) => Kind::Sparse,
-        (vector, Plain::Blobs(vectors)) => dense(vector, vectors)?,
+        (_, Plain::Blobs(vectors)) => dense(field, vectors)?,
         _ => return Err(ColumnError::Malformed),
     })
 }
 
-/// Dense vectors, of which the first tells the dimension.
-fn dense(data_type: DataType, vectors: &[&[u8]]) -> Result<Kind, ColumnError> {
+/// Dense vectors, of which the first tells the dimension, and where all are null the field.
+fn dense(field: &Field, vectors: &[&[u8]]) -> Result<Kind, ColumnError> {
     let bytes = vectors.first().map_or(0, |vector| vector.len());
     let width = bytes as u64;
-    let (member, dim) = match data_type {
+    let (member, dim) = match field.data_type {
         DataType::FLOAT_VECTOR => (2, width / 4),
         DataType::BINARY_VECTOR => (3, width * 8),
         DataType::FLOAT16_VECTOR => (4, width / 2),
@@ -102,6 +127,10 @@ fn dense(data_type: DataType, vectors: &[&[u8]]) -> Result<Kind, ColumnError> {
         _ => return Err(ColumnError::Malformed),
     };
     let is_whole = dense_width(member, dim)? == bytes;
+    let told = field.params.get("dim").and_then(|dim| dim.parse().ok());
+    if let (true, Some(dim)) = (vectors.is_empty(), told) {
+        return Ok(Kind::Dense { member, dim });
+    }
     match vectors.iter().find(|vector| vector.len() != bytes) {
         None if is_whole => Ok(Kind::Dense { member, dim }),
         other => Err(ColumnError::Uneven {

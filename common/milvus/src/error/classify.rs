@@ -162,7 +162,9 @@ fn kind_of_inner(text: &str) -> Kind {
 
 fn kind_of_code(code: i32) -> Option<Kind> {
     Some(match code {
-        1 | 2 | 11 | 12 | 103 | 106 | 202 | 500 | 501 | 503 | 601 | 602 => Kind::NotReady,
+        1 | 2 | 11 | 12 | 103 | 106 | 202 | 500 | 501 | 503 => Kind::NotReady,
+        // A segment that was listed and is no more: asked again, the server lists what took its place.
+        600..=602 => Kind::NotReady,
         901..=904 | 1002 | 1300..=1303 | 2200 => Kind::NotReady,
         3 | 7 | 9 => Kind::Quota,
         4 | 8 | 1807 => Kind::RateLimit,

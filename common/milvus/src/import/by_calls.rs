@@ -23,7 +23,7 @@ const LISTED: i64 = 10_000;
 /// What is said of a server that is not known to import files of segments.
 pub(super) fn unknown(version: &ServerVersion) -> MilvusError {
     let call = Call::new("Import", "", CallKind::Write);
-    let text = format!("{version} is not known to import files of segments");
+    let text = format!("{version} is not known to import such files of segments");
     MilvusError::new(call, Kind::Unimplemented, text)
 }
 

@@ -6,11 +6,14 @@
 //!   partition must be named (`internal/proxy/task_import.go`; in 2.4 `impl.go`, by milvus-io/milvus#32730), also with a partition key;
 //! - keys are those of the files, whether or not the collection makes its own (`internal/datanode/importv2`, `UnsetAutoID`), and rows keep
 //!   their times; a row is left out if a delete of its key is younger (`internal/util/importutilv2/binlog/filter.go`);
+//! - files that hold several fields each need the option `storage_version` (2.6, `internal/util/importutilv2/option.go`). Group 0 must be
+//!   among them and each vector in the group of its own id, and every group must have as many files, whose names are put in order as texts
+//!   (`internal/util/importutilv2/binlog/util.go`);
 //! - a job's states are told as Pending, Importing, Completed and Failed, with its rows once it is done: those without the ones left out;
 //! - what a job imports is told in the details of its progress, and not before its files were looked at. Its list does not tell it;
 //! - `get_progress` is what every version calls it; `describe` came later (milvus-io/milvus#36753).
 
-use super::{Import, ImportId, ImportOrder, ImportState, OF_SEGMENTS};
+use super::{GROUPED, Import, ImportId, ImportOrder, ImportState, OF_SEGMENTS, STORAGE_VERSION};
 use crate::call::{Call, Kind as CallKind};
 use crate::error::{Kind, classify};
 use crate::{Client, MilvusError};
@@ -78,7 +81,7 @@ impl Client {
             "collectionName": order.collection,
             "partitionName": order.partition.unwrap_or_default(),
             "files": [files],
-            "options": { OF_SEGMENTS: "true" },
+            "options": options(order.is_grouped),
         });
         let call = Call::new("CreateImport", order.collection, CallKind::Write);
         let created: Created = self.post(call, CREATE, body).await?;
@@ -138,6 +141,14 @@ impl Client {
     }
 }
 
+fn options(is_grouped: bool) -> Value {
+    match is_grouped {
+        true => json!({ OF_SEGMENTS: "true", STORAGE_VERSION: GROUPED }),
+        // Releases before 2.6 do not know the other option.
+        false => json!({ OF_SEGMENTS: "true" }),
+    }
+}
+
 fn number(call: Call<'_>, text: &str) -> Result<ImportId, MilvusError> {
     let number = text.parse().map(ImportId);
     number.map_err(|_| classify::answer(call, format!("{text:?} is no number of an import")))
@@ -170,6 +181,13 @@ mod tests {
         assert_eq!(state(&told.state, told.reason), ImportState::Started);
         assert_eq!(told.imported_rows, 12);
         assert!(told.details[0].file_name.contains("/insert_log/1"));
+    }
+
+    #[test]
+    fn the_form_of_files_is_told_only_where_it_has_to_be() {
+        assert_eq!(options(false), json!({ "backup": "true" }));
+        let grouped = json!({ "backup": "true", "storage_version": "2" });
+        assert_eq!(options(true), grouped);
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct MilvusSection {
     pub uri: String,
     /// Where the REST API is served; absent, at the same address.
     pub rest_uri: Option<String>,
+    /// Where the management port is; absent, it is not used.
+    pub management_uri: Option<String>,
     /// Who calls; absent where Milvus does not ask.
     pub credentials: Option<MilvusCredentials>,
     /// TLS settings; only with https.
@@ -68,6 +70,7 @@ pub struct MilvusSection {
 pub(super) fn milvus(section: &mut Section<'_>) -> Option<MilvusSection> {
     let uri = section.required("uri", values::uri);
     let rest_uri = section.optional("rest_uri", values::uri);
+    let management_uri = section.optional("management_uri", values::uri);
     let credentials = credentials(section);
     let tls = section.within_given("tls", milvus_tls);
     let is_plain =
@@ -89,6 +92,7 @@ pub(super) fn milvus(section: &mut Section<'_>) -> Option<MilvusSection> {
     Some(MilvusSection {
         uri: uri?,
         rest_uri,
+        management_uri,
         credentials,
         tls,
         database,

@@ -6,7 +6,7 @@ use crate::job::copy::listing::NewUnits;
 use crate::reader::segments::{Alive, Fate, LogFiles, Segments, vanished};
 use crate::records::{CARGOES, CargoRecord, SHIPMENTS, Shipment, ShippedFile, Taken, unit_key};
 use model::{Fault, Unit};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How large a batch of files is meant to be: so much is sent again at most when a line was cut.
 const BATCH_BYTES: u64 = 16 << 20;
@@ -22,6 +22,8 @@ struct Open<'a> {
     number: u32,
     bytes: u64,
     segments: u32,
+    /// Whether its files hold several fields each, once it has files.
+    is_grouped: Option<bool>,
 }
 
 impl CollectionRun<'_> {
@@ -49,6 +51,13 @@ impl CollectionRun<'_> {
         let mut open: Option<Open<'_>> = None;
         let mut sent = Vec::new();
         for ((partition, _), logs) in by_segment {
+            if !segments.is_importable(&logs, self.record.ships_grouped) {
+                for files in &logs {
+                    let partition = segments.partition(files.partition).cloned().flatten();
+                    units.runs(partition, files, batch_rows);
+                }
+                continue;
+            }
             let mut places = vec![Vec::new(); logs.len()];
             let mut is_imported = false;
             segments
@@ -65,9 +74,11 @@ impl CollectionRun<'_> {
                 false => Vec::new(),
             };
             let bytes = size_bytes(&files);
+            let is_grouped = logs.first().map(|files| files.grouped.is_some());
+            let is_grouped = is_grouped.filter(|_| is_imported);
             let most_bytes = self.agent.limits.import_bytes;
             let cargo = match open.take() {
-                Some(cargo) if cargo.takes(partition, bytes, most_bytes) => cargo,
+                Some(cargo) if cargo.takes(partition, bytes, most_bytes, is_grouped) => cargo,
                 before => {
                     close(units, before);
                     Open {
@@ -75,12 +86,14 @@ impl CollectionRun<'_> {
                         number: units.next_cargo(),
                         bytes: 0,
                         segments: 0,
+                        is_grouped: None,
                     }
                 }
             };
             open = Some(Open {
                 bytes: cargo.bytes + bytes,
                 segments: cargo.segments + 1,
+                is_grouped: cargo.is_grouped.or(is_grouped),
                 ..cargo
             });
             for (files, places) in logs.iter().zip(places) {
@@ -111,9 +124,17 @@ impl CollectionRun<'_> {
 }
 
 impl Open<'_> {
-    /// Whether a segment of so many bytes fits.
-    fn takes(&self, partition: &str, bytes: u64, most_bytes: u64) -> bool {
-        self.partition == partition
+    /// Whether a segment of so many bytes, and of files of this form if it has some, fits.
+    fn takes(
+        &self,
+        partition: &str,
+        bytes: u64,
+        most_bytes: u64,
+        is_grouped: Option<bool>,
+    ) -> bool {
+        let forms = self.is_grouped.zip(is_grouped);
+        forms.is_none_or(|(ours, its)| ours == its)
+            && self.partition == partition
             && self.bytes + bytes <= most_bytes
             && self.segments < MOST_SEGMENTS
     }
@@ -122,27 +143,32 @@ impl Open<'_> {
 /// Ends a cargo.
 fn close(units: &mut NewUnits<'_>, cargo: Option<Open<'_>>) {
     if let Some(Open {
-        partition, number, ..
+        partition,
+        number,
+        is_grouped,
+        ..
     }) = cargo
     {
         let record = CargoRecord {
             id: units.next(),
             number,
             partition: partition.to_owned(),
+            is_grouped: is_grouped.unwrap_or_default(),
         };
         let key = unit_key(units.job, record.id);
         units.writes.put(CARGOES, &key, &record);
     }
 }
 
-/// The files of a segment.
+/// The files of a segment, each once: several runs of rows may lie in the same.
 async fn files(segments: &Segments<'_>, logs: &[LogFiles]) -> Result<Vec<ShippedFile>, Fault> {
     let Some(first) = logs.first() else {
         return Ok(Vec::new());
     };
     let lengths = segments.lengths(first).await?;
-    let mut files = Vec::new();
-    for (field, path) in logs.iter().flat_map(|files| &files.paths) {
+    let (mut files, mut seen) = (Vec::new(), BTreeSet::new());
+    let all = logs.iter().flat_map(|files| &files.paths);
+    for (field, path) in all.filter(|(_, path)| seen.insert(*path)) {
         let number = path.rsplit('/').next().and_then(|log| log.parse().ok());
         let found = number.zip(lengths.get(path).copied());
         let (log, bytes) = found.ok_or_else(|| vanished(&format!("{path:?} is not there")))?;
@@ -230,14 +256,31 @@ mod tests {
             number: 0,
             bytes: 10,
             segments: MOST_SEGMENTS - 1,
+            is_grouped: None,
         };
-        assert!(cargo.takes("a", 5, 15));
-        assert!(!cargo.takes("a", 6, 15));
-        assert!(!cargo.takes("b", 5, 15));
+        assert!(cargo.takes("a", 5, 15, None));
+        assert!(!cargo.takes("a", 6, 15, None));
+        assert!(!cargo.takes("b", 5, 15, None));
         let full = Open {
             segments: MOST_SEGMENTS,
             ..cargo
         };
-        assert!(!full.takes("a", 5, 15));
+        assert!(!full.takes("a", 5, 15, None));
+    }
+
+    #[test]
+    fn a_cargo_has_files_of_one_form_and_any_number_of_segments_without_files() {
+        let cargo = |is_grouped| Open {
+            partition: "a",
+            number: 0,
+            bytes: 0,
+            segments: 1,
+            is_grouped,
+        };
+        let forms = [None, Some(false), Some(true)];
+        for (ours, its) in forms.iter().flat_map(|ours| forms.map(|its| (*ours, its))) {
+            let fits = ours.is_none() || its.is_none() || ours == its;
+            assert_eq!(cargo(ours).takes("a", 1, 9, its), fits, "{ours:?}, {its:?}");
+        }
     }
 }

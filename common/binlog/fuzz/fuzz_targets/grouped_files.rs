@@ -1,0 +1,12 @@
+//! Any bytes as a file of several fields.
+
+#![no_main]
+
+#[path = "../checks.rs"]
+mod checks;
+#[path = "../contained.rs"]
+mod contained;
+
+libfuzzer_sys::fuzz_target!(init: contained::let_pass(), |bytes: &[u8]| {
+    checks::run(env!("CARGO_BIN_NAME"), bytes);
+});
