@@ -16,7 +16,8 @@ const PEER: &str = "globex.invalid:7443";
 
 const USER: &str = "passage";
 const PASSWORD: &str = "c4nary-passw0rd-of-the-proxy";
-/// The two of them, as the proxy is told.
+const WRONG: &str = "c4nary-passw0rd-that-is-wrong";
+/// User and password, as the proxy is told.
 const LOGIN: &str = "cGFzc2FnZTpjNG5hcnktcGFzc3cwcmQtb2YtdGhlLXByb3h5";
 
 const ROWS: u64 = 20_000;
@@ -112,7 +113,10 @@ fn a_copy_goes_through_a_proxy_that_is_killed_on_the_way() -> Result<()> {
 fn a_proxy_that_asks_who_calls_is_named_until_it_knows() -> Result<()> {
     fleet::run(async {
         let mut ground = ground("asked").await?;
-        ground.configure("wr0ng-passw0rd")?;
+        ground.configure(WRONG)?;
+        ground.pair.source.canary.add("wrong password", WRONG);
+        // At its most talkative it shows no login either.
+        ground.pair.source.config["telemetry"]["filter"] = "trace".into();
         ground.pair.start().await?;
         let spec = jobs::spec("asked", &["asked"]);
         jobs::begin(&ground.pair.source, &spec).await?;
@@ -129,6 +133,12 @@ fn a_proxy_that_asks_who_calls_is_named_until_it_knows() -> Result<()> {
         std::fs::write(ground.pair.folder().join("proxy.pw"), PASSWORD)?;
         let status = jobs::wait(&ground.pair.source, "asked", LIMIT).await?;
         jobs::ensure_completed(&ground.pair.source, &status).await?;
+        for words in [&["config", "check"][..], &["config", "show", "--origin"]] {
+            // Looks through what it prints by itself.
+            let told = ground.pair.source.tell(words).await?;
+            let named = format!("http://{}", ground.proxy.address());
+            assert!(told.out.contains(&named), "{told:?}");
+        }
         ground.assert_equal("asked").await
     })
 }
