@@ -78,7 +78,7 @@ impl Described {
         if is_grouped {
             info.storage_version = GROUPED;
         }
-        self.state().listed.insert(info.segment_id, info.clone());
+        self.state().listed.insert(info.segment_id, *info);
     }
 
     /// Answers one request.
