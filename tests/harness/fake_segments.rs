@@ -100,6 +100,12 @@ impl FakeSegments {
         self.described.disown(file);
     }
 
+    /// Has it list a collection's segments from now on as it does the next time: the real server may compact them, and the files that were
+    /// made of theirs stay.
+    pub fn hold(&self) {
+        self.described.hold();
+    }
+
     /// How many segments' files were asked for by REST.
     #[must_use]
     pub fn asked(&self) -> usize {
@@ -185,9 +191,15 @@ async fn segments(
     front: Front,
     asked: wire::GetPersistentSegmentInfoRequest,
 ) -> Result<wire::GetPersistentSegmentInfoResponse, tonic::Status> {
-    let mut server = MilvusServiceClient::new(front.server);
-    let answer = server.get_persistent_segment_info(asked).await?;
-    let mut answer = answer.into_inner();
+    let mut answer = match front.described.held(&asked) {
+        Some(held) => held,
+        None => {
+            let mut server = MilvusServiceClient::new(front.server);
+            let answer = server.get_persistent_segment_info(asked.clone()).await?;
+            answer.into_inner()
+        }
+    };
+    front.described.hold_listed(&asked, &answer);
     for info in &mut answer.infos {
         front.described.meet(info);
     }

@@ -1,7 +1,9 @@
 //! What the fake says of segments, as Milvus 2.5.8 to 2.6 say it (`getSegmentsInfo` of `internal/distributed/proxy/httpserver/handler_v2.go`,
 //! `GetSegmentsInfo` of `internal/proxy/impl.go`).
 
-use proto::milvus::service::PersistentSegmentInfo;
+use proto::milvus::service::{
+    GetPersistentSegmentInfoRequest, GetPersistentSegmentInfoResponse, PersistentSegmentInfo,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +36,9 @@ struct State {
     listed: BTreeMap<i64, PersistentSegmentInfo>,
     disowned: BTreeSet<PathBuf>,
     asked: usize,
+    holds: bool,
+    /// The first answer of each database and collection.
+    held: BTreeMap<(String, String), GetPersistentSegmentInfoResponse>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -61,6 +66,32 @@ impl Described {
         self.state().disowned.insert(file.to_owned());
     }
 
+    pub(super) fn hold(&self) {
+        self.state().holds = true;
+    }
+
+    /// The segments as they were listed first, if they are held.
+    pub(super) fn held(
+        &self,
+        asked: &GetPersistentSegmentInfoRequest,
+    ) -> Option<GetPersistentSegmentInfoResponse> {
+        self.state().held.get(&of(asked)).cloned()
+    }
+
+    pub(super) fn hold_listed(
+        &self,
+        asked: &GetPersistentSegmentInfoRequest,
+        answer: &GetPersistentSegmentInfoResponse,
+    ) {
+        let mut state = self.state();
+        if state.holds {
+            state
+                .held
+                .entry(of(asked))
+                .or_insert_with(|| answer.clone());
+        }
+    }
+
     pub(super) fn asked(&self) -> usize {
         self.state().asked
     }
@@ -78,7 +109,7 @@ impl Described {
         if is_grouped {
             info.storage_version = GROUPED;
         }
-        self.state().listed.insert(info.segment_id, info.clone());
+        self.state().listed.insert(info.segment_id, *info);
     }
 
     /// Answers one request.
@@ -138,6 +169,11 @@ impl Described {
         let below = format!("{log}/{collection_id}/{partition_id}/{segment_id}");
         self.folder.join(below)
     }
+}
+
+/// The database and the collection that a request is of.
+fn of(asked: &GetPersistentSegmentInfoRequest) -> (String, String) {
+    (asked.db_name.clone(), asked.collection_name.clone())
 }
 
 /// The entries of a folder that are called by numbers; none where there is no such folder.

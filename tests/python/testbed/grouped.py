@@ -18,9 +18,9 @@ ROWS, DELETES = "insert_log", "delta_log"
 # The fields that a server adds, and the group that has them with the keys; that of the other fields but vectors.
 SYSTEM, KEYS, OTHERS = (0, 1), 0, 1
 
-# Of which group how many rows are in a group of rows; for vectors the last. Whoever takes each for 1 MiB reads a thousand rows in several runs.
+# Of which group how many rows are in a group of rows; for vectors the last. Whoever takes each for 1 MiB reads five hundred rows in several runs.
 CUTS = {KEYS: 700, OTHERS: 300}
-CUT_OF_VECTORS = 25
+CUT_OF_VECTORS = 8
 
 
 def payloads(file):

@@ -173,13 +173,16 @@ mod tests {
 
     #[test]
     fn runs_tile_the_rows_and_are_as_long_as_memory_allows() {
-        let of = |rows, bytes| runs(rows, bytes).collect::<Vec<_>>();
-        assert_eq!(of(10, 1), [0..10]);
-        assert_eq!(of(10, RUN_BYTES), [0..10]);
-        assert_eq!(of(10, RUN_BYTES + 1), [0..5, 5..10]);
-        assert_eq!(of(7, 3 * RUN_BYTES), [0..3, 3..6, 6..7]);
+        let of = |rows, bytes| {
+            let runs = runs(rows, bytes).map(|run| (run.start, run.end));
+            runs.collect::<Vec<_>>()
+        };
+        assert_eq!(of(10, 1), [(0, 10)]);
+        assert_eq!(of(10, RUN_BYTES), [(0, 10)]);
+        assert_eq!(of(10, RUN_BYTES + 1), [(0, 5), (5, 10)]);
+        assert_eq!(of(7, 3 * RUN_BYTES), [(0, 3), (3, 6), (6, 7)]);
         // A row is not cut.
-        assert_eq!(of(2, 1 << 40), [0..1, 1..2]);
+        assert_eq!(of(2, 1 << 40), [(0, 1), (1, 2)]);
         assert!(of(0, 1 << 40).is_empty());
     }
 }
