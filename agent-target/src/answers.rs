@@ -8,7 +8,9 @@ use crate::writer::{import, mapping, redefine, schema};
 use channel::conversation::Caller;
 use futures::FutureExt;
 use model::job::{CopyBy, Mode, OnConflict};
-use model::{Class, CollectionIndex, Fault, Incarnation, JobName, JobSpec, Phase, codes};
+use model::{
+    Class, CollectionIndex, Fault, Incarnation, JobName, JobSpec, Key, Phase, RowHash, codes,
+};
 use protocol::call::{CollectionPlan, Durable};
 use protocol::claim::{self, Claim};
 use protocol::{Answer, Call, Note};
@@ -83,10 +85,9 @@ impl Session {
                 rows,
             } => {
                 self.owned(&job)?;
-                self.settled(&job, index).await?;
                 let partition = partition.as_deref();
-                let differing = verifier::of_keys::compare(self, &job, index, partition, rows);
-                differing.await.map(Answer::Differing)
+                let differing = self.compare(&job, index, partition, &rows).await?;
+                Ok(Answer::Differing(differing))
             }
             Call::ExplainKeys {
                 job,
@@ -261,6 +262,29 @@ impl Session {
         let record = self.agent.begun_collection(&plan.job, plan.index)?;
         let report = verifier::verify(self, &spec, record, plan, units).await?;
         Ok(Answer::Report(report))
+    }
+
+    /// Those of the rows that are not the same here. Partitions that are still to be dropped are waited for only where they may have some of
+    /// them: to drop one takes long, and rows are compared all the time.
+    async fn compare(
+        &self,
+        job: &JobName,
+        index: CollectionIndex,
+        partition: Option<&str>,
+        rows: &[(Key, Option<RowHash>)],
+    ) -> Result<Vec<Key>, Fault> {
+        if partition.is_some() {
+            self.agent.settle_drops(job, index, partition).await?;
+            return verifier::of_keys::compare(self, job, index, partition, rows).await;
+        }
+        let drops = self.agent.followings.drops(job, index);
+        let was_settled = drops.due().is_empty();
+        let differing = verifier::of_keys::compare(self, job, index, partition, rows).await?;
+        if differing.is_empty() || (was_settled && drops.due().is_empty()) {
+            return Ok(differing);
+        }
+        self.settled(job, index).await?;
+        verifier::of_keys::compare(self, job, index, partition, rows).await
     }
 
     async fn define(&self, plan: CollectionPlan) -> Result<Answer, Fault> {

@@ -5,8 +5,8 @@
 //! Invariants:
 //! - that one is to be dropped is in the journal, in one record with how far the log is applied, before the step that says so is
 //!   confirmed; after a restart it is dropped, once more if need be, before what follows in the log is applied again;
-//! - nothing is written into a partition that is still to be dropped, and nothing of its collection is compared, altered or sealed:
-//!   whoever needs it gone drops it, or waits for who does.
+//! - nothing is written into a partition that is still to be dropped, and nothing of its collection is counted, altered or sealed; no row is
+//!   said to differ for what lies there. Whoever needs it gone drops it, or waits for who does.
 
 use std::collections::BTreeSet;
 use std::future::Future;

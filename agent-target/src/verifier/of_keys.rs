@@ -16,7 +16,7 @@ pub(crate) async fn compare(
     job: &JobName,
     index: CollectionIndex,
     partition: Option<&str>,
-    theirs: Vec<(Key, Option<RowHash>)>,
+    theirs: &[(Key, Option<RowHash>)],
 ) -> Result<Vec<Key>, Fault> {
     let target = open(session, job, index).await?;
     let keys: Vec<Key> = theirs.iter().map(|(key, _)| key.clone()).collect();
@@ -25,12 +25,9 @@ pub(crate) async fn compare(
         .await?
         .into_iter()
         .collect();
-    let differs = |(key, hash): &(Key, Option<RowHash>)| ours.get(key) != hash.as_ref();
-    Ok(theirs
-        .into_iter()
-        .filter(differs)
-        .map(|(key, _)| key)
-        .collect())
+    let differs = |(key, hash): &&(Key, Option<RowHash>)| ours.get(key) != hash.as_ref();
+    let differing = theirs.iter().filter(differs);
+    Ok(differing.map(|(key, _)| key.clone()).collect())
 }
 
 /// How the rows differ, field by field.
