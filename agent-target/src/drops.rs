@@ -3,7 +3,7 @@
 //! once.
 //!
 //! Invariants:
-//! - that one is to be dropped is in the journal, in one record with how far the log is applied, before the step that says so is
+//! - one that is still to be dropped is in the journal, in one record with how far the log is applied, before the step that says so is
 //!   confirmed; after a restart it is dropped, once more if need be, before what follows in the log is applied again;
 //! - nothing is written into a partition that is still to be dropped, and nothing of its collection is counted, altered or sealed; no row is
 //!   said to differ for what lies there. Whoever needs it gone drops it, or waits for who does.
@@ -26,7 +26,7 @@ impl Drops {
         self.lock().clone()
     }
 
-    /// These are to be dropped. The journal says so already.
+    /// These are to be dropped: whoever needs them gone from now on sees to it.
     pub(crate) fn order(&self, partitions: impl IntoIterator<Item = String>) {
         self.lock().extend(partitions);
     }

@@ -136,26 +136,21 @@ impl Followings {
         is_next.then_some(following)
     }
 
-    /// Notes how far a step has come, and which partition it says is to be dropped: durable when this returns.
+    /// Notes how far a step has come, and which partitions are still to be dropped: durable when this returns.
     pub(crate) async fn note(
         &self,
         name: &StepName,
         gate: &Gate,
         reached: &[Position],
-        dropped: Option<&str>,
     ) -> Result<(), JournalError> {
-        let drops = self.drops(&name.job, name.collection);
-        let mut dropping = drops.due();
-        dropping.extend(dropped.map(str::to_owned));
         let followed = Followed {
             applied: reached.to_vec(),
             beginning: gate.beginning,
-            dropping,
+            dropping: self.drops(&name.job, name.collection).due(),
         };
         self.journal.points().pass("target.step.durable.before");
         self.put(&name.job, name.collection, &followed).await?;
         self.journal.points().pass("target.step.durable.after");
-        drops.order(dropped.map(str::to_owned));
         Ok(())
     }
 
@@ -227,7 +222,7 @@ mod tests {
         let (job, index) = ("j".parse().unwrap(), CollectionIndex::new(0));
         let first = followings.begin(&job, index, from(1, 1)).await.unwrap().run;
         let mut gate = followings.enter(&step(first, 1)).await.unwrap();
-        let noted = followings.note(&step(first, 1), &gate, &at(5), None).await;
+        let noted = followings.note(&step(first, 1), &gate, &at(5)).await;
         noted.unwrap();
         gate.handle_applied(&step(first, 1));
         drop(gate);
@@ -266,7 +261,7 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!next.is_finished());
-        let noted = followings.note(&step(run, 1), &gate, &at(9), None).await;
+        let noted = followings.note(&step(run, 1), &gate, &at(9)).await;
         noted.unwrap();
         gate.handle_applied(&step(run, 1));
         drop(gate);
@@ -282,10 +277,10 @@ mod tests {
         let run = followings.begin(&job, index, from(1, 1)).await.unwrap().run;
         let gate = followings.enter(&step(run, 1)).await.unwrap();
         let (first, reached) = (step(run, 1), at(5));
-        let noted = followings.note(&first, &gate, &reached, Some("p"));
-        noted.await.unwrap();
         let p = BTreeSet::from(["p".to_owned()]);
-        assert_eq!(followings.drops(&job, index).due(), p);
+        followings.drops(&job, index).order(p.clone());
+        let noted = followings.note(&first, &gate, &reached);
+        noted.await.unwrap();
 
         let restarted = Followings::new(journal.clone());
         let run = restarted.begin(&job, index, from(1, 1)).await.unwrap().run;
@@ -294,7 +289,7 @@ mod tests {
         let dropped = drops.settle(None, |_| async { Ok::<_, ()>(()) }).await;
         dropped.unwrap();
         let gate = restarted.enter(&step(run, 1)).await.unwrap();
-        let noted = restarted.note(&step(run, 1), &gate, &at(6), None).await;
+        let noted = restarted.note(&step(run, 1), &gate, &at(6)).await;
         noted.unwrap();
 
         let again = Followings::new(journal);

@@ -10,6 +10,7 @@ use harness::servers::{Bulk, Server};
 use harness::{faults, jobs, places, wait};
 use model::{ChangesStatus, JobStatus, LoadState, Phase, Severity, codes};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long a job may take to catch up, and to prove every row.
@@ -135,6 +136,48 @@ fn what_is_written_throughout_arrives() -> Result<()> {
         source.stop().await?;
         target.stop().await
     })
+}
+
+/// The cutover would clear away whatever is left of them.
+#[test]
+fn partitions_that_are_dropped_are_gone_while_the_job_follows() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = servers().await?;
+        let plan = ChurnPlan {
+            collection: "parted",
+            seed: faults::seed_or(71),
+            rate: 400,
+            base: 3_000,
+            flags: &["--partitions", "8"],
+        };
+        let churn = Churn::start(&source, &plan).await?;
+        let mut pair = pair(&source, &target).await?;
+        pair.start().await?;
+        jobs::begin(&pair.source, &spec("parted", &["parted"])).await?;
+        jobs::syncs(&pair.source, "parted", SYNC_LIMIT).await?;
+        let (there, here) = tokio::try_join!(source.client(), target.client())?;
+        let first: BTreeSet<String> = partitions(&there).await?;
+        wait::until("three partitions dropped", SYNC_LIMIT, || async {
+            let left = partitions(&there).await?;
+            Ok((first.difference(&left).count() >= 3).then_some(()))
+        })
+        .await?;
+        let written = churn.stop().await?;
+        wait::until("no other partitions", SYNC_LIMIT, || async {
+            let (there, here) = tokio::try_join!(partitions(&there), partitions(&here))?;
+            Ok(here.is_subset(&there).then_some(()))
+        })
+        .await?;
+        cut_over(&pair, "parted", written.last_ack_unix_ms).await?;
+        assert_arrived(&source, &target, "parted", &written).await?;
+        source.stop().await?;
+        target.stop().await
+    })
+}
+
+async fn partitions(milvus: &milvus::Client) -> Result<BTreeSet<String>> {
+    let names = milvus.list_partitions("parted").await?;
+    Ok(names.into_iter().collect())
 }
 
 #[test]

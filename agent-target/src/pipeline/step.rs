@@ -16,6 +16,7 @@ use tracing::Instrument;
 pub(super) struct Applying {
     gate: Gate,
     has_changes: bool,
+    has_drops: bool,
     begun: Instant,
 }
 
@@ -67,6 +68,7 @@ impl Session {
                 .map(|gate| Applying {
                     gate,
                     has_changes: false,
+                    has_drops: false,
                     begun: Instant::now(),
                 }),
         };
@@ -78,6 +80,7 @@ impl Session {
             self.agent.followings.see(&part.name, None);
             self.apply_rows(&part, place, &rows).await?;
             applying.has_changes = true;
+            applying.has_drops |= part.verb == Verb::DropPartition;
         }
         if let Some(after) = part.link.after.take() {
             // Nobody takes it up when the session is over.
@@ -91,18 +94,15 @@ impl Session {
             self.agent.followings.see(&part.name, now.unwrap_or(None));
         }
         if applying.has_changes || gate.is_due() {
-            let dropped = place.partition.as_deref();
-            let dropped = dropped.filter(|_| part.verb == Verb::DropPartition);
             let note = || async {
                 let followings = &self.agent.followings;
-                let noted = followings.note(&part.name, &gate, &part.reached, dropped);
-                Ok(noted.await?)
+                Ok(followings.note(&part.name, &gate, &part.reached).await?)
             };
             self.patiently(&part.name.job, note).await?;
             gate.handle_noted();
-            if dropped.is_some() {
-                self.drop_beside(&part.name);
-            }
+        }
+        if applying.has_drops {
+            self.drop_beside(&part.name);
         }
         gate.handle_applied(&part.name);
         metrics::histogram!(WRITER_STEP).record(applying.begun.elapsed());
@@ -124,10 +124,13 @@ impl Session {
             let points = self.agent.journal.points();
             points.pass("target.step.apply.before");
             let partition = place.partition.as_deref();
-            if partition.is_some() && part.verb != Verb::DropPartition {
-                let StepName {
-                    job, collection, ..
-                } = &part.name;
+            let StepName {
+                job, collection, ..
+            } = &part.name;
+            if part.verb == Verb::DropPartition {
+                let drops = self.agent.followings.drops(job, *collection);
+                drops.order(partition.map(str::to_owned));
+            } else if partition.is_some() {
                 self.agent.settle_drops(job, *collection, partition).await?;
             }
             let applied = writer.apply(part.verb, partition, rows).await;
