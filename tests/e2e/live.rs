@@ -11,6 +11,7 @@ use harness::{faults, jobs, places, wait};
 use model::{ChangesStatus, JobStatus, LoadState, Phase, Severity, codes};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a job may take to catch up, and to prove every row.
@@ -156,10 +157,12 @@ fn partitions_that_are_dropped_are_gone_while_the_job_follows() -> Result<()> {
         jobs::begin(&pair.source, &spec("parted", &["parted"])).await?;
         jobs::syncs(&pair.source, "parted", SYNC_LIMIT).await?;
         let (there, here) = tokio::try_join!(source.client(), target.client())?;
-        let first: BTreeSet<String> = partitions(&there).await?;
+        let seen = Mutex::new(BTreeSet::new());
         wait::until("three partitions dropped", SYNC_LIMIT, || async {
             let left = partitions(&there).await?;
-            Ok((first.difference(&left).count() >= 3).then_some(()))
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.extend(left.iter().cloned());
+            Ok((seen.difference(&left).count() >= 3).then_some(()))
         })
         .await?;
         let written = churn.stop().await?;
