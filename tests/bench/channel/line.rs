@@ -144,6 +144,7 @@ fn take(from: &SyncDevice, terms: Terms, mut random: Random, arrived: &Sender<(I
 }
 
 /// Puts packets on a device, each when it arrives.
+#[expect(clippy::disallowed_methods, reason = "it has a thread of its own")]
 fn give(to: &SyncDevice, leaving: &Receiver<(Instant, Vec<u8>)>) {
     while let Ok((due, packet)) = leaving.recv() {
         thread::sleep(due.saturating_duration_since(Instant::now()));
