@@ -3,25 +3,19 @@
 //! It stands before a real 2.3.5 and hands every other call on to it, word for word. So what is written is written to a real server, and
 //! stands in its log.
 
+use crate::front::{self, Front, answered};
 use anyhow::Result;
-use futures::future::BoxFuture;
+use axum::Router;
+use axum::body::Body as AxumBody;
+use axum::extract::State as Shared;
+use axum::http::{Request, Response};
 use proto::milvus::common::{KeyValuePair, Status};
 use proto::milvus::service as wire;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
-use tonic::codegen::http;
-use tonic::server::{Grpc, NamedService};
-use tonic::transport::{Channel, Endpoint, Server};
-use tonic_prost::ProstCodec;
-use tower::{Service, ServiceExt};
+use tonic::transport::{Channel, Endpoint};
 
 /// The property that denies writes.
 pub const DENY_WRITING: &str = "database.force.deny.writing";
@@ -36,9 +30,8 @@ const QUOTA_EXCEEDED: i32 = 9;
 /// The fake, listening on loopback until it is dropped.
 #[derive(Debug)]
 pub struct Denying {
-    uri: String,
+    front: Front,
     state: Arc<State>,
-    serving: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
@@ -57,31 +50,20 @@ impl Denying {
     /// When it can't listen, or the server is not there.
     pub async fn before(uri: &str) -> Result<Self> {
         let server = Endpoint::from_shared(uri.to_owned())?.connect().await?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let uri = format!("http://{}", listener.local_addr()?);
         let state = Arc::new(State::default());
-        let front = Front {
+        let place = Place {
             server,
-            state: state.clone(),
+            state: Arc::clone(&state),
         };
-        let serving = Server::builder()
-            .add_service(front)
-            .serve_with_incoming(TcpListenerStream::new(listener));
-        let serving = tokio::spawn(async move {
-            // It ends with the test.
-            let _ = serving.await;
-        });
-        Ok(Self {
-            uri,
-            state,
-            serving,
-        })
+        let router = Router::new().fallback(grpc).with_state(place);
+        let front = Front::serve(router).await?;
+        Ok(Self { front, state })
     }
 
     /// Where clients find it.
     #[must_use]
     pub fn uri(&self) -> &str {
-        &self.uri
+        self.front.uri()
     }
 
     /// What the property of a database says that denies writes, if it is set.
@@ -98,12 +80,6 @@ impl Denying {
     /// Whether whoever asks from now on lacks the right to alter a database.
     pub fn set_guarded(&self, is_guarded: bool) {
         self.state.is_guarded.store(is_guarded, Ordering::Release);
-    }
-}
-
-impl Drop for Denying {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 
@@ -143,86 +119,38 @@ impl State {
     }
 }
 
-/// One connection's calls.
+/// What answers a call.
 #[derive(Debug, Clone)]
-struct Front {
+struct Place {
     server: Channel,
     state: Arc<State>,
 }
 
-impl NamedService for Front {
-    const NAME: &'static str = "milvus.proto.milvus.MilvusService";
-}
-
-impl Service<http::Request<Body>> for Front {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let Self { server, state } = self.clone();
-        Box::pin(async move {
-            let database = request.headers().get("dbname");
-            let database = database.and_then(|name| name.to_str().ok());
-            let is_denied = state.denies(database.unwrap_or("default"));
-            let call = request.uri().path().rsplit('/').next().unwrap_or_default();
-            Ok(match call {
-                "AlterDatabase" if state.is_guarded.load(Ordering::Acquire) => {
-                    tonic::Status::permission_denied(NO_RIGHT).into_http()
-                }
-                "AlterDatabase" => {
-                    let answer = move |asked: wire::AlterDatabaseRequest| state.alter(asked);
-                    answered(request, answer).await
-                }
-                "DescribeDatabase" => {
-                    let answer = move |asked: wire::DescribeDatabaseRequest| state.describe(&asked);
-                    answered(request, answer).await
-                }
-                "Insert" | "Upsert" | "Delete" if is_denied => {
-                    answered(request, |_: wire::DropDatabaseRequest| denied()).await
-                }
-                _ => match server.oneshot(request).await {
-                    Ok(response) => response,
-                    Err(error) => tonic::Status::unavailable(error.to_string()).into_http(),
-                },
-            })
-        })
-    }
-}
-
-/// Answers one call itself, in a server's place.
-pub(crate) async fn answered<Q, A>(
-    request: http::Request<Body>,
-    answer: impl Fn(Q) -> A + Clone + Send + Sync + 'static,
-) -> http::Response<Body>
-where
-    Q: prost::Message + Default + Send + 'static,
-    A: prost::Message + Default + Send + 'static,
-{
-    let now = move |asked| std::future::ready(Ok(answer(asked)));
-    answered_later(request, now).await
-}
-
-/// As [`answered`], with an answer that has to be waited for.
-pub(crate) async fn answered_later<Q, A, F>(
-    request: http::Request<Body>,
-    answer: impl Fn(Q) -> F + Clone + Send + Sync + 'static,
-) -> http::Response<Body>
-where
-    Q: prost::Message + Default + Send + 'static,
-    A: prost::Message + Default + Send + 'static,
-    F: Future<Output = Result<A, tonic::Status>> + Send + 'static,
-{
-    let service = tower::service_fn(move |request: tonic::Request<Q>| {
-        let answer = answer(request.into_inner());
-        async move { answer.await.map(tonic::Response::new) }
-    });
-    let mut grpc = Grpc::new(ProstCodec::<A, Q>::default());
-    grpc.unary(service, request).await
+/// One call of gRPC.
+async fn grpc(Shared(place): Shared<Place>, request: Request<AxumBody>) -> Response<AxumBody> {
+    let Place { server, state } = place;
+    let request = request.map(Body::new);
+    let database = request.headers().get("dbname");
+    let database = database.and_then(|name| name.to_str().ok());
+    let is_denied = state.denies(database.unwrap_or("default"));
+    let answer = match front::call(&request) {
+        "AlterDatabase" if state.is_guarded.load(Ordering::Acquire) => {
+            tonic::Status::permission_denied(NO_RIGHT).into_http()
+        }
+        "AlterDatabase" => {
+            let answer = move |asked: wire::AlterDatabaseRequest| state.alter(asked);
+            answered(request, answer).await
+        }
+        "DescribeDatabase" => {
+            let answer = move |asked: wire::DescribeDatabaseRequest| state.describe(&asked);
+            answered(request, answer).await
+        }
+        "Insert" | "Upsert" | "Delete" if is_denied => {
+            answered(request, |_: wire::DropDatabaseRequest| denied()).await
+        }
+        _ => front::hand_on(server, request).await,
+    };
+    answer.map(AxumBody::new)
 }
 
 fn denied() -> wire::MutationResult {

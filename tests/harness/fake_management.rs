@@ -3,6 +3,7 @@
 //! It answers as Milvus 2.6.8 and later do (`internal/proxy/management.go`), with a ticket for each pause, or as earlier ones, without; and it
 //! removes nothing, for it keeps no files: what is seen is what it was told, and when.
 
+use crate::front::Front;
 use anyhow::Result;
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -10,17 +11,13 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 /// The fake, listening on loopback until it is dropped.
 #[derive(Debug)]
 pub struct FakeManagement {
-    uri: String,
+    front: Front,
     told: Arc<Told>,
-    serving: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -46,8 +43,6 @@ impl FakeManagement {
     /// # Errors
     /// When it can't listen.
     pub async fn start(has_tickets: bool) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let uri = format!("http://{}", listener.local_addr()?);
         let told = Arc::new(Told {
             has_tickets,
             state: Mutex::default(),
@@ -59,29 +54,20 @@ impl FakeManagement {
                 get(resume),
             )
             .with_state(Arc::clone(&told));
-        let serving = tokio::spawn(async move {
-            // It ends with the test.
-            let _ = axum::serve(listener, router).await;
-        });
-        Ok(Self { uri, told, serving })
+        let front = Front::serve(router).await?;
+        Ok(Self { front, told })
     }
 
     /// Where it is.
     #[must_use]
     pub fn uri(&self) -> &str {
-        &self.uri
+        self.front.uri()
     }
 
     /// What was asked for so far.
     #[must_use]
     pub fn paused(&self) -> Paused {
         self.told.state().clone()
-    }
-}
-
-impl Drop for FakeManagement {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 

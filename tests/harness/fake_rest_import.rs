@@ -13,27 +13,20 @@
 mod files;
 mod jobs;
 
-use crate::denying::answered;
+use crate::front::{self, Front, answered};
 use anyhow::Result;
 use axum::body::Body as AxumBody;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Request as HttpRequest, Response as HttpResponse, StatusCode};
+use axum::http::{HeaderMap, Request as HttpRequest, Response as HttpResponse};
 use axum::routing::post;
 use axum::{Router, body};
 use bytes::Bytes;
 use jobs::{Jobs, Refusal};
-use proto::milvus::common::ServerInfo;
 use proto::milvus::service as wire;
-use serde_json::{Value, json};
-use std::net::Ipv4Addr;
+use serde_json::json;
 use std::sync::Arc;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
-use tonic::service::Routes;
-use tonic::transport::{Channel, Endpoint, Server};
-use tower::ServiceExt;
+use tonic::transport::{Channel, Endpoint};
 
 /// The version that it says it is.
 pub const VERSION: &str = "2.4.23";
@@ -47,9 +40,8 @@ const MAX_BYTES: usize = 1 << 20;
 /// The fake, listening on loopback until it is dropped.
 #[derive(Debug)]
 pub struct FakeRestImport {
-    uri: String,
+    front: Front,
     jobs: Arc<Jobs>,
-    serving: JoinHandle<()>,
 }
 
 impl FakeRestImport {
@@ -66,13 +58,10 @@ impl FakeRestImport {
     /// # Errors
     /// As there.
     pub async fn before_as(uri: &str, token: &str, version: &'static str) -> Result<Self> {
-        let of_server = uri;
         let server = Endpoint::from_shared(uri.to_owned())?.connect().await?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let uri = format!("http://{}", listener.local_addr()?);
-        let grouping = (version == GROUPING).then(|| of_server.to_owned());
+        let grouping = (version == GROUPING).then(|| uri.to_owned());
         let jobs = Arc::new(Jobs::new(server.clone(), token, grouping));
-        let front = Front {
+        let place = Place {
             server,
             version,
             jobs: Arc::clone(&jobs),
@@ -80,22 +69,15 @@ impl FakeRestImport {
         let router = Router::new()
             .route("/v2/vectordb/jobs/import/{action}", post(rest))
             .fallback(grpc)
-            .with_state(front);
-        let serving = Server::builder()
-            .accept_http1(true)
-            .add_routes(Routes::from(router))
-            .serve_with_incoming(TcpListenerStream::new(listener));
-        let serving = tokio::spawn(async move {
-            // It ends with the test.
-            let _ = serving.await;
-        });
-        Ok(Self { uri, jobs, serving })
+            .with_state(place);
+        let front = Front::serve(router).await?;
+        Ok(Self { front, jobs })
     }
 
     /// Where clients find it.
     #[must_use]
     pub fn uri(&self) -> &str {
-        &self.uri
+        self.front.uri()
     }
 
     /// Has the next job fail, before anything is imported.
@@ -126,14 +108,9 @@ impl FakeRestImport {
     }
 }
 
-impl Drop for FakeRestImport {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
-}
-
+/// What answers a call.
 #[derive(Debug, Clone)]
-struct Front {
+struct Place {
     server: Channel,
     version: &'static str,
     jobs: Arc<Jobs>,
@@ -141,25 +118,23 @@ struct Front {
 
 /// One request of REST.
 async fn rest(
-    State(front): State<Front>,
+    State(place): State<Place>,
     Path(action): Path<String>,
     headers: HeaderMap,
     request: HttpRequest<AxumBody>,
 ) -> HttpResponse<AxumBody> {
-    let token = headers.get("authorization");
-    let token = token.and_then(|token| token.to_str().ok().map(str::to_owned));
+    let token = front::token(&headers).map(str::to_owned);
     let body = body::to_bytes(request.into_body(), MAX_BYTES).await;
     // To its end, whoever waits for it: 2.3.5 ends when some of its calls about imports are broken off.
     let answered = tokio::spawn(async move {
         let body = body.unwrap_or_default();
-        front.jobs.handle(&action, token.as_deref(), &body).await
+        place.jobs.handle(&action, token.as_deref(), &body).await
     });
     let lost = |error: tokio::task::JoinError| Err(Refusal::Told(500, 65535, error.to_string()));
     match answered.await.unwrap_or_else(lost) {
-        Ok(data) => answer(StatusCode::OK, &json!({ "code": 0, "data": data })),
+        Ok(data) => front::told(200, &json!({ "code": 0, "data": data })),
         Err(Refusal::Told(status, code, message)) => {
-            let status = StatusCode::from_u16(status).unwrap_or_default();
-            answer(status, &json!({ "code": code, "message": message }))
+            front::told(status, &json!({ "code": code, "message": message }))
         }
         Err(Refusal::BreakOff) => {
             let broken = futures::stream::iter([Err::<Bytes, _>(std::io::Error::other("lost"))]);
@@ -168,41 +143,17 @@ async fn rest(
     }
 }
 
-fn answer(status: StatusCode, body: &Value) -> HttpResponse<AxumBody> {
-    let mut answer = HttpResponse::new(AxumBody::from(body.to_string()));
-    *answer.status_mut() = status;
-    answer
-}
-
 /// One call of gRPC.
 async fn grpc(
-    State(front): State<Front>,
+    State(place): State<Place>,
     request: HttpRequest<AxumBody>,
 ) -> HttpResponse<AxumBody> {
     let request = request.map(Body::new);
-    let call = request.uri().path().rsplit('/').next().unwrap_or_default();
-    let answer = match call {
-        "Connect" => {
-            let told = wire::ConnectResponse {
-                status: None,
-                server_info: Some(ServerInfo {
-                    build_tags: front.version.to_owned(),
-                }),
-                identifier: 0,
-            };
-            answered(request, move |_: wire::ConnectRequest| told.clone()).await
-        }
-        "GetVersion" => {
-            let told = wire::GetVersionResponse {
-                status: None,
-                version: front.version.to_owned(),
-            };
-            answered(request, move |_: wire::GetVersionRequest| told.clone()).await
-        }
-        "AllocTimestamp" if front.jobs.clock().is_some() => {
+    let answer = match front::call(&request) {
+        "AllocTimestamp" if place.jobs.clock().is_some() => {
             let told = wire::AllocTimestampResponse {
                 status: None,
-                timestamp: front.jobs.clock().unwrap_or_default(),
+                timestamp: place.jobs.clock().unwrap_or_default(),
             };
             answered(request, move |_: wire::AllocTimestampRequest| told.clone()).await
         }
@@ -210,10 +161,7 @@ async fn grpc(
         "Import" | "GetImportState" | "ListImportTasks" => {
             tonic::Status::unimplemented("by REST").into_http()
         }
-        _ => match front.server.oneshot(request).await {
-            Ok(response) => response,
-            Err(error) => tonic::Status::unavailable(error.to_string()).into_http(),
-        },
+        _ => front::hand_on_as(place.version, place.server, request).await,
     };
     answer.map(AxumBody::new)
 }

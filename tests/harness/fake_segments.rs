@@ -9,28 +9,21 @@
 
 mod described;
 
-use crate::denying::{answered, answered_later};
+use crate::front::{self, Front, answered, answered_later};
 use anyhow::Result;
 use axum::body::Body as AxumBody;
 use axum::extract::State;
-use axum::http::{HeaderMap, Request as HttpRequest, Response as HttpResponse, StatusCode};
+use axum::http::{HeaderMap, Request as HttpRequest, Response as HttpResponse};
 use axum::routing::post;
 use axum::{Router, body};
 use described::{Described, Refusal};
-use proto::milvus::common::ServerInfo;
 use proto::milvus::service as wire;
 use proto::milvus::service::milvus_service_client::MilvusServiceClient;
-use serde_json::{Value, json};
-use std::net::Ipv4Addr;
+use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
-use tonic::service::Routes;
-use tonic::transport::{Channel, Endpoint, Server};
-use tower::ServiceExt;
+use tonic::transport::{Channel, Endpoint};
 
 /// The largest request of REST.
 const MAX_BYTES: usize = 1 << 20;
@@ -38,13 +31,13 @@ const MAX_BYTES: usize = 1 << 20;
 /// The fake, listening on loopback until it is dropped.
 #[derive(Debug)]
 pub struct FakeSegments {
-    uri: String,
+    front: Front,
     described: Arc<Described>,
-    serving: JoinHandle<()>,
 }
 
+/// What answers a call.
 #[derive(Debug, Clone)]
-struct Front {
+struct Place {
     server: Channel,
     version: &'static str,
     described: Arc<Described>,
@@ -62,10 +55,8 @@ impl FakeSegments {
         token: &str,
     ) -> Result<Self> {
         let server = Endpoint::from_shared(uri.to_owned())?.connect().await?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let uri = format!("http://{}", listener.local_addr()?);
         let described = Arc::new(Described::new(folder, token));
-        let front = Front {
+        let place = Place {
             server,
             version,
             described: Arc::clone(&described),
@@ -73,26 +64,15 @@ impl FakeSegments {
         let router = Router::new()
             .route("/v2/vectordb/segments/describe", post(rest))
             .fallback(grpc)
-            .with_state(front);
-        let serving = Server::builder()
-            .accept_http1(true)
-            .add_routes(Routes::from(router))
-            .serve_with_incoming(TcpListenerStream::new(listener));
-        let serving = tokio::spawn(async move {
-            // It ends with the test.
-            let _ = serving.await;
-        });
-        Ok(Self {
-            uri,
-            described,
-            serving,
-        })
+            .with_state(place);
+        let front = Front::serve(router).await?;
+        Ok(Self { front, described })
     }
 
     /// Where clients find it.
     #[must_use]
     pub fn uri(&self) -> &str {
-        &self.uri
+        self.front.uri()
     }
 
     /// Has it say nothing of this file, which no segment has.
@@ -113,95 +93,58 @@ impl FakeSegments {
     }
 }
 
-impl Drop for FakeSegments {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
-}
-
 /// One request of REST.
 async fn rest(
-    State(front): State<Front>,
+    State(place): State<Place>,
     headers: HeaderMap,
     request: HttpRequest<AxumBody>,
 ) -> HttpResponse<AxumBody> {
-    let token = headers.get("authorization");
-    let token = token.and_then(|token| token.to_str().ok());
+    let token = front::token(&headers);
     let body = body::to_bytes(request.into_body(), MAX_BYTES).await;
-    let (status, answer) = match front.described.handle(token, &body.unwrap_or_default()) {
-        Ok(data) => (StatusCode::OK, json!({ "code": 0, "data": data })),
+    match place.described.handle(token, &body.unwrap_or_default()) {
+        Ok(data) => front::told(200, &json!({ "code": 0, "data": data })),
         Err(Refusal(status, code, message)) => {
-            let status = StatusCode::from_u16(status).unwrap_or_default();
-            (status, json!({ "code": code, "message": message }))
+            front::told(status, &json!({ "code": code, "message": message }))
         }
-    };
-    told(status, &answer)
-}
-
-fn told(status: StatusCode, body: &Value) -> HttpResponse<AxumBody> {
-    let mut answer = HttpResponse::new(AxumBody::from(body.to_string()));
-    *answer.status_mut() = status;
-    answer
+    }
 }
 
 /// One call of gRPC.
 async fn grpc(
-    State(front): State<Front>,
+    State(place): State<Place>,
     request: HttpRequest<AxumBody>,
 ) -> HttpResponse<AxumBody> {
     let request = request.map(Body::new);
-    let call = request.uri().path().rsplit('/').next().unwrap_or_default();
-    let version = front.version.to_owned();
-    let answer = match call {
-        "Connect" => {
-            let told = wire::ConnectResponse {
-                status: None,
-                server_info: Some(ServerInfo {
-                    build_tags: version,
-                }),
-                identifier: 0,
-            };
-            answered(request, move |_: wire::ConnectRequest| told.clone()).await
-        }
-        "GetVersion" => {
-            let told = wire::GetVersionResponse {
-                status: None,
-                version,
-            };
-            answered(request, move |_: wire::GetVersionRequest| told.clone()).await
-        }
+    let answer = match front::call(&request) {
         // 2.3.5 has databases without properties.
         "DescribeDatabase" => {
             let none = |_: wire::DescribeDatabaseRequest| wire::DescribeDatabaseResponse::default();
             answered(request, none).await
         }
         "GetPersistentSegmentInfo" => {
-            answered_later(request, move |asked| segments(front.clone(), asked)).await
+            answered_later(request, move |asked| segments(place.clone(), asked)).await
         }
-        _ => match front.server.oneshot(request).await {
-            Ok(response) => response,
-            Err(error) => tonic::Status::unavailable(error.to_string()).into_http(),
-        },
+        _ => front::hand_on_as(place.version, place.server, request).await,
     };
     answer.map(AxumBody::new)
 }
 
 /// The real server's segments, with what a later one says of them beside.
 async fn segments(
-    front: Front,
+    place: Place,
     asked: wire::GetPersistentSegmentInfoRequest,
 ) -> Result<wire::GetPersistentSegmentInfoResponse, tonic::Status> {
-    let mut answer = match front.described.held(&asked) {
+    let mut answer = match place.described.held(&asked) {
         Some(held) => held,
         None => {
-            let mut server = MilvusServiceClient::new(front.server);
+            let mut server = MilvusServiceClient::new(place.server);
             let answer = server.get_persistent_segment_info(asked.clone()).await?;
             answer.into_inner()
         }
     };
-    front.described.hold_listed(&asked, &answer);
+    place.described.hold_listed(&asked, &answer);
     for info in &mut answer.infos {
-        front.described.meet(info);
+        place.described.meet(info);
     }
     Ok(answer)
 }

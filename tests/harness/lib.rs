@@ -16,6 +16,7 @@ pub mod fake_management;
 pub mod fake_rest_import;
 pub mod fake_segments;
 pub mod faults;
+mod front;
 pub mod http_proxy;
 pub mod jobs;
 pub mod link;
