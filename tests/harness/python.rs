@@ -15,6 +15,8 @@ pub struct Answer {
     pub code: i32,
     /// What it printed.
     pub json: Value,
+    /// What it said beside that.
+    told: String,
 }
 
 /// The interpreter that provisioning made.
@@ -45,22 +47,19 @@ pub(crate) fn command() -> Result<Command> {
 /// Runs `python -m testbed <words>` to its end.
 ///
 /// # Errors
-/// When it prints no JSON, or takes longer than the limit.
+/// When it prints no JSON, is ended by a signal, or takes longer than the limit.
 pub async fn testbed(words: &[&str], limit: Duration) -> Result<Answer> {
     let what = format!("testbed {}", words.join(" "));
     let mut command = command()?;
     command.args(words);
     let output = wait::within(&what, limit, async { Ok(command.output().await?) }).await?;
-    let told = String::from_utf8_lossy(&output.stderr);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
     let printed = String::from_utf8_lossy(&output.stdout);
-    let Some(line) = printed.lines().last() else {
-        bail!("{what}: {}\n{told}", output.status)
+    let (Some(line), Some(code)) = (printed.lines().last(), output.status.code()) else {
+        bail!("{what}: {}\n{printed}\n{told}", output.status)
     };
     let json = serde_json::from_str(line).with_context(|| format!("{what}: {line}\n{told}"))?;
-    Ok(Answer {
-        code: output.status.code().unwrap_or(-1),
-        json,
-    })
+    Ok(Answer { code, json, told })
 }
 
 /// As [`testbed`], for commands that must succeed.
@@ -71,10 +70,11 @@ pub async fn testbed_done(words: &[&str], limit: Duration) -> Result<Value> {
     let answer = testbed(words, limit).await?;
     ensure!(
         answer.code == 0,
-        "testbed {}: exit code {}: {}",
+        "testbed {}: exit code {}: {}\n{}",
         words.join(" "),
         answer.code,
-        answer.json
+        answer.json,
+        answer.told
     );
     Ok(answer.json)
 }

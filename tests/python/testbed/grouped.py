@@ -5,7 +5,6 @@ The rows are the server's. The files are written by Arrow's C++ library, by whic
 and groups of rows are cut much shorter than after 1 MiB, at other rows in each group.
 """
 
-import io
 import shutil
 import struct
 from pathlib import Path
@@ -32,11 +31,17 @@ def payloads(file):
         at += length
 
 
+def table_of(source):
+    """What a Parquet file holds, read by no other thread: Arrow's may still have hold of a Python object when the interpreter ends, which
+    then aborts (https://github.com/apache/arrow/issues/34314)."""
+    return pyarrow.parquet.ParquetFile(source, pre_buffer=False).read(use_threads=False)
+
+
 def values(files):
     """The values of a field, in the order of its files."""
     ordered = sorted(files, key=lambda file: int(file.name))
     columns = [
-        pyarrow.parquet.read_table(io.BytesIO(payload)).column(0)
+        table_of(pyarrow.BufferReader(payload)).column(0)
         for file in ordered
         for payload in payloads(file.read_bytes())
     ]
@@ -98,11 +103,11 @@ def undo(server, db, collection, source, target):
     made = 0
     for file in sorted(Path(source).glob("*/*/*")):
         segment_id, log = int(file.parent.parent.name), file.name
-        table = pyarrow.parquet.read_table(file)
+        table = table_of(file)
         for field, column in zip(table.schema, table.columns):
             number = int(field.metadata[b"PARQUET:field_id"])
             schema = pyarrow.schema([pyarrow.field("val", field.type, nullable=False)])
-            payload = io.BytesIO()
+            payload = pyarrow.BufferOutputStream()
             alone = pyarrow.Table.from_arrays([column], schema=schema)
             pyarrow.parquet.write_table(alone, payload, compression="zstd", store_schema=False)
             # The dynamic field is not described.
@@ -110,7 +115,7 @@ def undo(server, db, collection, source, target):
             ids = (described.collectionID, 0, segment_id, number)
             there = Path(target) / str(segment_id) / str(number) / log
             there.parent.mkdir(parents=True, exist_ok=True)
-            there.write_bytes(enveloped(payload.getvalue(), ids, data_type))
+            there.write_bytes(enveloped(payload.getvalue().to_pybytes(), ids, data_type))
             made += 1
     return {"files": made}
 
