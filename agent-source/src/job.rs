@@ -14,6 +14,7 @@ mod fate;
 mod fence;
 mod follow;
 mod join;
+mod laps;
 mod loaded;
 mod prepare;
 mod prove;

@@ -8,6 +8,7 @@
 //! Beside the proof a second tick is waited for: up to it the log holds no change that is younger than T, or the fence does not hold.
 //! The journal's one write is the point of no return: before it a crash leaves a job that follows, after it one that is cut over.
 
+use super::laps::Laps;
 use super::{Job, StepError, fate};
 use crate::agent::Agent;
 use crate::following::{Following, Proof};
@@ -163,18 +164,20 @@ impl Job {
         if options.dry_run {
             return Ok(());
         }
+        let mut laps = Laps::begin();
         let drained = async {
             if cutover.fence == Fence::DenyWrites {
                 self.set_fence(&collections).await?;
+                laps.end("fenced");
             }
             let drain = async {
-                match self.drain(session, live, &followed).await {
+                match self.drain(session, live, &followed, &mut laps).await {
                     // What the source took before it denied writes may have got a later time than the fence. No more comes after it.
                     Err(fault)
                         if cutover.fence == Fence::DenyWrites
                             && fault.code == codes::CUTOVER_NOT_FENCED =>
                     {
-                        self.drain(session, live, &followed).await
+                        self.drain(session, live, &followed, &mut laps).await
                     }
                     drained => drained,
                 }
@@ -190,7 +193,9 @@ impl Job {
         if !unmet.is_empty() {
             return Err(not_ready(&self.name, &unmet));
         }
-        self.commit(collections, &followed).await?;
+        self.commit(collections).await?;
+        laps.end("journaled");
+        tracing::info!(job = %self.name, collections = followed.len(), %laps, "cut over");
         live.committed.send_replace(true);
         Ok(())
     }
@@ -270,6 +275,7 @@ impl Job {
         session: &Session,
         live: &Live,
         followed: &[Followed],
+        laps: &mut Laps,
     ) -> Result<(), Fault> {
         let fence = self.source_tick().await?;
         live.set_fence(Some(fence));
@@ -277,12 +283,17 @@ impl Job {
         for Followed { following, .. } in followed {
             following.wait_applied(fence).await;
         }
+        laps.end("applied");
         let rested = self.source_tick().await?;
         for Followed { following, .. } in followed {
             following.doubt_repairs();
             following.wait_proven().await;
+        }
+        laps.end("proven");
+        for Followed { following, .. } in followed {
             following.wait_applied(rested).await;
         }
+        laps.end("rested");
         if followed
             .iter()
             .any(|one| one.following.last_change() > fence)
@@ -295,6 +306,7 @@ impl Job {
             .collect();
         if doubts.is_empty() {
             doubts = self.find_surplus(session, followed, fence).await?;
+            laps.end("counted");
         }
         if !doubts.is_empty() {
             return Err(not_ready(&self.name, &doubts));
@@ -307,11 +319,7 @@ impl Job {
     }
 
     /// The point of no return: from here on the journal has the collections cut over.
-    async fn commit(
-        &self,
-        mut collections: Vec<CollectionRecord>,
-        followed: &[Followed],
-    ) -> Result<(), Fault> {
+    async fn commit(&self, mut collections: Vec<CollectionRecord>) -> Result<(), Fault> {
         let mut record = self.agent.job(&self.name)?;
         // What the source denies it denies for good: the target takes over.
         record.fenced.clear();
@@ -324,7 +332,6 @@ impl Job {
         points.pass("source.cutover.commit.before");
         self.agent.put_prepared(&record, &collections).await?;
         points.pass("source.cutover.commit.after");
-        tracing::info!(job = %self.name, collections = followed.len(), "cut over");
         Ok(())
     }
 }

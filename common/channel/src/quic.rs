@@ -1,4 +1,4 @@
-//! The channel over QUIC: a stream for each lane, so that a lost packet holds up one lane only.
+//! The channel over QUIC: each lane has streams of its own, so that a lost packet holds up one lane only.
 //!
 //! ```text
 //! dialler                                     listener
@@ -9,9 +9,10 @@
 //!   streams: session, 1..=n ───────────────────►  complete: a Link on both sides
 //! ```
 //!
-//! Frames, first words, trust and limits are those of the other transports. A stream begins with the session's id (16 bytes) and the
-//! lane's number (4 bytes); then come frames in both directions, each behind its length (4 bytes, the highest first). The end of a
-//! direction is the end of its lane; a direction that is reset is lost.
+//! Frames, first words, trust and limits are those of the other transports. A data lane is [`DATA_STREAMS`] streams, opened one behind the
+//! other, and the control lane is one. Each begins with the session's id (16 bytes) and the lane's number (4 bytes); then come frames in
+//! both directions, each behind its length (4 bytes, the highest first): the first on the first stream, the next on the next, and so round
+//! again. The end of a direction, where the next frame would be, is the end of its lane; a direction that is reset is lost.
 //!
 //! Invariants:
 //! - **No lane holds up another.** A connection's window is that of all its lanes, and the control lane goes first.
@@ -33,7 +34,7 @@ pub use listen::QuicListener;
 #[doc(hidden)]
 pub mod plain {
     pub use super::socket::endpoint;
-    pub use super::transport_config;
+    pub use super::{DATA_STREAMS, transport_config};
 }
 
 use quinn::congestion::BbrConfig;
@@ -44,9 +45,12 @@ use std::time::Duration;
 /// What is spoken above TLS: the form of streams, and its version.
 const ALPN: &[u8] = b"passage/1";
 
-/// The window of a lane. quinn ends a connection in whose stream more than 1024 pieces are missing; a window of twice as many packets
-/// can't have so many gaps. What one lane can't fill, several do.
+/// The window of a stream. quinn ends a connection in whose stream more than 1024 pieces are missing; a window of twice as many packets
+/// can't have so many gaps. What one stream can't fill, several do.
 const STREAM_WINDOW_BYTES: u32 = 2_900_000;
+
+/// The streams of a data lane. At 1 Gbit/s, 50 ms and a loss of 1 %, four lanes of one stream each came to 0.67 of the line, of four to 0.95.
+pub const DATA_STREAMS: u32 = 4;
 
 /// How much of all lanes of a connection may be unacknowledged: a line of 1 Gbit/s and half a second is still filled.
 const SEND_WINDOW_BYTES: u64 = 64 << 20;
@@ -67,15 +71,25 @@ fn priority(lane: u32) -> i32 {
     i32::from(lane == 0)
 }
 
-/// What a connection is set to that may carry so many lanes besides control, of which the peer opens so many streams.
-pub fn transport_config(lanes: u32, peer_opens: u32) -> Arc<TransportConfig> {
+/// Of how many streams this lane is.
+fn streams(lane: u32) -> u32 {
+    if lane == 0 { 1 } else { DATA_STREAMS }
+}
+
+/// The streams of so many data lanes, and of control.
+fn most_streams(data_lanes: u32) -> u32 {
+    data_lanes.saturating_mul(DATA_STREAMS) + 1
+}
+
+/// What a connection is set to that may carry so many streams, of which the peer opens so many.
+pub fn transport_config(streams: u32, peer_opens: u32) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
     let mut acks = AckFrequencyConfig::default();
     acks.ack_eliciting_threshold(PACKETS_AN_ACK.into());
     config
         .stream_receive_window(STREAM_WINDOW_BYTES.into())
         .receive_window(VarInt::from_u32(
-            STREAM_WINDOW_BYTES.saturating_mul(lanes + 1),
+            STREAM_WINDOW_BYTES.saturating_mul(streams),
         ))
         .send_window(SEND_WINDOW_BYTES)
         // Frames are whole as soon as they can be.

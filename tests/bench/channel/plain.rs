@@ -44,6 +44,9 @@ use written::frame::Kind;
 
 const NAME: &str = "localhost";
 
+/// As many streams as the channel's lanes have.
+const STREAMS: usize = LANES * quic::DATA_STREAMS as usize;
+
 /// Counts the frames of a call; answers with nothing, when all has come.
 struct Counter {
     counted: Counted,
@@ -240,15 +243,15 @@ pub(crate) async fn receive_quinn(place: &Place, counted: &Counted) -> Result<()
     config.alpn_protocols = vec![b"bench".to_vec()];
     let crypto = QuicServerConfig::try_from(config)?;
     let mut server = ServerConfig::with_crypto(Arc::new(crypto));
-    let lanes = LANES as u32;
-    server.transport_config(quic::transport_config(lanes, lanes));
+    let streams = STREAMS as u32;
+    server.transport_config(quic::transport_config(streams, streams));
     let at = (Ipv4Addr::LOCALHOST, 0).into();
     let endpoint = quic::endpoint(at, EndpointConfig::default(), Some(server))?;
     tell_address(endpoint.local_addr()?);
     let mut tasks = JoinSet::new();
     for _ in 0..CONNECTIONS {
         let connection = endpoint.accept().await.context("a connection")?.await?;
-        for _ in 0..LANES / CONNECTIONS {
+        for _ in 0..STREAMS / CONNECTIONS {
             let (connection, counted) = (connection.clone(), counted.clone());
             tasks.spawn(async move {
                 let (mut answers, mut stream) = connection.accept_bi().await?;
@@ -273,7 +276,7 @@ pub(crate) async fn send_quinn(place: &Place, to: SocketAddr) -> Result<f64> {
         .with_client_auth_cert(own.chain, own.key)?;
     config.alpn_protocols = vec![b"bench".to_vec()];
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(config)?));
-    config.transport_config(quic::transport_config(LANES as u32, 0));
+    config.transport_config(quic::transport_config(STREAMS as u32, 0));
     let at = (Ipv4Addr::UNSPECIFIED, 0).into();
     let endpoint = quic::endpoint(at, EndpointConfig::default(), None)?;
     let mut connections = Vec::new();
@@ -282,7 +285,7 @@ pub(crate) async fn send_quinn(place: &Place, to: SocketAddr) -> Result<f64> {
     }
     let used = cpu()?;
     let mut tasks = JoinSet::new();
-    for connection in connections.iter().cycle().take(LANES) {
+    for connection in connections.iter().cycle().take(STREAMS) {
         let (connection, batch) = (connection.clone(), place.batch.clone());
         tasks.spawn(async move {
             let (mut stream, mut answers) = connection.open_bi().await?;

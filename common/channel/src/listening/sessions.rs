@@ -55,7 +55,7 @@ impl FromStr for SessionId {
 }
 
 /// Which lane of which session it is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LaneAt {
     pub(crate) session: SessionId,
     /// 0 for control, from 1 for data.

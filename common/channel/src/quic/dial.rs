@@ -1,6 +1,7 @@
 //! The dialling side.
 
-use super::{ALPN, lane, socket, transport_config, trouble};
+use super::lane::Streams;
+use super::{ALPN, most_streams, socket, transport_config, trouble};
 use crate::error::{LaneError, LinkError};
 use crate::handshake;
 use crate::link::{Lane, Link, Transport};
@@ -139,13 +140,10 @@ impl Session<'_> {
         let session = self.id;
         let broken =
             |cause: String| reached.explained(&self.dialer.address, LaneError::Lost(cause).into());
-        let opened = reached.connection.open_bi().await;
-        let (mut send, recv) = opened.map_err(|error| broken(trouble::plain(&error)))?;
-        send.set_priority(super::priority(number)).ok();
-        lane::write_head(&mut send, LaneAt { session, number })
-            .await
-            .map_err(|error| broken(error.to_string()))?;
-        Ok(lane::lane(send, recv))
+        let at = LaneAt { session, number };
+        let opened = Streams::open(&reached.connection, at).await;
+        let streams = opened.map_err(|error| broken(error.to_string()))?;
+        Ok(streams.into_lane(number))
     }
 }
 
@@ -215,7 +213,7 @@ impl QuicDialer {
         let crypto =
             QuicClientConfig::try_from(config).map_err(|error| other(error.to_string()))?;
         let mut config = ClientConfig::new(Arc::new(crypto));
-        config.transport_config(transport_config(self.hello.data_lanes, 0));
+        config.transport_config(transport_config(most_streams(self.hello.data_lanes), 0));
         let connecting = endpoint
             .connect_with(config, remote, &self.host())
             .map_err(|error| other(error.to_string()))?;

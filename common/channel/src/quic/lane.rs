@@ -1,18 +1,23 @@
-//! A lane as a stream: its first bytes, and the frames behind them.
+//! A lane as streams: their first bytes, and the frames behind them, which take turns. So what a lane may have under way is the windows of
+//! several streams, and a lost packet holds up what comes on one of them.
 
-use super::FAREWELL_LIMIT;
 use super::trouble::{self, ABANDONED};
+use super::{FAREWELL_LIMIT, priority, streams};
 use crate::error::LaneError;
 use crate::link::{Lane, LaneRx, LaneTx, QUEUE_FRAMES};
 use crate::listening::{LaneAt, SessionId};
 use crate::wire;
 use bytes::{BufMut, Bytes, BytesMut};
+use futures::future;
 use futures::stream::{self, Stream, StreamExt};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 use protocol::Frame;
 use protocol::frame::MAX_FRAME_BYTES;
-use quinn::{ReadError, ReadExactError, RecvStream, SendStream, WriteError};
+use quinn::{
+    Connection, ConnectionError, ReadError, ReadExactError, RecvStream, SendStream, VarInt,
+    WriteError,
+};
 use std::io;
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
@@ -28,6 +33,87 @@ const LENGTH_BYTES: usize = 4;
 const PIECE_FIELD: u32 = 8;
 const PARTS_FIELD: u32 = 1;
 
+/// The streams of a lane, in the order in which frames go over them.
+#[derive(Debug)]
+pub(super) struct Streams {
+    send: Vec<SendStream>,
+    recv: Vec<RecvStream>,
+}
+
+impl Streams {
+    /// Opens those of a lane, and says on each which lane it is.
+    pub(super) async fn open(connection: &Connection, at: LaneAt) -> Result<Self, WriteError> {
+        let (mut send, mut recv) = (Vec::new(), Vec::new());
+        for _ in 0..streams(at.number) {
+            let (mut out, back) = connection.open_bi().await?;
+            write_head(&mut out, at).await?;
+            send.push(out);
+            recv.push(back);
+        }
+        Ok(Self { send, recv })
+    }
+
+    /// The lane that a peer opens next on a connection, once all its streams are there; an error within is what they were instead.
+    pub(super) async fn accept(
+        connection: &Connection,
+    ) -> Result<Result<(LaneAt, Self), LaneError>, ConnectionError> {
+        let (send, mut recv) = connection.accept_bi().await?;
+        let at = match read_head(&mut recv).await {
+            Ok(at) => at,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (mut send, mut recv) = (vec![send], vec![recv]);
+        for _ in 1..streams(at.number) {
+            // quinn gives them in the order in which they were opened.
+            let (back, mut out) = connection.accept_bi().await?;
+            match read_head(&mut out).await {
+                Ok(head) if head == at => {}
+                Ok(_) => {
+                    let torn = "the streams of two lanes are mixed".to_owned();
+                    return Ok(Err(LaneError::Violation(torn)));
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+            send.push(back);
+            recv.push(out);
+        }
+        Ok(Ok((at, Self { send, recv })))
+    }
+
+    /// A lane of one stream.
+    #[cfg(test)]
+    pub(super) fn of(send: SendStream, recv: RecvStream) -> Self {
+        Self {
+            send: vec![send],
+            recv: vec![recv],
+        }
+    }
+
+    /// Ends them, and says why.
+    pub(super) fn refuse(mut self, code: VarInt) {
+        for send in &mut self.send {
+            send.reset(code).ok();
+        }
+        for recv in &mut self.recv {
+            recv.stop(code).ok();
+        }
+    }
+
+    /// The lane. It keeps the connection.
+    pub(super) fn into_lane(self, number: u32) -> Lane {
+        for send in &self.send {
+            send.set_priority(priority(number)).ok();
+        }
+        let (frames, to_send) = mpsc::channel(QUEUE_FRAMES);
+        let (tx, left) = LaneTx::watched(frames);
+        tokio::spawn(carry_out(self.send, to_send, left));
+        Lane {
+            tx,
+            rx: LaneRx::new(incoming(self.recv).boxed()),
+        }
+    }
+}
+
 /// Writes a stream's first bytes.
 pub(super) async fn write_head(send: &mut SendStream, at: LaneAt) -> Result<(), WriteError> {
     let mut head = BytesMut::with_capacity(HEAD_BYTES);
@@ -37,7 +123,7 @@ pub(super) async fn write_head(send: &mut SendStream, at: LaneAt) -> Result<(), 
 }
 
 /// Reads them; an error is what else they were.
-pub(super) async fn read_head(recv: &mut RecvStream) -> Result<LaneAt, LaneError> {
+async fn read_head(recv: &mut RecvStream) -> Result<LaneAt, LaneError> {
     let (mut session, mut number) = ([0; 16], [0; 4]);
     let broken = |error| match error {
         ReadExactError::FinishedEarly(_) => {
@@ -53,33 +139,30 @@ pub(super) async fn read_head(recv: &mut RecvStream) -> Result<LaneAt, LaneError
     })
 }
 
-/// The lane on a stream of which the first bytes are through. It keeps the stream's connection.
-pub(super) fn lane(send: SendStream, recv: RecvStream) -> Lane {
-    let (frames, to_send) = mpsc::channel(QUEUE_FRAMES);
-    let (tx, left) = LaneTx::watched(frames);
-    tokio::spawn(carry_out(send, to_send, left));
-    Lane {
-        tx,
-        rx: LaneRx::new(incoming(recv).boxed()),
-    }
-}
-
 /// Sends frames until the lane's user has left or the peer takes no more; `left` is cancelled when the user leaves.
 async fn carry_out(
-    mut send: SendStream,
+    mut streams: Vec<SendStream>,
     mut to_send: mpsc::Receiver<Frame>,
     left: CancellationToken,
 ) {
-    // Acknowledged to the end, stopped, or lost.
-    let over = send.stopped();
+    // Each acknowledged to the end; or one stopped, or lost.
+    let ends: Vec<_> = streams.iter().map(SendStream::stopped).collect();
+    let over = future::try_join_all(ends.into_iter().map(async |end| match end.await {
+        Ok(None) => Ok(()),
+        _ => Err(()),
+    }));
     let sending = async {
-        while let Some(frame) = to_send.recv().await {
-            if send.write_all_chunks(&mut chunks(frame)).await.is_err() {
+        let mut turn = (0..streams.len()).cycle();
+        while let (Some(frame), Some(at)) = (to_send.recv().await, turn.next()) {
+            let sent = streams[at].write_all_chunks(&mut chunks(frame)).await;
+            if sent.is_err() {
                 return;
             }
         }
-        // Stopped already: then there is nobody to finish for.
-        send.finish().ok();
+        for send in &mut streams {
+            // Stopped already: then there is nobody to finish for.
+            send.finish().ok();
+        }
         std::future::pending().await
     };
     tokio::select! {
@@ -87,8 +170,10 @@ async fn carry_out(
         _ = over => {}
         () = late(left) => {}
     }
-    // What is dropped would look as if it had been sent to its end. One that was is not changed by this.
-    send.reset(ABANDONED).ok();
+    for send in &mut streams {
+        // What is dropped would look as if it had been sent to its end. One that was is not changed by this.
+        send.reset(ABANDONED).ok();
+    }
 }
 
 async fn late(left: CancellationToken) {
@@ -141,12 +226,13 @@ fn written_length(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// The frames of a stream; nothing comes after its end or an error.
-fn incoming(recv: RecvStream) -> impl Stream<Item = Result<Frame, LaneError>> + Send {
-    stream::unfold(Some(recv), async |recv| {
-        let mut recv = recv?;
-        match read_frame(&mut recv).await {
-            Ok(Some(frame)) => Some((Ok(frame), Some(recv))),
+/// The frames of a lane's streams; nothing comes after their end or an error.
+fn incoming(streams: Vec<RecvStream>) -> impl Stream<Item = Result<Frame, LaneError>> + Send {
+    stream::unfold(Some((streams, 0)), async |open| {
+        let (mut streams, turn) = open?;
+        let next = (turn + 1) % streams.len();
+        match read_frame(&mut streams[turn]).await {
+            Ok(Some(frame)) => Some((Ok(frame), Some((streams, next)))),
             Ok(None) => None,
             Err(error) => Some((Err(error), None)),
         }

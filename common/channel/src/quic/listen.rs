@@ -1,6 +1,7 @@
 //! The listening side.
 
-use super::{ALPN, lane, socket, transport_config, trouble};
+use super::lane::Streams;
+use super::{ALPN, most_streams, socket, transport_config, trouble};
 use crate::error::{LaneError, LinkError};
 use crate::link::{Link, Transport};
 use crate::listening::{Caller, Crowd, MAX_DATA_LANES, Refusal, Refusals, Sessions};
@@ -143,7 +144,8 @@ fn terms(trust: &Trust, lanes: u32) -> Result<(ServerConfig, tls::Outcome), TlsE
     let crypto =
         QuicServerConfig::try_from(config).map_err(|error| TlsError::Other(error.to_string()))?;
     let mut server = ServerConfig::with_crypto(Arc::new(crypto));
-    server.transport_config(transport_config(lanes, lanes + 1));
+    let streams = most_streams(lanes);
+    server.transport_config(transport_config(streams, streams));
     Ok((server, outcome))
 }
 
@@ -215,9 +217,9 @@ impl Door {
     /// Takes the lanes that a known peer opens on a connection. All come within the limit; later, the connection lasts as long as they.
     async fn take_lanes(self, connection: Connection, caller: Caller) {
         let taking = async {
-            while let Ok((mut send, mut recv)) = connection.accept_bi().await {
-                let at = match lane::read_head(&mut recv).await {
-                    Ok(at) => at,
+            while let Ok(lane) = Streams::accept(&connection).await {
+                let (at, streams) = match lane {
+                    Ok(lane) => lane,
                     Err(error @ LaneError::Violation(_)) => {
                         self.refusals.note(caller.address, error.into());
                         continue;
@@ -225,16 +227,9 @@ impl Door {
                     Err(_) => continue,
                 };
                 match self.sessions.admit(at, &caller) {
-                    Ok(place) => {
-                        send.set_priority(super::priority(at.number)).ok();
-                        self.sessions.take(place, lane::lane(send, recv));
-                    }
+                    Ok(place) => self.sessions.take(place, streams.into_lane(at.number)),
                     // The peer reads why.
-                    Err(unwelcome) => {
-                        let code = trouble::code(unwelcome);
-                        send.reset(code).ok();
-                        recv.stop(code).ok();
-                    }
+                    Err(unwelcome) => streams.refuse(trouble::code(unwelcome)),
                 }
             }
         };

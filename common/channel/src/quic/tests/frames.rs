@@ -5,6 +5,7 @@ use crate::fixture::{SOURCE, TARGET, Target, assert_refused, hello, rule};
 use crate::link::Lane;
 use crate::listening::{LaneAt, SessionId};
 use crate::quic::dial::Reached;
+use crate::quic::lane::Streams;
 use crate::quic::{QuicDialer, lane};
 use crate::settings::LinkSettings;
 use crate::tls::Trust;
@@ -28,7 +29,7 @@ async fn reached(target: &Target, trust: Trust) -> Reached {
     dialer.reach().await.unwrap()
 }
 
-/// Opens a lane by hand, of which the first bytes are through.
+/// Opens a stream by hand, of which the first bytes are through.
 async fn by_hand(reached: &Reached, number: u32) -> (SendStream, RecvStream) {
     let (mut send, recv) = reached.connection.open_bi().await.unwrap();
     let session = SESSION;
@@ -36,6 +37,13 @@ async fn by_hand(reached: &Reached, number: u32) -> (SendStream, RecvStream) {
         .await
         .unwrap();
     (send, recv)
+}
+
+/// Opens a lane.
+async fn opened(reached: &Reached, number: u32) -> Lane {
+    let session = SESSION;
+    let streams = Streams::open(&reached.connection, LaneAt { session, number }).await;
+    streams.unwrap().into_lane(number)
 }
 
 async fn told(lane: &mut Lane) -> Fault {
@@ -72,7 +80,7 @@ async fn a_malformed_or_oversized_frame_is_refused_and_its_sender_told() {
         let reached = reached(&target, target.good_trust()).await;
         let (mut send, recv) = by_hand(&reached, 0).await;
         send.write_all(&bytes).await.unwrap();
-        let mut lane = lane::lane(send, recv);
+        let mut lane = Streams::of(send, recv).into_lane(0);
         let fault = told(&mut lane).await;
         assert_eq!(fault.code, codes::PROTOCOL_VIOLATION);
         assert!(fault.message.contains(message), "{fault}");
@@ -103,17 +111,25 @@ async fn a_stream_that_does_not_say_which_lane_it_is_is_refused() {
 }
 
 #[tokio::test]
+async fn a_lane_of_which_another_ones_stream_is_among_the_streams_is_refused() {
+    let mut target = listen().await;
+    let reached = reached(&target, target.good_trust()).await;
+    let _first = opened(&reached, 0).await;
+    let _one = by_hand(&reached, 1).await;
+    let _of_another = by_hand(&reached, 2).await;
+    let message = "the streams of two lanes are mixed";
+    assert_refused(&mut target, codes::PROTOCOL_VIOLATION, message).await;
+}
+
+#[tokio::test]
 async fn a_lane_that_is_not_taken_is_told_why() {
     let target = listen().await;
     let reached = reached(&target, target.good_trust()).await;
-    let (send, recv) = by_hand(&reached, 1).await;
-    let error = lane::lane(send, recv).rx.recv().await.unwrap_err();
+    let error = opened(&reached, 1).await.rx.recv().await.unwrap_err();
     assert_eq!(error, LaneError::Lost("there is no such session".into()));
 
-    let (send, recv) = by_hand(&reached, 0).await;
-    let _first = lane::lane(send, recv);
-    let (send, recv) = by_hand(&reached, 0).await;
-    let error = lane::lane(send, recv).rx.recv().await.unwrap_err();
+    let _first = opened(&reached, 0).await;
+    let error = opened(&reached, 0).await.rx.recv().await.unwrap_err();
     let message = "there is such a session already";
     assert_eq!(error, LaneError::Lost(message.into()));
 }
@@ -128,14 +144,12 @@ async fn a_lane_of_another_certificate_does_not_join_a_session() {
     let rules = vec![rule("source", SOURCE), rule("other", id)];
     target.trust.replace_peers(rules);
     let first = reached(&target, target.good_trust()).await;
-    let (send, recv) = by_hand(&first, 0).await;
-    let mut control = lane::lane(send, recv);
+    let mut control = opened(&first, 0).await;
     let words = Frame::Hello(hello(Role::Source));
     control.tx.send(words).await.unwrap();
     assert!(matches!(control.rx.recv().await, Ok(Some(Frame::Hello(_)))));
     let thief = reached(&target, target.office.trust(&other, TARGET)).await;
-    let (send, recv) = by_hand(&thief, 1).await;
-    let error = lane::lane(send, recv).rx.recv().await.unwrap_err();
+    let error = opened(&thief, 1).await.rx.recv().await.unwrap_err();
     let message = "this session is another peer's";
     assert_eq!(error, LaneError::Lost(message.into()));
     let message = "another certificate than its session";
