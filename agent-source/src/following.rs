@@ -333,6 +333,11 @@ impl Following {
         self.state().differing.beyond_repair()
     }
 
+    /// How many rows were repaired.
+    pub(crate) fn repaired(&self) -> u64 {
+        self.state().repaired
+    }
+
     /// Whether the row differs, and is to be repaired.
     pub(crate) fn is_to_be_repaired(&self, row: &ChangedRow) -> bool {
         self.state().differing.is_to_be_repaired(row)

@@ -9,6 +9,7 @@
 //! The journal's one write is the point of no return: before it a crash leaves a job that follows, after it one that is cut over.
 
 use super::laps::Laps;
+use super::surplus::handle_surplus;
 use super::{Job, StepError, fate};
 use crate::agent::Agent;
 use crate::following::{Following, Proof};
@@ -115,7 +116,7 @@ impl Live {
 /// A collection that is followed.
 #[derive(Debug)]
 pub(super) struct Followed {
-    source: CollectionName,
+    pub(super) source: CollectionName,
     pub(super) index: CollectionIndex,
     pub(super) following: Arc<Following>,
 }
@@ -285,11 +286,8 @@ impl Job {
         }
         laps.end("applied");
         let rested = self.source_tick().await?;
-        for Followed { following, .. } in followed {
-            following.doubt_repairs();
-            following.wait_proven().await;
-        }
-        laps.end("proven");
+        let counted = self.prove_and_count(session, followed, fence).await?;
+        laps.end("proven and counted");
         for Followed { following, .. } in followed {
             following.wait_applied(rested).await;
         }
@@ -305,8 +303,7 @@ impl Job {
             .flat_map(|one| doubts(&one.following, one.following.differing()))
             .collect();
         if doubts.is_empty() {
-            doubts = self.find_surplus(session, followed, fence).await?;
-            laps.end("counted");
+            doubts = handle_surplus(followed, &counted);
         }
         if !doubts.is_empty() {
             return Err(not_ready(&self.name, &doubts));

@@ -10,21 +10,44 @@ use model::{Fault, KeyRange, Tick};
 use protocol::{Answer, Call};
 
 impl Job {
-    /// Counts the rows of the followed collections on both sides, of the source as it was at this time. Where it has more than the target,
-    /// and more than the last time that this was so, every row is compared again: gives what is to be told of each.
-    pub(super) async fn find_surplus(
+    /// Waits until every row of the followed collections that changed is proven, and beside that counts their rows on both sides, of the
+    /// source as it was at this time. Gives how many rows more the source has, where it was counted.
+    pub(super) async fn prove_and_count(
         &self,
         session: &Session,
         followed: &[Followed],
         fence: Tick,
-    ) -> Result<Vec<String>, Fault> {
-        let looks = followed
-            .iter()
-            .filter(|one| one.following.proof() == Proof::Passed)
-            .map(|one| self.surplus(session, one, fence));
-        let found = futures::future::try_join_all(looks).await;
-        let found = found.map_err(StepError::into_fault)?;
-        Ok(found.into_iter().flatten().collect())
+    ) -> Result<Vec<Option<u64>>, Fault> {
+        let repaired = || {
+            let repaired = followed.iter().map(|one| one.following.repaired());
+            repaired.sum::<u64>()
+        };
+        let is_settled = followed.iter().all(|one| one.following.differing() == 0);
+        let before = repaired();
+        let proven = async {
+            for Followed { following, .. } in followed {
+                following.doubt_repairs();
+                following.wait_proven().await;
+            }
+            Ok(())
+        };
+        let ((), counted) = tokio::try_join!(proven, self.count(session, followed, fence))?;
+        if is_settled && repaired() == before {
+            return Ok(counted);
+        }
+        // A row that was repaired meanwhile may be in the one count and not in the other.
+        self.count(session, followed, fence).await
+    }
+
+    async fn count(
+        &self,
+        session: &Session,
+        followed: &[Followed],
+        fence: Tick,
+    ) -> Result<Vec<Option<u64>>, Fault> {
+        let counts = followed.iter().map(|one| self.surplus(session, one, fence));
+        let counted = futures::future::try_join_all(counts).await;
+        counted.map_err(StepError::into_fault)
     }
 
     async fn surplus(
@@ -32,7 +55,10 @@ impl Job {
         session: &Session,
         one: &Followed,
         fence: Tick,
-    ) -> Result<Option<String>, StepError> {
+    ) -> Result<Option<u64>, StepError> {
+        if one.following.proof() != Proof::Passed {
+            return Ok(None);
+        }
         let record = self.agent.collection(&self.name, one.index)?;
         let source = &record.plan.source;
         let ours = async {
@@ -52,15 +78,25 @@ impl Job {
         let (Some(ours), Some(theirs)) = tokio::try_join!(ours, theirs)? else {
             return Ok(None);
         };
-        let surplus = ours.saturating_sub(theirs);
-        if !one.following.handle_surplus(surplus) {
-            return Ok(None);
-        }
-        let name = &source.name;
+        Ok(Some(ours.saturating_sub(theirs)))
+    }
+}
+
+/// Where the source has more rows than the target, and more than the last time that this was so, has every row compared again: gives what
+/// is to be told of each such collection.
+pub(super) fn handle_surplus(followed: &[Followed], counted: &[Option<u64>]) -> Vec<String> {
+    let more = followed.iter().zip(counted).filter_map(|(one, surplus)| {
+        let surplus = (*surplus)?;
+        one.following
+            .handle_surplus(surplus)
+            .then_some((&one.source, surplus))
+    });
+    let told = more.map(|(name, surplus)| {
         tracing::warn!(collection = %name, surplus, "the source has rows that its log did not bring: every row is compared again");
-        Ok(Some(format!(
+        format!(
             "{name} has {surplus} rows more on the source, which did not come through its log (an import's, or several of one key): every \
              row is compared again, and those that are missing are repaired"
-        )))
-    }
+        )
+    });
+    told.collect()
 }
