@@ -7,7 +7,8 @@
 //! Invariants:
 //! - **No link without trust.** Whoever holds a [`Link`] knows that its peer's certificate and name were accepted ([`tls`]) and
 //!   that both sides speak the same protocol. Once the peer would not be accepted any more, its link ends ([`guarded`]).
-//! - **Bounded.** No frame beyond [`protocol::frame::MAX_FRAME_BYTES`] is read, no queue holds more than a few frames, no wait before
+//! - **Bounded.** No frame beyond [`protocol::frame::MAX_FRAME_BYTES`] is read, none of more items than a collection has columns is
+//!   decoded, no queue holds more than a few frames, no wait before
 //!   a link is complete is without a limit, and strangers hold a bounded number of connections.
 //! - **In order, at least once, or over.** A lane carries its frames in order until it is lost; it never skips one and goes on.
 //! - **The generated types stay in.** Frames are parsed where they arrive; what is malformed never gets past [`LaneRx`].
