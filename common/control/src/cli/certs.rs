@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::terminal::{Failure, Terminal};
 use super::units;
 use channel::certs::{
-    self, CertDescription, CertsError, Existing, LeafRequest, Made, Pair, Validity,
+    self, CertDescription, CertsError, Existing, LeafRequest, Made, Pair, RenewedKey, Validity,
 };
 use model::Fault;
 use serde_json::{Value, json};
@@ -48,6 +48,20 @@ fn outcome(command: &CertsSub) -> Result<(Value, Vec<String>), CertsError> {
                 validity: Validity::days(*days),
             };
             let made = certs::make_leaf(&placing.dir, &request, existing(placing))?;
+            Ok((json_of(&made), leaf_lines("this agent", &made)))
+        }
+        CertsSub::Renew {
+            dir,
+            name,
+            days,
+            new_key,
+        } => {
+            let key = if *new_key {
+                RenewedKey::New
+            } else {
+                RenewedKey::Same
+            };
+            let made = certs::renew_leaf(dir, name, *days, key)?;
             Ok((json_of(&made), leaf_lines("this agent", &made)))
         }
         CertsSub::Pair { placing, domain } => {
