@@ -13,8 +13,7 @@
 //! - **In order, at least once, or over.** A lane carries its frames in order until it is lost; it never skips one and goes on.
 //! - **The generated types stay in.** Frames are parsed where they arrive; what is malformed never gets past [`LaneRx`].
 //!
-//! Not here: what a batch is made of and when it may be sent (the agents, by [`protocol`]), when to connect again (the agents), and any
-//! knowledge of Milvus.
+//! Not here: what a batch is made of and when it may be sent (the agents, by [`protocol`]), and any knowledge of Milvus.
 
 pub mod certs;
 pub mod codec;
@@ -30,6 +29,7 @@ mod listening;
 pub mod memory;
 pub mod proxy;
 pub mod quic;
+mod redial;
 pub mod secure;
 mod settings;
 pub mod tcp;
@@ -45,6 +45,7 @@ pub use configured::{Channel, Terms, hello, open, trust};
 pub use error::{LaneError, LinkError};
 pub use link::{Lane, LaneRx, LaneTx, Link, Transport};
 pub use listening::Refusal;
+pub use redial::Redial;
 pub use settings::LinkSettings;
 #[doc(hidden)]
 pub use wire::{decode, encode};
