@@ -14,7 +14,7 @@ use model::AgentName;
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, SanType,
+    KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -128,7 +128,11 @@ pub fn make_leaf(
 }
 
 /// A certificate of this key, signed by the CA in a directory.
-fn sign(dir: &Path, request: &LeafRequest, key: &KeyPair) -> Result<Certificate, CertsError> {
+fn sign(
+    dir: &Path,
+    request: &LeafRequest,
+    key: &impl PublicKeyData,
+) -> Result<Certificate, CertsError> {
     let (authority, authority_end) = read_authority(dir)?;
     let mut params = params(request.name.as_str(), request.validity)?;
     if params.not_after > authority_end.to_datetime() {

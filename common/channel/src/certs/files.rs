@@ -107,7 +107,8 @@ pub(super) fn read_authority(
 ) -> Result<(Issuer<'static, KeyPair>, ASN1Time), CertsError> {
     let (cert_path, key_path) = paths(dir, "ca");
     let der = read_certificate(&cert_path)?;
-    let key = read_key(&key_path)?;
+    let pem = fs::read_to_string(&key_path).map_err(failed(&key_path))?;
+    let key = KeyPair::from_pem(&pem).map_err(|error| unfit(&key_path, error.to_string()))?;
     let issuer = Issuer::from_ca_cert_der(&der, key)
         .map_err(|error| unfit(&cert_path, error.to_string()))?;
     let parsed = crate::tls::certificate::parse(&der).map_err(|cause| unfit(&cert_path, cause))?;
@@ -120,12 +121,6 @@ pub(super) fn read_authority(
         ));
     }
     Ok((issuer, parsed.validity().not_after))
-}
-
-/// The private key in a PEM file.
-pub(super) fn read_key(path: &Path) -> Result<KeyPair, CertsError> {
-    let pem = fs::read_to_string(path).map_err(failed(path))?;
-    KeyPair::from_pem(&pem).map_err(|error| unfit(path, error.to_string()))
 }
 
 fn unfit(path: &Path, cause: String) -> CertsError {

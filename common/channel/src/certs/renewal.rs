@@ -1,16 +1,17 @@
 //! A certificate in the place of one that ends: it says the same, for another time.
 
-use super::files::{paths, read_certificate, read_key, replace_certificate, write_both};
+use super::files::{paths, read_certificate, replace_certificate, write_both};
 use super::{CertsError, DAY, Existing, LeafRequest, Made, Validity, new_key, sign};
 use crate::tls::certificate;
 use model::AgentName;
+use rcgen::SubjectPublicKeyInfo;
 use std::path::Path;
 use x509_parser::prelude::X509Certificate;
 
 /// Which key a renewed certificate has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RenewedKey {
-    /// The former one's. One file is replaced, in one step.
+    /// The former one's, which need not be there. One file is replaced, in one step.
     Same,
     /// A new one. Two files are replaced, the key's first: who reads them between finds that they do not belong together.
     New,
@@ -28,7 +29,7 @@ pub fn renew_leaf(
     days: Option<u32>,
     key: RenewedKey,
 ) -> Result<Made, CertsError> {
-    let (cert_path, key_path) = paths(dir, name.as_str());
+    let (cert_path, _) = paths(dir, name.as_str());
     let der = read_certificate(&cert_path)?;
     let unfit = |cause| CertsError::File {
         path: cert_path.clone(),
@@ -45,18 +46,10 @@ pub fn renew_leaf(
         hosts,
         validity: Validity::days(days.unwrap_or_else(|| lasted(&former))),
     };
-    let (renewed, written) = match key {
+    let (renewed, new_key) = match key {
         RenewedKey::Same => {
-            let key = read_key(&key_path)?;
-            if former.public_key().subject_public_key.data.as_ref()
-                != rcgen::PublicKeyData::der_bytes(&key)
-            {
-                let cause = format!("this key does not belong to {}", cert_path.display());
-                return Err(CertsError::File {
-                    path: key_path,
-                    cause,
-                });
-            }
+            let key = SubjectPublicKeyInfo::from_der(former.public_key().raw)
+                .map_err(|error| unfit(error.to_string()))?;
             (sign(dir, &request, &key)?, None)
         }
         RenewedKey::New => {
@@ -68,7 +61,7 @@ pub fn renew_leaf(
     if says(&former) != says(&newer) {
         return Err(CertsError::Foreign(cert_path));
     }
-    match written {
+    match new_key {
         None => replace_certificate(dir, name.as_str(), &renewed),
         Some(key) => write_both(dir, name.as_str(), &renewed, &key, Existing::Replace),
     }

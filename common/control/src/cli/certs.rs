@@ -62,7 +62,14 @@ fn outcome(command: &CertsSub) -> Result<(Value, Vec<String>), CertsError> {
                 RenewedKey::Same
             };
             let made = certs::renew_leaf(dir, name, *days, key)?;
-            Ok((json_of(&made), leaf_lines("this agent", &made)))
+            if *new_key {
+                return Ok((json_of(&made), leaf_lines("this agent", &made)));
+            }
+            let mut value = json_of_description(&made.description);
+            value["cert"] = made.cert.display().to_string().into();
+            let place = format!("{}  of the same key as before", made.cert.display());
+            let lines = [vec![place], description_lines(&made.description)];
+            Ok((value, lines.concat()))
         }
         CertsSub::Pair { placing, domain } => {
             let pair = certs::make_pair(&placing.dir, domain, existing(placing))?;

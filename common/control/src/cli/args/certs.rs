@@ -47,7 +47,7 @@ pub(crate) enum CertsSub {
         /// How many days it is valid; as many as the former one where it is not said
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
         days: Option<u32>,
-        /// Make a new key, too: two files are replaced then, one after the other
+        /// Make a new key, too
         #[arg(long)]
         new_key: bool,
     },
@@ -85,8 +85,9 @@ Examples:
   {agent} certs leaf --spiffe spiffe://acme.example/passage/{side} --host passage.acme.example --days 90";
 
 const RENEW_EXAMPLES: &str = "\
-The certificate's file is replaced in one step, and a running agent takes it up within ten seconds, or at once when it is asked to
-(systemctl reload, SIGHUP); links that are up go on. With --new-key an agent that looks between the two files goes on with what it had.
+The agent's private key is not needed: it may lie on the agent's machine alone. Put the new certificate into the place of the former one there. A
+running agent takes it up within ten seconds, or at once when it is asked to (systemctl reload, SIGHUP); links that are up go on. With --new-key
+two files are replaced, and an agent that looks between them goes on with what it had.
 
 Examples:
   {agent} certs renew --dir certs
