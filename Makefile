@@ -8,7 +8,7 @@ TEST_THREADS ?= 2
 SECONDS_EACH ?= 300
 CARGO_FUZZ = 0.13.2
 # A reader of files promises to stay below 768 MiB; no input of 4 KiB takes it a second, but a sanitizer on a busy machine may.
-FUZZ_LIMITS = -rss_limit_mb=768 -timeout=10 -max_len=4096
+FUZZ_LIMITS = -rss_limit_mb=768 -timeout=10
 
 # Where a panic came from; errors tell by themselves what they are about.
 export RUST_BACKTRACE ?= 1
@@ -59,13 +59,15 @@ soak: testbed ## Faults, memory and live jobs at full length; ONLY=… narrows i
 	$(CARGO) build --release --package agent-source --package agent-target
 	$(CARGO) test --release --package passage-tests --test soak -- --test-threads=1 --nocapture $(ONLY)
 
+# A frame of too many items is longer than 4 KiB.
 # What is found on the way stays below target/fuzz, and an input that fails below the crate's fuzz/artifacts.
 fuzz: ## What reads others' bytes, against any bytes; SECONDS_EACH=300 a target, ONLY=… narrows it (needs nightly Rust)
 	@$(CARGO) fuzz --version 2>/dev/null | grep -qF ' $(CARGO_FUZZ)' || $(CARGO) install cargo-fuzz --locked --version $(CARGO_FUZZ)
 	@set -e; export ASAN_OPTIONS=quarantine_size_mb=16; \
 	for crate in common/binlog common/channel; do for target in $$($(CARGO) +nightly fuzz list --fuzz-dir $$crate/fuzz); do \
 		case $$target in *$(ONLY)*) ;; *) continue ;; esac; \
+		case $$target in frames) longest=16384 ;; *) longest=4096 ;; esac; \
 		mkdir -p target/fuzz/corpus/$$target; \
 		$(CARGO) +nightly fuzz run --fuzz-dir $$crate/fuzz --target-dir $(CURDIR)/target/fuzz/build $$target target/fuzz/corpus/$$target \
-			$$crate/fuzz/corpus/$$target $$(ls -d $$crate/samples 2>/dev/null) -- $(FUZZ_LIMITS) -max_total_time=$(SECONDS_EACH); \
+			$$crate/fuzz/corpus/$$target $$(ls -d $$crate/samples 2>/dev/null) -- $(FUZZ_LIMITS) -max_len=$$longest -max_total_time=$(SECONDS_EACH); \
 	done; done

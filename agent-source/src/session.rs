@@ -5,19 +5,15 @@ use crate::jobs::Operator;
 use crate::outbox::{self, Outbox};
 use crate::witness;
 use channel::conversation::{self, CallError, Caller, Incoming, Pace, Request};
-use channel::{Link, Transport};
+use channel::{Link, Redial, Transport};
 use control::Jobs;
 use model::{Class, Fault, JobName, JobStatus, codes};
 use protocol::{Answer, Call, Confirm, Note};
-use runtime::backoff::Backoff;
 use runtime::telemetry::metric_names::{CHANNEL_LINKED, CHANNEL_LINKS};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// How long to wait before another attempt to get a link: at first, and at most.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
 /// How often the target is told of a job's progress, at most.
 const TELL_EVERY: Duration = Duration::from_millis(250);
@@ -40,7 +36,7 @@ pub(crate) async fn keep(
     transport: Arc<dyn Transport>,
     shutdown: CancellationToken,
 ) {
-    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    let mut redial = Redial::default();
     loop {
         let link = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -48,22 +44,16 @@ pub(crate) async fn keep(
         };
         match link {
             Ok(link) => {
-                backoff.reset();
+                redial.handle_link();
                 let over = shutdown.child_token();
                 hold(&agent, &operator, link, over).await;
             }
             Err(error) => {
                 let fault = Fault::from(error);
-                match fault.class {
-                    Class::Transient => {
-                        tracing::debug!(code = fault.code, error = %fault, "no link")
-                    }
-                    _ => tracing::warn!(code = fault.code, error = %fault, "no link"),
-                }
-                agent.no_link.send_replace(fault);
+                agent.no_link.send_replace(fault.clone());
                 tokio::select! {
                     () = shutdown.cancelled() => return,
-                    () = backoff.wait() => {}
+                    () = redial.wait(&fault) => {}
                 }
             }
         }

@@ -5,19 +5,14 @@ use crate::answers;
 use crate::inbox;
 use crate::pipeline::Pipeline;
 use channel::conversation::{self, Incoming, Pace, Request};
-use channel::{Link, Transport};
-use model::{Class, Fault};
-use runtime::backoff::Backoff;
+use channel::{Link, Redial, Transport};
+use model::Fault;
 use runtime::telemetry::metric_names::{CHANNEL_LINKED, CHANNEL_LINKS};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
-
-/// How long to wait before another attempt to get a link: at first, and at most.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
 /// Gets links and uses them, at most so many at a time, until `shutdown`; then waits for the sessions to end.
 ///
@@ -30,14 +25,14 @@ pub(crate) async fn keep(
 ) {
     let places = Arc::new(Semaphore::new(at_once));
     let sessions = TaskTracker::new();
-    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    let mut redial = Redial::default();
     while let Some(outcome) = shutdown
         .run_until_cancelled(next(&places, transport.as_ref()))
         .await
     {
         match outcome {
             (Ok(link), place) => {
-                backoff.reset();
+                redial.handle_link();
                 let (agent, over) = (agent.clone(), shutdown.child_token());
                 sessions.spawn(async move {
                     hold(agent, link, over).await;
@@ -45,13 +40,7 @@ pub(crate) async fn keep(
                 });
             }
             (Err(fault), _) => {
-                match fault.class {
-                    Class::Transient => {
-                        tracing::debug!(code = fault.code, error = %fault, "no link")
-                    }
-                    _ => tracing::warn!(code = fault.code, error = %fault, "no link"),
-                }
-                shutdown.run_until_cancelled(backoff.wait()).await;
+                shutdown.run_until_cancelled(redial.wait(&fault)).await;
             }
         }
     }

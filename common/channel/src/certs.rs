@@ -1,18 +1,20 @@
 //! A private CA, and certificates for agents, for those who have none of their own.
 //!
 //! Invariants: a private key is written for its owner alone (0600) and never leaves its file; nothing that exists is overwritten
-//! unless that is asked for; a certificate never outlives the CA that signed it. Keys are ECDSA on P-256, new for each certificate.
+//! unless that is asked for; a certificate never outlives the CA that signed it. Keys are ECDSA on P-256, new for each certificate; one that
+//! is renewed keeps its own, so that one file is replaced and never half a pair, unless a new one is asked for.
 
 mod error;
 mod files;
+mod renewal;
 
 use crate::tls::{Fingerprint, certificate};
 use files::{read_authority, read_certificate, write_both};
 use model::AgentName;
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use x509_parser::time::ASN1Time;
 
 pub use error::CertsError;
 pub use files::Existing;
+pub use renewal::{RenewedKey, renew_leaf};
 
 /// How long a CA is valid unless something else is asked for.
 pub const AUTHORITY_DAYS: u32 = 3650;
@@ -119,6 +122,17 @@ pub fn make_leaf(
     request: &LeafRequest,
     existing: Existing,
 ) -> Result<Made, CertsError> {
+    let key = new_key(request.name.as_str())?;
+    let certificate = sign(dir, request, &key)?;
+    write_both(dir, request.name.as_str(), &certificate, &key, existing)
+}
+
+/// A certificate of this key, signed by the CA in a directory.
+fn sign(
+    dir: &Path,
+    request: &LeafRequest,
+    key: &impl PublicKeyData,
+) -> Result<Certificate, CertsError> {
     let (authority, authority_end) = read_authority(dir)?;
     let mut params = params(request.name.as_str(), request.validity)?;
     if params.not_after > authority_end.to_datetime() {
@@ -135,11 +149,9 @@ pub fn make_leaf(
         ExtendedKeyUsagePurpose::ClientAuth,
     ];
     params.use_authority_key_identifier_extension = true;
-    let key = new_key(request.name.as_str())?;
-    let certificate = params
-        .signed_by(&key, &authority)
-        .map_err(|_| CertsError::Invalid(request.name.to_string()))?;
-    write_both(dir, request.name.as_str(), &certificate, &key, existing)
+    params
+        .signed_by(key, &authority)
+        .map_err(|_| CertsError::Invalid(request.name.to_string()))
 }
 
 /// What [`make_pair`] made.

@@ -19,6 +19,7 @@ mod accept;
 mod dial;
 mod lane;
 mod listen;
+mod service;
 
 pub use dial::GrpcDialer;
 pub use listen::GrpcListener;

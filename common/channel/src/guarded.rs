@@ -1,5 +1,5 @@
-//! Trust that is kept up while links live: files that change are read again, and a link ends when its peer would not be let in any more,
-//! at once where files or the list of peers were replaced.
+//! Trust that is kept up while links live: files that change are read again, at SIGHUP without waiting for the next look, and a link ends
+//! when its peer would not be let in any more, at once where files or the list of peers were replaced.
 //!
 //! A peer whose certificate was renewed goes on under its former one until that expires; then its link ends, and the next one shows the new
 //! certificate. A job takes no harm from that: it goes on with the next link.
@@ -9,10 +9,11 @@ use crate::link::{Lane, LaneRx, Link, Transport};
 use crate::tls::{PeerIdentity, Trust};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt};
 use runtime::telemetry::metric_names::{CHANNEL_CERTIFICATE, CHANNEL_REFUSED};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How often files and peers are looked at.
@@ -47,7 +48,7 @@ impl Guarded {
         trust: Trust,
     ) -> Self {
         let over = CancellationToken::new();
-        let reads = keep_read(trust.clone(), every);
+        let reads = keep_read(trust.clone(), every, asked());
         tokio::spawn(over.clone().run_until_cancelled_owned(reads));
         Self {
             transport,
@@ -113,7 +114,7 @@ fn until(rx: LaneRx, doubt: Doubt) -> LaneRx {
 
 /// Reads the files again when they have changed, for ever. What can't be used leaves what was there, and is tried again with the next
 /// change; so a certificate and its key may be replaced one after the other.
-async fn keep_read(trust: Trust, every: Duration) {
+async fn keep_read(trust: Trust, every: Duration, mut asked: BoxStream<'static, ()>) {
     let mut warned: Option<SystemTime> = None;
     loop {
         let (_, end) = trust.own();
@@ -129,7 +130,10 @@ async fn keep_read(trust: Trust, every: Duration) {
             );
             warned = Some(now);
         }
-        tokio::time::sleep(every).await;
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            Some(()) = asked.next() => {}
+        }
         let ours = trust.clone();
         // Files may lie on a network's disk.
         let read = tokio::task::spawn_blocking(move || ours.has_changed().then(|| ours.reload()));
@@ -144,6 +148,20 @@ async fn keep_read(trust: Trust, every: Duration) {
             Err(error) => {
                 tracing::warn!(%error, "certificates have changed and can't be used; those that were read before stay");
             }
+        }
+    }
+}
+
+/// Each time that the process is asked to look.
+fn asked() -> BoxStream<'static, ()> {
+    match signal(SignalKind::hangup()) {
+        Ok(hangups) => stream::unfold(hangups, async |mut hangups| {
+            hangups.recv().await.map(|()| ((), hangups))
+        })
+        .boxed(),
+        Err(error) => {
+            tracing::warn!(%error, "certificates are not looked at when SIGHUP comes, but every few seconds");
+            stream::empty().boxed()
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Writing can't fail. Reading refuses what the protocol does not allow, and says which part of which frame it was; what it lets
 //! through holds every bound that a single frame can be held to.
 
+mod items;
 mod part;
 mod session;
 
@@ -22,6 +23,12 @@ const MAX_NAME_BYTES: u64 = 1 << 10;
 /// Why what a peer wrote is no frame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
+    /// The lengths of its parts are not those of what came.
+    #[error("what came is not a frame: its parts don't end where they should")]
+    Broken,
+    /// It is no message, or that of another kind.
+    #[error("what came is not a frame: {0}")]
+    Undecodable(#[from] prost::DecodeError),
     /// A part that must be there is not, or its number means nothing to this build.
     #[error("{frame} has no valid {part}")]
     Missing {
@@ -113,8 +120,8 @@ pub(crate) fn write(frame: Frame) -> written::Frame {
     written::Frame { kind: Some(kind) }
 }
 
-/// The frame that a peer wrote.
-pub(crate) fn read(frame: written::Frame) -> Result<Frame, Malformed> {
+/// The frame that a peer wrote. What repeats in it is bounded where its bytes come in: see [`decode`].
+fn read(frame: written::Frame) -> Result<Frame, Malformed> {
     Ok(match frame.kind.ok_or(missing("a frame", "kind"))? {
         Kind::Hello(hello) => Frame::Hello(session::read_hello(hello)?),
         Kind::Refused(fault) => Frame::Refused(session::read_fault(fault)?),
@@ -156,9 +163,12 @@ pub fn encode(frame: Frame) -> Vec<u8> {
 /// # Errors
 /// [`LaneError::Violation`] when they are none.
 pub fn decode(bytes: Bytes) -> Result<Frame, LaneError> {
-    let none = |error| LaneError::Violation(format!("what came is not a frame: {error}"));
-    let written = written::Frame::decode(bytes).map_err(none)?;
-    Ok(read(written)?)
+    Ok(read_bytes(bytes)?)
+}
+
+fn read_bytes(bytes: Bytes) -> Result<Frame, Malformed> {
+    items::bounded(&bytes)?;
+    read(written::Frame::decode(bytes)?)
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ pub enum CertsError {
         /// The CA's end.
         authority: String,
     },
+    /// A certificate that is to be renewed, and would say something else.
+    #[error("{} was not made by `certs leaf` and the CA beside it", .0.display())]
+    Foreign(PathBuf),
     /// What the certificate is to say can't be said.
     #[error("no certificate can be made for {0:?}")]
     Invalid(String),
@@ -46,6 +49,9 @@ impl CertsError {
             }
             Self::File { .. } => "check the path and its permissions",
             Self::Outlives { .. } => "ask for fewer days, or make a new CA",
+            Self::Foreign(_) => {
+                "have it renewed by whoever made it, or make another one with `certs leaf`"
+            }
             Self::Invalid(_) => {
                 "give a SPIFFE URI in ASCII, DNS names or IP addresses, and 1 to 36500 days"
             }

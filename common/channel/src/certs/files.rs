@@ -1,6 +1,6 @@
 //! Certificates and keys in files.
 
-use super::{CertDescription, CertsError, Made, describe};
+use super::{CertsError, Made, describe};
 use rcgen::{Certificate, Issuer, KeyPair};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -50,15 +50,30 @@ pub(super) fn write_both(
     }
     write(&key_path, &key.serialize_pem(), FOR_ITS_OWNER, existing).map_err(failed(&key_path))?;
     write(&cert_path, &certificate.pem(), FOR_ALL, existing).map_err(failed(&cert_path))?;
-    let description: CertDescription = describe(&cert_path)?;
+    made(cert_path, key_path)
+}
+
+/// Puts a certificate of the same key into the place of the former one.
+pub(super) fn replace_certificate(
+    dir: &Path,
+    name: &str,
+    certificate: &Certificate,
+) -> Result<Made, CertsError> {
+    let (cert_path, key_path) = paths(dir, name);
+    let pem = certificate.pem();
+    write(&cert_path, &pem, FOR_ALL, Existing::Replace).map_err(failed(&cert_path))?;
+    made(cert_path, key_path)
+}
+
+fn made(cert: PathBuf, key: PathBuf) -> Result<Made, CertsError> {
     Ok(Made {
-        cert: cert_path,
-        key: key_path,
-        description,
+        description: describe(&cert)?,
+        cert,
+        key,
     })
 }
 
-fn paths(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
+pub(super) fn paths(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
     (
         dir.join(format!("{name}.pem")),
         dir.join(format!("{name}.key")),
@@ -91,10 +106,6 @@ pub(super) fn read_authority(
     dir: &Path,
 ) -> Result<(Issuer<'static, KeyPair>, ASN1Time), CertsError> {
     let (cert_path, key_path) = paths(dir, "ca");
-    let unfit = |path: &Path, cause: String| CertsError::File {
-        path: path.to_owned(),
-        cause,
-    };
     let der = read_certificate(&cert_path)?;
     let pem = fs::read_to_string(&key_path).map_err(failed(&key_path))?;
     let key = KeyPair::from_pem(&pem).map_err(|error| unfit(&key_path, error.to_string()))?;
@@ -110,6 +121,13 @@ pub(super) fn read_authority(
         ));
     }
     Ok((issuer, parsed.validity().not_after))
+}
+
+fn unfit(path: &Path, cause: String) -> CertsError {
+    CertsError::File {
+        path: path.to_owned(),
+        cause,
+    }
 }
 
 /// The first certificate in a PEM file, in DER form.

@@ -132,3 +132,75 @@ fn what_can_not_be_is_refused_by_its_cause() {
     let foreign = make_leaf(dir.path(), &request("agent", 9), Existing::Keep).unwrap_err();
     assert!(foreign.to_string().contains("does not belong"), "{foreign}");
 }
+
+/// What a certificate is for, and who it is of.
+fn says(path: &Path) -> (String, Vec<String>, String) {
+    let der = files::read_certificate(path).unwrap();
+    let parsed = certificate::parse(&der).unwrap();
+    let uses = (parsed.key_usage(), parsed.extended_key_usage());
+    let names = certificate::alternative_names(&parsed).unwrap();
+    (parsed.subject().to_string(), names, format!("{uses:?}"))
+}
+
+#[test]
+fn a_renewed_certificate_says_what_the_former_one_said_for_as_long_again() {
+    let dir = tempfile::tempdir().unwrap();
+    make_authority(dir.path(), "acme", Validity::days(30), Existing::Keep).unwrap();
+    let mut asked = request("agent", 9);
+    asked.validity.from -= 8 * DAY;
+    let former = make_leaf(dir.path(), &asked, Existing::Keep).unwrap();
+    let (said, key) = (says(&former.cert), fs::read(&former.key).unwrap());
+    assert_eq!(days_left(&former.description), 0);
+    // It lies on the agent's machine alone.
+    fs::remove_file(&former.key).unwrap();
+
+    let renewed = renew_leaf(dir.path(), &asked.name, None, RenewedKey::Same).unwrap();
+    assert_eq!((&renewed.cert, &renewed.key), (&former.cert, &former.key));
+    assert_eq!(days_left(&renewed.description), 8);
+    assert_ne!(
+        renewed.description.fingerprint,
+        former.description.fingerprint
+    );
+    assert_eq!(says(&renewed.cert), said);
+    assert!(!renewed.key.exists());
+    let der = files::read_certificate(&renewed.cert).unwrap();
+    let renewed_key = certificate::parse(&der).unwrap().public_key().raw.to_vec();
+    let former_key = KeyPair::from_pem(&String::from_utf8(key.clone()).unwrap()).unwrap();
+    assert_eq!(renewed_key, former_key.subject_public_key_info());
+
+    let rekeyed = renew_leaf(dir.path(), &asked.name, Some(3), RenewedKey::New).unwrap();
+    assert_eq!(days_left(&rekeyed.description), 2);
+    assert_eq!(says(&rekeyed.cert), said);
+    assert_ne!(fs::read(&rekeyed.key).unwrap(), key);
+    assert_eq!(
+        fs::metadata(&rekeyed.key).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let left = fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, 4, "nothing is left beside them");
+}
+
+#[test]
+fn what_can_not_be_renewed_is_refused_by_its_cause_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    make_authority(dir.path(), "acme", Validity::days(30), Existing::Keep).unwrap();
+    let made = make_leaf(dir.path(), &request("agent", 9), Existing::Keep).unwrap();
+    let cert = fs::read(&made.cert).unwrap();
+    let renew = |days| {
+        let name = "agent".parse().unwrap();
+        let error = renew_leaf(dir.path(), &name, days, RenewedKey::Same).unwrap_err();
+        assert_eq!(fs::read(&made.cert).unwrap(), cert);
+        error
+    };
+    assert!(matches!(renew(Some(31)), CertsError::Outlives { .. }));
+    // Another CA of the same name.
+    make_authority(dir.path(), "acme", Validity::days(30), Existing::Replace).unwrap();
+    assert_eq!(renew(None), CertsError::Foreign(made.cert.clone()));
+    // It names itself, and signs others.
+    let name = "ca".parse().unwrap();
+    let own = renew_leaf(dir.path(), &name, None, RenewedKey::Same).unwrap_err();
+    assert!(matches!(own, CertsError::Foreign(_)), "{own}");
+    let absent = "absent".parse().unwrap();
+    let absent = renew_leaf(dir.path(), &absent, None, RenewedKey::Same).unwrap_err();
+    assert!(absent.to_string().contains("absent.pem"), "{absent}");
+}

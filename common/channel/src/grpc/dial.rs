@@ -2,7 +2,7 @@
 
 use super::{
     CONNECTION_WINDOW_BYTES, HTTP2_FRAME_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_LIMIT, LANE_KEY,
-    SESSION_KEY, STREAM_WINDOW_BYTES, lane,
+    SESSION_KEY, STREAM_WINDOW_BYTES, lane, service,
 };
 use crate::error::{LaneError, LinkError};
 use crate::handshake;
@@ -14,9 +14,7 @@ use crate::tcp;
 use crate::tls::{self, PeerIdentity, Secured, Socket, Trouble, Trust};
 use futures::future::BoxFuture;
 use hyper_util::rt::TokioIo;
-use proto::agent::link_client::LinkClient;
 use protocol::Hello;
-use protocol::frame::MAX_FRAME_BYTES;
 use std::io;
 use std::sync::Arc;
 use tokio::io::BufReader;
@@ -170,8 +168,6 @@ impl Session<'_> {
             .map_err(|error| broken(&error))?;
         request.metadata_mut().insert(SESSION_KEY, id);
         request.metadata_mut().insert(LANE_KEY, number.into());
-        let mut client =
-            LinkClient::new(connection.channel.clone()).max_decoding_message_size(MAX_FRAME_BYTES);
         let failed = |status: Status| {
             explained(
                 &connection.trouble,
@@ -179,10 +175,12 @@ impl Session<'_> {
                 lane::lane_error(&status).into(),
             )
         };
-        let answer = client.lane(request).await.map_err(failed)?;
+        let frames = service::call(connection.channel.clone(), request)
+            .await
+            .map_err(failed)?;
         Ok(Lane {
             tx,
-            rx: lane::incoming(answer.into_inner(), connection.channel.clone()),
+            rx: lane::incoming(frames, connection.channel.clone()),
         })
     }
 }

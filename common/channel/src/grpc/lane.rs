@@ -1,32 +1,27 @@
-//! A lane as a stream of written frames.
+//! A lane as a stream of frames.
 
+use super::service::Incoming;
 use crate::error::LaneError;
 use crate::link::{LaneRx, LaneTx, QUEUE_FRAMES};
-use crate::wire;
 use futures::stream::{Stream, StreamExt};
-use proto::agent as written;
+use protocol::Frame;
 use protocol::frame::MAX_FRAME_BYTES;
 use std::error::Error;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Status};
 
 /// The way out: what is sent, and the stream that carries it.
-pub(super) fn outgoing() -> (LaneTx, impl Stream<Item = written::Frame> + Send + 'static) {
+pub(super) fn outgoing() -> (LaneTx, impl Stream<Item = Frame> + Send + 'static) {
     let (tx, frames) = mpsc::channel(QUEUE_FRAMES);
-    (
-        LaneTx::new(tx),
-        ReceiverStream::new(frames).map(wire::write),
-    )
+    (LaneTx::new(tx), ReceiverStream::new(frames))
 }
 
 /// The way in. `kept` lives as long as the lane.
-pub(super) fn incoming(stream: Streaming<written::Frame>, kept: impl Send + 'static) -> LaneRx {
-    let read = move |arrived: Result<written::Frame, Status>| {
+pub(super) fn incoming(stream: Incoming, kept: impl Send + 'static) -> LaneRx {
+    let read = move |arrived: Result<Result<Frame, LaneError>, Status>| {
         let _ = &kept;
-        arrived
-            .map_err(|status| lane_error(&status))
-            .and_then(|frame| Ok(wire::read(frame)?))
+        arrived.unwrap_or_else(|status| Err(lane_error(&status)))
     };
     LaneRx::new(stream.map(read).boxed())
 }
@@ -38,9 +33,7 @@ pub(super) fn lane_error(status: &Status) -> LaneError {
         Code::OutOfRange if message.contains("length too large") => {
             LaneError::Violation(format!("a frame is larger than {MAX_FRAME_BYTES} bytes"))
         }
-        Code::Internal
-            if message.contains("decode Protobuf") || message.contains("compression flag") =>
-        {
+        Code::Internal if message.contains("compression flag") => {
             LaneError::Violation(format!("what came is not a frame: {message}"))
         }
         _ => LaneError::Lost(lost(status)),

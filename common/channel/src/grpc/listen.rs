@@ -1,5 +1,6 @@
 //! The listening side.
 
+use super::service::{Answer, Incoming, LinkService};
 use super::{
     CONNECTION_WINDOW_BYTES, HTTP2_FRAME_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_LIMIT, LANE_KEY,
     SESSION_KEY, STREAM_WINDOW_BYTES, accept, lane,
@@ -11,20 +12,16 @@ use crate::settings::LinkSettings;
 use crate::tls::Trust;
 use futures::future::BoxFuture;
 use futures::stream::StreamExt;
-use proto::agent as written;
-use proto::agent::link_server::{self, LinkServer};
 use protocol::Hello;
-use protocol::frame::MAX_FRAME_BYTES;
 use std::io;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::codegen::BoxStream;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status};
 
 /// Listens for peers over gRPC; serves several at a time. Dropping it ends the listening, and leaves alone the links that it gave.
 #[derive(Debug)]
@@ -104,7 +101,6 @@ async fn serve(
     connections: mpsc::Receiver<io::Result<crate::tls::Secured>>,
     ends: CancellationToken,
 ) {
-    let service = LinkServer::new(doors).max_decoding_message_size(MAX_FRAME_BYTES);
     let served = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -112,7 +108,7 @@ async fn serve(
         .max_concurrent_streams(MAX_DATA_LANES)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_LIMIT))
-        .add_service(service)
+        .add_service(LinkService(doors))
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), ends.cancelled_owned())
         .await;
     if let Err(error) = served {
@@ -121,16 +117,13 @@ async fn serve(
 }
 
 /// Where lanes arrive.
-struct Doors {
+#[derive(Clone)]
+pub(super) struct Doors {
     sessions: Sessions,
 }
 
-#[tonic::async_trait]
-impl link_server::Link for Doors {
-    async fn lane(
-        &self,
-        request: Request<Streaming<written::Frame>>,
-    ) -> Result<Response<BoxStream<written::Frame>>, Status> {
+impl Doors {
+    pub(super) fn admit(&self, request: Request<Incoming>) -> Answer {
         let caller = request.extensions().get::<Caller>().cloned();
         let caller =
             caller.ok_or_else(|| Status::unauthenticated("nobody vouches for this connection"))?;

@@ -8,12 +8,6 @@ use protocol::frame::{
     PayloadKind, Piece, Place, SegmentFile, StepName, Verb, Whole,
 };
 
-/// More columns than any collection has: Milvus allows 64 fields, or 256 where an operator raised its limit.
-const MAX_COLUMNS: u64 = 4096;
-
-/// More channels than any collection has: Milvus allows 16 shards, or as many as an operator set.
-const MAX_CHANNELS: u64 = 1024;
-
 /// No column is longer, so that no sum over a head's columns overflows. What a receiver has room for is much less.
 const MAX_COLUMN_BYTES: u64 = 1 << 40;
 
@@ -35,8 +29,6 @@ pub(super) fn write_head(head: PartHead) -> written::PartStart {
 }
 
 pub(super) fn read_head(head: written::PartStart) -> Result<PartHead, Malformed> {
-    let columns = head.columns.len() as u64;
-    at_most("part", "the number of columns", columns, MAX_COLUMNS)?;
     let whole = head.whole.ok_or(missing("part", "whole"))?;
     let columns: Result<_, _> = head.columns.into_iter().map(read_column).collect();
     Ok(PartHead {
@@ -116,15 +108,11 @@ fn read_whole(whole: written::part_start::Whole) -> Result<Whole, Malformed> {
                 is_grouped: import.is_grouped,
             },
         }),
-        written::part_start::Whole::Step(step) => {
-            let channels = step.reached.len() as u64;
-            at_most("step", "the number of channels", channels, MAX_CHANNELS)?;
-            Ok(Whole::Step {
-                verb: read_verb(step.verb())?,
-                name: read_step(step.name.ok_or(missing("step", "name"))?)?,
-                reached: step.reached.into_iter().map(read_position).collect(),
-            })
-        }
+        written::part_start::Whole::Step(step) => Ok(Whole::Step {
+            verb: read_verb(step.verb())?,
+            name: read_step(step.name.ok_or(missing("step", "name"))?)?,
+            reached: step.reached.into_iter().map(read_position).collect(),
+        }),
     }
 }
 
@@ -298,8 +286,6 @@ fn read_column(column: written::ColumnHead) -> Result<ColumnHead, Malformed> {
 }
 
 pub(super) fn read_piece(piece: written::Piece) -> Result<Piece, Malformed> {
-    let parts = piece.parts.len() as u64;
-    at_most("piece", "the number of parts", parts, MAX_COLUMNS)?;
     let piece = Piece { parts: piece.parts };
     at_most(
         "piece",

@@ -100,6 +100,17 @@ fn part() -> Vec<u8> {
     written.collect()
 }
 
+/// A part's head with more columns than are read, and nothing in them.
+fn too_many_columns() -> Vec<u8> {
+    let columns = vec![written::ColumnHead::default(); 5000];
+    let head = written::PartStart {
+        columns,
+        ..Default::default()
+    };
+    let kind = Some(Kind::PartStart(head));
+    written::Frame { kind }.encode_to_vec()
+}
+
 fn seeds() -> BTreeMap<String, Vec<u8>> {
     let all = frames().into_iter().chain(conversation()).enumerate();
     let mut seeds: BTreeMap<_, _> = all
@@ -108,6 +119,7 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
             (name, encode(frame))
         })
         .collect();
+    seeds.insert("frames/too-many-columns".into(), too_many_columns());
     seeds.insert("parts/two-columns".into(), part());
     seeds
 }

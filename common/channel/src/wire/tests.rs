@@ -206,7 +206,8 @@ fn every_frame_reads_back_as_it_was_written() {
 }
 
 fn refusal(kind: Option<Kind>) -> String {
-    read(written::Frame { kind }).unwrap_err().to_string()
+    let bytes = written::Frame { kind }.encode_to_vec();
+    read_bytes(bytes.into()).unwrap_err().to_string()
 }
 
 fn head_with(change: impl FnOnce(&mut written::PartStart)) -> Option<Kind> {
@@ -317,6 +318,63 @@ fn what_is_not_a_frame_is_refused_by_its_part() {
             "{refusal:?} does not say {expected:?}"
         );
     }
+}
+
+/// A field that holds a message.
+fn field(number: u8, message: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2];
+    prost::encoding::encode_varint(message.len() as u64, &mut bytes);
+    bytes.extend(message);
+    bytes
+}
+
+/// As many empty items of a message.
+fn empty(number: u8, items: usize) -> Vec<u8> {
+    field(number, &[]).repeat(items)
+}
+
+#[test]
+fn items_are_counted_before_a_frame_is_decoded() {
+    // The second field of a part is a message: no decoder gets past this one.
+    let undecodable = [2 << 3, 1];
+    let parts = field(8, &empty(1, 2500));
+    let cases = [
+        (
+            field(7, &[empty(7, 4097), undecodable.to_vec()].concat()),
+            "part: the number of columns is 4097",
+        ),
+        (
+            field(
+                7,
+                &[field(2, &empty(3, 1025)), undecodable.to_vec()].concat(),
+            ),
+            "step: the number of channels is 1025",
+        ),
+        // A message that is there again adds to the first.
+        (
+            [parts.clone(), parts].concat(),
+            "piece: the number of parts is 5000",
+        ),
+        (
+            field(7, &[empty(7, 3), vec![7 << 3 | 2, 1]].concat()),
+            "its parts don't end where they should",
+        ),
+        (
+            field(7, &[empty(7, 3), undecodable.to_vec()].concat()),
+            "what came is not a frame: failed to decode",
+        ),
+    ];
+    for (bytes, expected) in cases {
+        let refusal = read_bytes(bytes.into()).unwrap_err().to_string();
+        assert!(
+            refusal.contains(expected),
+            "{refusal:?} is not {expected:?}"
+        );
+    }
+    let most = Frame::Piece(Piece {
+        parts: vec![Bytes::new(); 4096],
+    });
+    assert_eq!(decode(encode(most.clone()).into()), Ok(most));
 }
 
 #[test]

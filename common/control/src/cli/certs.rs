@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::terminal::{Failure, Terminal};
 use super::units;
 use channel::certs::{
-    self, CertDescription, CertsError, Existing, LeafRequest, Made, Pair, Validity,
+    self, CertDescription, CertsError, Existing, LeafRequest, Made, Pair, RenewedKey, Validity,
 };
 use model::Fault;
 use serde_json::{Value, json};
@@ -49,6 +49,27 @@ fn outcome(command: &CertsSub) -> Result<(Value, Vec<String>), CertsError> {
             };
             let made = certs::make_leaf(&placing.dir, &request, existing(placing))?;
             Ok((json_of(&made), leaf_lines("this agent", &made)))
+        }
+        CertsSub::Renew {
+            dir,
+            name,
+            days,
+            new_key,
+        } => {
+            let key = if *new_key {
+                RenewedKey::New
+            } else {
+                RenewedKey::Same
+            };
+            let made = certs::renew_leaf(dir, name, *days, key)?;
+            if *new_key {
+                return Ok((json_of(&made), leaf_lines("this agent", &made)));
+            }
+            let mut value = json_of_description(&made.description);
+            value["cert"] = made.cert.display().to_string().into();
+            let place = format!("{}  of the same key as before", made.cert.display());
+            let lines = [vec![place], description_lines(&made.description)];
+            Ok((value, lines.concat()))
         }
         CertsSub::Pair { placing, domain } => {
             let pair = certs::make_pair(&placing.dir, domain, existing(placing))?;

@@ -8,6 +8,7 @@ use crate::wire;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use model::{Fault, codes};
+use prost::Message;
 use proto::agent as written;
 use proto::agent::link_client::LinkClient;
 use protocol::{Frame, Role};
@@ -43,7 +44,8 @@ async fn by_hand(
 }
 
 async fn told(mut answers: tonic::Streaming<written::Frame>) -> Fault {
-    let frame = wire::read(answers.message().await.unwrap().unwrap()).unwrap();
+    let frame = answers.message().await.unwrap().unwrap();
+    let frame = wire::decode(frame.encode_to_vec().into()).unwrap();
     let Frame::Refused(fault) = frame else {
         panic!("{frame:?}")
     };
@@ -65,6 +67,13 @@ async fn a_malformed_or_oversized_frame_is_refused_and_its_sender_told() {
             "hello has no valid role",
         ),
         (Some(huge), "larger than 4194304 bytes"),
+        (
+            Some(Kind::PartStart(written::PartStart {
+                columns: vec![written::ColumnHead::default(); 2_000_000],
+                ..Default::default()
+            })),
+            "the number of columns is 2000000",
+        ),
     ];
     for (kind, message) in cases {
         let answers = by_hand(

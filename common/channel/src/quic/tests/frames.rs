@@ -62,6 +62,12 @@ fn sent(message: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn a_malformed_or_oversized_frame_is_refused_and_its_sender_told() {
     let mut target = listen().await;
+    // Two million heads of columns with nothing in them, in a frame within its length.
+    let columns = [
+        &[0x3a, 0x80, 0x92, 0xf4, 0x01][..],
+        &[0x3a, 0].repeat(2_000_000),
+    ]
+    .concat();
     let cases = [
         (sent(&[]), "a frame has no valid kind"),
         (
@@ -75,6 +81,7 @@ async fn a_malformed_or_oversized_frame_is_refused_and_its_sender_told() {
             "larger than 4194304 bytes",
         ),
         (u32::MAX.to_be_bytes().to_vec(), "larger than 4194304 bytes"),
+        (sent(&columns), "the number of columns is 2000000"),
     ];
     for (bytes, message) in cases {
         let reached = reached(&target, target.good_trust()).await;

@@ -35,6 +35,22 @@ pub(crate) enum CertsSub {
         #[arg(long, default_value_t = channel::certs::LEAF_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
         days: u32,
     },
+    /// Renew an agent's certificate that the CA in the same directory signed: it keeps its names, its uses and its key
+    #[command(after_long_help = RENEW_EXAMPLES)]
+    Renew {
+        /// The directory of the CA and of what it signs
+        #[arg(long, value_name = "DIR", default_value = "certs")]
+        dir: PathBuf,
+        /// The name of the files
+        #[arg(long, default_value = "{agent}")]
+        name: AgentName,
+        /// How many days it is valid; as many as the former one where it is not said
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        days: Option<u32>,
+        /// Make a new key, too
+        #[arg(long)]
+        new_key: bool,
+    },
     /// Make everything that two agents need to trust each other: a CA, and a certificate for each agent
     #[command(after_long_help = PAIR_EXAMPLES)]
     Pair {
@@ -67,6 +83,15 @@ const LEAF_EXAMPLES: &str = "\
 Examples:
   {agent} certs leaf --spiffe spiffe://acme.example/passage/{side}
   {agent} certs leaf --spiffe spiffe://acme.example/passage/{side} --host passage.acme.example --days 90";
+
+const RENEW_EXAMPLES: &str = "\
+The agent's private key is not needed: it may lie on the agent's machine alone. Put the new certificate into the place of the former one there. A
+running agent takes it up within ten seconds, or at once when it is asked to (systemctl reload, SIGHUP); links that are up go on. With --new-key
+two files are replaced, and an agent that looks between them goes on with what it had.
+
+Examples:
+  {agent} certs renew --dir certs
+  {agent} certs renew --dir certs --name {agent} --days 90 --new-key";
 
 const PAIR_EXAMPLES: &str = "\
 Where neither side should hold the other's key, let each side make its own with `certs ca` and `certs leaf`.

@@ -74,6 +74,31 @@ async fn a_shown_certificate_tells_what_the_other_sides_list_must_say() {
 }
 
 #[tokio::test]
+async fn a_renewed_certificate_takes_the_place_of_the_former_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path().display().to_string();
+    plain_command(&format!("certs pair --dir {dir} --domain example.org")).await;
+    let show = format!("certs show {dir}/agent-source.pem -o json");
+    let former = plain_command(&show).await.json();
+    let renewed = plain_command(&format!("certs renew --dir {dir} --days 9")).await;
+    assert_eq!(renewed.exit, Exit::Done, "{}", renewed.err);
+    assert!(
+        renewed.out.contains("of the same key as before"),
+        "{}",
+        renewed.out
+    );
+    let now = plain_command(&show).await.json();
+    assert_eq!(now[0]["names"], former[0]["names"]);
+    assert_ne!(now[0]["fingerprint"], former[0]["fingerprint"]);
+    let rekeyed = plain_command(&format!("certs renew --dir {dir} --new-key -o json")).await;
+    let key = format!("{dir}/agent-source.key");
+    assert_eq!(rekeyed.json()[0]["key"], key, "{}", rekeyed.err);
+    let absent = plain_command(&format!("certs renew --dir {dir} --name other")).await;
+    assert_eq!(absent.exit, Exit::Refused);
+    assert!(absent.err.contains("other.pem"), "{}", absent.err);
+}
+
+#[tokio::test]
 async fn a_check_reads_the_password_of_a_proxy_and_says_which_proxy_is_used() {
     let directory = tempfile::tempdir().unwrap();
     let dir = directory.path().display().to_string();
