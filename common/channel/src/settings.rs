@@ -11,8 +11,10 @@ pub struct LinkSettings {
     pub link_limit: Duration,
     /// How long an HTTP proxy may take to open the way, from the connection to its answer.
     pub proxy_limit: Duration,
-    /// How long the handshake of TLS may take: a stranger's that comes, and over QUIC a peer's that is dialled.
+    /// How long the handshake of TLS may take of a stranger that comes.
     pub handshake_limit: Duration,
+    /// How long it may take with a peer that is dialled over QUIC; until then nobody can say whether one is there.
+    pub dial_limit: Duration,
     /// How many strangers may be in that handshake at a time; one more, and the one that has been at it the longest is dropped.
     pub max_strangers: usize,
 }
@@ -24,6 +26,7 @@ impl Default for LinkSettings {
             link_limit: Duration::from_secs(20),
             proxy_limit: Duration::from_secs(10),
             handshake_limit: Duration::from_secs(10),
+            dial_limit: Duration::from_secs(5),
             max_strangers: 128,
         }
     }

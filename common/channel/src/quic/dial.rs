@@ -199,7 +199,7 @@ impl QuicDialer {
     }
 
     async fn connect(&self, endpoint: Endpoint, remote: SocketAddr) -> Result<Reached, LinkError> {
-        let limit = self.settings.handshake_limit;
+        let limit = self.settings.dial_limit;
         let no_answer = || LinkError::NoAnswer {
             address: self.address.clone(),
             limit,

@@ -175,7 +175,7 @@ async fn a_listener_that_is_gone_leaves_its_links_alone() {
         let (mut ours, mut theirs) = target.link().await;
         let address = target.address();
         let settings = LinkSettings {
-            handshake_limit: Duration::from_millis(300),
+            dial_limit: Duration::from_millis(300),
             ..LinkSettings::default()
         };
         let dialer = dialer(

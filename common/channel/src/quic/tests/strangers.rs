@@ -142,7 +142,7 @@ async fn a_listener_that_speaks_something_else_above_tls_is_refused() {
 async fn a_peer_that_never_answers_by_udp_is_given_up_within_the_limit_and_grpc_suggested() {
     let target = listen().await;
     let settings = LinkSettings {
-        handshake_limit: Duration::from_millis(50),
+        dial_limit: Duration::from_millis(50),
         ..LinkSettings::default()
     };
     let blocked = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -158,7 +158,7 @@ async fn a_peer_that_never_answers_by_udp_is_given_up_within_the_limit_and_grpc_
 #[tokio::test]
 async fn who_dials_by_the_other_transport_is_told_to_look_at_it() {
     let short = LinkSettings {
-        handshake_limit: Duration::from_millis(300),
+        dial_limit: Duration::from_millis(300),
         ..LinkSettings::default()
     };
     let over_grpc = Target::listen(TransportKind::Grpc).await;
