@@ -52,7 +52,7 @@ bench: testbed ## Rows per second against a plain script and against the ceiling
 	$(CARGO) build --release --package agent-source --package agent-target
 	$(CARGO) bench --package passage-tests --bench throughput
 
-bench-channel: ## What the channel costs over gRPC and QUIC, beside raw TCP, TLS, and plain tonic and quinn; SECONDS, RUNS
+bench-channel: ## What the channel costs over gRPC and QUIC, beside raw TCP, TLS, and plain tonic and quinn; SECONDS, RUNS, ONLY
 	$(CARGO) bench --package passage-tests --bench channel
 
 soak: testbed ## Faults, memory and live jobs at full length; ONLY=… narrows it, SEED=… replays a failure

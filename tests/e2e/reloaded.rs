@@ -2,7 +2,7 @@
 
 use crate::fleet;
 use anyhow::Result;
-use harness::agents::{Dialler, Pair};
+use harness::agents::{Dialler, Pair, Side};
 use harness::oracle::Comparison;
 use harness::servers::{Bulk, Server};
 use harness::{jobs, wait};
@@ -20,6 +20,7 @@ const OUT_WITHIN: Duration = Duration::from_secs(60);
 const BYTES_PER_SECOND: u64 = 64 << 10;
 
 const TAKEN: &str = "the configuration was read again, and is taken";
+const LINKED: &str = "passage_channel_linked_total";
 const LINKS: &str = "passage_channel_links";
 const LIMITED: &str = "passage_channel_limit_bytes";
 const SENT: &str = "passage_channel_sent_bytes_total";
@@ -103,6 +104,26 @@ fn a_limit_of_the_channel_holds_a_copy_until_it_is_lifted() -> Result<()> {
         let compared = Comparison::of(source, target).only(&["held"]);
         assert_eq!(compared.assert_equal(1).await?.rows, ROWS);
         Ok(())
+    })
+}
+
+#[test]
+fn renewed_certificates_are_taken_by_running_agents_and_end_no_link() -> Result<()> {
+    fleet::run(async {
+        let (source, target) = (fleet::lite_source().await?, fleet::lite_target().await?);
+        let mut pair = Pair::started(source, target).await?;
+        pair.linked().await?;
+        for side in [Side::Source, Side::Target] {
+            pair.certs.renew(side).await?;
+            pair.agent(side).reload()?;
+            let read = ["certificates were read again"];
+            pair.agent(side).logged(&read, LIMIT).await?;
+        }
+        assert_eq!(pair.target.metric(LINKED).await?, 1.0);
+        // The next link shows the new ones.
+        pair.target.stop().await?;
+        pair.target.start().await?;
+        pair.linked().await
     })
 }
 

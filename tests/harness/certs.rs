@@ -21,19 +21,18 @@ impl Certs {
     /// # Errors
     /// When the command fails.
     pub async fn make(folder: &Path) -> Result<Self> {
-        let mut command = Command::new(places::built(Side::Source.program())?);
-        command
-            .args(["certs", "pair", "--domain", DOMAIN, "--dir"])
-            .arg(folder);
-        let made = command.output().await?;
-        ensure!(
-            made.status.success(),
-            "certs pair: {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        command(&["pair", "--domain", DOMAIN], folder).await?;
         Ok(Self {
             folder: folder.to_owned(),
         })
+    }
+
+    /// Renews the agent's certificate in its place.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn renew(&self, side: Side) -> Result<()> {
+        command(&["renew", "--name", side.program()], &self.folder).await
     }
 
     /// The agent's certificate.
@@ -59,6 +58,19 @@ impl Certs {
     pub fn folder(&self) -> &Path {
         &self.folder
     }
+}
+
+/// Runs `certs` with these words, in this folder.
+async fn command(words: &[&str], folder: &Path) -> Result<()> {
+    let mut command = Command::new(places::built(Side::Source.program())?);
+    command.arg("certs").args(words).arg("--dir").arg(folder);
+    let made = command.output().await?;
+    ensure!(
+        made.status.success(),
+        "certs {words:?}: {}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    Ok(())
 }
 
 /// The agent's identity.

@@ -1,17 +1,19 @@
 //! What takes hours: many kills and cuts on many rows, the memory of a million, and live jobs under load. Run by `make soak`.
 //!
 //! Every failure names its seed; `SEED=… ONLY=… make soak` has it again. Variables make a run shorter: `SEEDS` (live_seeds),
-//! `STRIKES` (live_kills), `CUTOVERS` (live_cutovers), `SECONDS` (how long live_seeds looks at the lag, and a target hangs).
+//! `STRIKES` (live_kills), `CUTOVERS` (live_cutovers), `CUTS` (link_cuts), `RENEWALS` (renewals), `SECONDS` (how long live_seeds looks at the lag, and a target hangs).
 
 mod copy_kills;
 mod copy_memory;
 mod copy_segments;
 mod figures;
 mod lag;
+mod link_cuts;
 mod live_cutovers;
 mod live_kills;
 mod live_memory;
 mod live_seeds;
+mod renewals;
 mod writers;
 
 use anyhow::Result;

@@ -46,7 +46,7 @@ pub(crate) async fn compare(folder: &Path) -> Result<()> {
             };
             let mut runs = Vec::new();
             for _ in 0..way::number("RUNS", 3) {
-                runs.push(run(way, folder, BATCH_BYTES, Some(&over)).await?);
+                runs.push(run(way, folder, BATCH_BYTES, Some(&over), false).await?);
             }
             let carried = median(&runs).megabytes_per_second;
             println!(

@@ -2,14 +2,17 @@
 //! side in one run on loopback.
 //!
 //! ```text
-//! SECONDS=3 RUNS=3 make bench-channel
+//! SECONDS=3 RUNS=3 ONLY= make bench-channel       ONLY: loopback, strangers, or line
 //! ```
 //! Then the channel over an emulated line of 1 Gbit/s and 25 ms each way that loses packets, where the machine lets one be set up: over gRPC with
 //! one connection and with four, and over QUIC.
 //!
+//! And the channel beside a thousand strangers who never finish a handshake.
+//!
 //! Every way has its sender and its receiver in processes of their own, with the allocator of the agents, and the same certificates, windows
 //! and counts of connections and streams. Ways take turns, and what is told is the median of their runs.
 
+mod crowd;
 mod line;
 mod lines;
 mod ours;
@@ -35,6 +38,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The sizes of what is sent at a time.
 const BATCHES: [usize; 2] = [1 << 20, 256 << 10];
+
+/// What `ONLY` may choose of.
+const PARTS: [&str; 3] = ["loopback", "strangers", "line"];
 
 /// How long a run may take beyond what it sends.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -69,11 +75,25 @@ async fn main() -> Result<()> {
             let place = Place::read(Path::new(place), bytes.parse()?)?;
             way::send(way.parse()?, &place, address.parse()?).await
         }
+        [_, "crowd", way, address] => crowd::gather(way.parse()?, address.parse()?).await,
         // `cargo bench` passes flags of its own runner.
         _ => {
             let folder = tempfile::tempdir()?;
-            compare(folder.path()).await?;
-            lines::compare(folder.path()).await
+            make_certificates(folder.path())?;
+            let only = std::env::var("ONLY").unwrap_or_default();
+            let wanted = |part: &str| part.contains(&only);
+            ensure!(PARTS.into_iter().any(wanted), "ONLY is one of {PARTS:?}");
+            let [loopback, strangers, line] = PARTS.map(wanted);
+            if loopback {
+                compare(folder.path()).await?;
+            }
+            if strangers {
+                crowd::compare(folder.path()).await?;
+            }
+            if line {
+                lines::compare(folder.path()).await?;
+            }
+            Ok(())
         }
     }
 }
@@ -83,7 +103,7 @@ async fn receive(way: Way, folder: &Path) -> Result<()> {
     way::receive(way, &place).await
 }
 
-async fn compare(folder: &Path) -> Result<()> {
+fn make_certificates(folder: &Path) -> Result<()> {
     let pair = make_pair(folder, "bench.example", Existing::Keep)?;
     ensure!(pair.source.cert.exists(), "certificates were made");
     // Plain quinn knows its peer by the host's name.
@@ -94,12 +114,16 @@ async fn compare(folder: &Path) -> Result<()> {
         validity: Validity::days(1),
     };
     make_leaf(folder, &plain, Existing::Keep)?;
+    Ok(())
+}
+
+async fn compare(folder: &Path) -> Result<()> {
     let runs = way::number("RUNS", 3);
     for bytes in BATCHES {
         let mut measured = vec![Vec::new(); Way::ALL.len()];
         for _ in 0..runs {
             for (way, runs) in Way::ALL.into_iter().zip(&mut measured) {
-                runs.push(run(way, folder, bytes, None).await?);
+                runs.push(run(way, folder, bytes, None, false).await?);
             }
         }
         let medians: Vec<_> = measured.iter().map(|runs| median(runs)).collect();
@@ -108,13 +132,24 @@ async fn compare(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// One run, in two processes, at the ends of a line or on loopback.
-async fn run(way: Way, folder: &Path, bytes: usize, over: Option<&Over<'_>>) -> Result<Run> {
+/// One run, in two processes, at the ends of a line or on loopback; perhaps beside strangers in a third.
+async fn run(
+    way: Way,
+    folder: &Path,
+    bytes: usize,
+    over: Option<&Over<'_>>,
+    beside_strangers: bool,
+) -> Result<Run> {
     let words = [folder.to_str().context("a name in UTF-8")?];
     let receive = [&["receive", way.name()][..], &words].concat();
     let mut receiver = process(&receive, Side::Target, over)?;
     let mut told = BufReader::new(receiver.stdout.take().context("an output")?).lines();
     let address = told.next_line().await?.context("an address")?;
+    let crowd = if beside_strangers {
+        Some(crowd::gathered(way, &address).await?)
+    } else {
+        None
+    };
     let bytes = bytes.to_string();
     let send = [&["send", way.name()][..], &words, &[&address, &bytes]].concat();
     let sender = process(&send, Side::Source, over)?;
@@ -128,6 +163,9 @@ async fn run(way: Way, folder: &Path, bytes: usize, over: Option<&Over<'_>>) -> 
             receiver.wait().await?.success(),
             "{way:?}: the receiver failed"
         );
+        if let Some(mut crowd) = crowd {
+            ensure!(crowd.try_wait()?.is_none(), "{way:?}: the strangers left");
+        }
         let of = |value: &Value, key: &str| value[key].as_f64().with_context(|| key.to_owned());
         let (carried, seconds) = (of(&received, "bytes")?, of(&received, "seconds")?);
         let gib = carried / f64::from(1 << 30);
