@@ -21,7 +21,7 @@ const KEY: &str = "100";
 const VECTOR: &str = "101";
 
 /// A collection of two segments for each of its channels, all in files.
-async fn written(source: &Server, name: &str) -> Result<Place> {
+pub(crate) async fn written(source: &Server, name: &str) -> Result<Place> {
     let keys: Vec<Key> = (0..4000).map(Key::Int64).collect();
     let place = Place::make(source.uri(), name, KeyKind::Int64, 64).await?;
     for part in keys.chunks(2000) {
@@ -58,7 +58,7 @@ fn cut(file: &Path) -> Result<Vec<u8>> {
     Ok(whole)
 }
 
-fn spec(name: &str) -> Value {
+pub(crate) fn spec(name: &str) -> Value {
     let mut spec = jobs::spec(name, &[name]);
     spec["copy"] = "segments".into();
     spec["rename"] = json!({ "default.*": "arrived.*" });
@@ -66,13 +66,13 @@ fn spec(name: &str) -> Value {
 }
 
 /// What a job waits for.
-fn cause(status: &JobStatus) -> Result<String> {
+pub(crate) fn cause(status: &JobStatus) -> Result<String> {
     let cause = status.cause.as_ref().context("a cause")?;
     Ok(format!("{} ({})", cause.message, cause.hint))
 }
 
 /// Whether files of a job are staged.
-fn is_staged(target: &Server, job: &str) -> bool {
+pub(crate) fn is_staged(target: &Server, job: &str) -> bool {
     target.objects().join("passage").join(job).exists()
 }
 

@@ -8,6 +8,7 @@ mod clock;
 mod compacted;
 mod copy;
 mod crashes;
+mod disks;
 mod faults;
 mod fence;
 mod fleet;

@@ -4,16 +4,10 @@
 //! it, for Go asks the kernel itself.
 
 use crate::agents::Agent;
-use crate::{places, wait};
-use anyhow::{Result, ensure};
+use crate::{places, preload};
+use anyhow::Result;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
-use std::time::Duration;
-use tokio::process::Command;
-
-/// How long the compiler may take.
-const COMPILE_LIMIT: Duration = Duration::from_secs(60);
 
 /// The clock of one agent.
 #[derive(Debug)]
@@ -28,18 +22,15 @@ impl Clock {
     /// When there is no C compiler, or it fails.
     pub async fn of(agent: &mut Agent) -> Result<Self> {
         let folder = places::new_folder("clock")?;
-        let (library, told) = (folder.join("clock.so"), folder.join("offset"));
-        compile(&library).await?;
+        let told = folder.join("offset");
         let options = OpenOptions::new()
             .create_new(true)
             .write(true)
             .open(&told)?;
         let clock = Self { offset: options };
         clock.set(0)?;
-        for (name, path) in [("LD_PRELOAD", &library), ("PASSAGE_TESTS_CLOCK", &told)] {
-            let path = path.display().to_string();
-            agent.environment.push((name.to_owned(), path));
-        }
+        let variables = [("PASSAGE_TESTS_CLOCK", told.as_path())];
+        preload::load(agent, "clock", &folder, &variables).await?;
         Ok(clock)
     }
 
@@ -50,21 +41,4 @@ impl Clock {
     pub fn set(&self, seconds: i64) -> Result<()> {
         Ok(self.offset.write_all_at(&seconds.to_ne_bytes(), 0)?)
     }
-}
-
-async fn compile(library: &Path) -> Result<()> {
-    let source = places::repository().join("tests/harness/clock.c");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-O1", "-o"]);
-    compiler.arg(library).arg(source);
-    let built = wait::within("a C compiler", COMPILE_LIMIT, async {
-        Ok(compiler.output().await?)
-    })
-    .await?;
-    ensure!(
-        built.status.success(),
-        "cc: {}",
-        String::from_utf8_lossy(&built.stderr)
-    );
-    Ok(())
 }

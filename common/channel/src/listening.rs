@@ -5,6 +5,7 @@
 //! not keep it out.
 
 mod sessions;
+mod telling;
 
 pub(crate) use sessions::{LaneAt, SessionId, Sessions, Unwelcome};
 
@@ -15,9 +16,11 @@ use runtime::telemetry::metric_names::CHANNEL_REFUSED;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use telling::Telling;
 use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 /// The most data lanes that a session may have.
 pub(crate) const MAX_DATA_LANES: u32 = 64;
@@ -43,14 +46,20 @@ pub struct Refusal {
 
 /// Where refusals are told. Clones share them.
 #[derive(Debug, Clone)]
-pub(crate) struct Refusals(broadcast::Sender<Refusal>);
+pub(crate) struct Refusals {
+    sender: broadcast::Sender<Refusal>,
+    telling: Arc<Mutex<Telling>>,
+}
 
 impl Refusals {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(REFUSALS_KEPT))
+        Self {
+            sender: broadcast::Sender::new(REFUSALS_KEPT),
+            telling: Arc::default(),
+        }
     }
 
-    /// Counts, logs and tells a refusal.
+    /// Counts and tells a refusal, and logs it unless there are too many.
     pub(crate) fn note(&self, address: impl Into<Option<SocketAddr>>, error: LinkError) {
         let refusal = Refusal {
             address: address.into(),
@@ -63,13 +72,17 @@ impl Refusals {
             ..
         } = &refusal.fault;
         metrics::counter!(CHANNEL_REFUSED, "code" => code.clone()).increment(1);
-        tracing::warn!(address = ?refusal.address, code, hint, "a peer was refused: {message}");
-        self.0.send(refusal).ok();
+        let mut telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(untold) = telling.handle_refusal(code, Instant::now()) {
+            tracing::warn!(address = ?refusal.address, code, hint, untold, "a peer was refused: {message}");
+        }
+        drop(telling);
+        self.sender.send(refusal).ok();
     }
 
     /// Who is refused from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Refusal> {
-        self.0.subscribe()
+        self.sender.subscribe()
     }
 }
 

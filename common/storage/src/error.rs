@@ -3,6 +3,7 @@
 use model::{Class, Fault, codes};
 use std::error::Error;
 use std::fmt::Write;
+use std::io;
 
 /// A failure of a storage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,17 @@ pub enum StorageKind {
     Unusable,
 }
 
+impl StorageKind {
+    /// What has failed where a disk did.
+    pub(crate) fn of_disk(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::Denied,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Unreachable,
+        }
+    }
+}
+
 impl StorageError {
     pub(crate) fn new(
         storage: &str,
@@ -54,7 +66,8 @@ impl StorageError {
             Of::InvalidPath { .. } | Of::NotSupported { .. } | Of::NotImplemented { .. } => {
                 StorageKind::Unusable
             }
-            _ => StorageKind::Unreachable,
+            // Of a disk not every cause has a name of its own there.
+            error => of_disk(error).map_or(StorageKind::Unreachable, StorageKind::of_disk),
         };
         Self::new(storage, path, kind, with_sources(&error))
     }
@@ -81,6 +94,18 @@ impl StorageError {
     pub fn kind(&self) -> StorageKind {
         self.kind
     }
+}
+
+/// The error of a disk from which this one comes, if it does.
+fn of_disk<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(of_disk) = error.downcast_ref() {
+            return Some(of_disk);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// An error and what it comes of, in one line.

@@ -83,3 +83,20 @@ async fn milvus_is_told_the_path_that_it_sees() {
     let told = storage.name_for_milvus("passage/job");
     assert_eq!(told, "/var/lib/milvus/data/passage/job/");
 }
+
+#[test]
+fn what_a_disk_says_is_found_below_what_the_library_says_of_it() {
+    use std::io::ErrorKind;
+    let cases = [
+        (ErrorKind::PermissionDenied, StorageKind::Denied),
+        (ErrorKind::StorageFull, StorageKind::Full),
+        (ErrorKind::ConnectionRefused, StorageKind::Unreachable),
+    ];
+    for (said, kind) in cases {
+        let error = object_store::Error::Generic {
+            store: "LocalFileSystem",
+            source: Box::new(std::io::Error::from(said)),
+        };
+        assert_eq!(StorageError::of("disk", "file", error).kind(), kind);
+    }
+}

@@ -125,15 +125,7 @@ impl Storage {
     }
 
     fn disk_failed(&self, path: &str, error: &std::io::Error) -> StorageError {
-        let kind = match error.kind() {
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                StorageKind::Denied
-            }
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                StorageKind::Full
-            }
-            _ => StorageKind::Unreachable,
-        };
+        let kind = StorageKind::of_disk(error);
         StorageError::new(&self.name, path, kind, error.to_string())
     }
 }

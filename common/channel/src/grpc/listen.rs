@@ -76,7 +76,7 @@ impl GrpcListener {
         self.address
     }
 
-    /// Who is refused from now on. A receiver that is slow misses some; the log has them all.
+    /// Who is refused from now on. A receiver that is slow misses some; the metric counts them all.
     #[must_use]
     pub fn refusals(&self) -> broadcast::Receiver<Refusal> {
         self.refusals.subscribe()

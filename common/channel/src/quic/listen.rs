@@ -99,7 +99,7 @@ impl QuicListener {
         self.address
     }
 
-    /// Who is refused from now on. A receiver that is slow misses some; the log has them all.
+    /// Who is refused from now on. A receiver that is slow misses some; the metric counts them all.
     #[must_use]
     pub fn refusals(&self) -> broadcast::Receiver<Refusal> {
         self.refusals.subscribe()
