@@ -127,13 +127,12 @@ impl Session {
     /// Takes note of what the source tells.
     pub(crate) async fn handle_note(&self, note: Note) {
         let Note::Status(status) = note else { return };
-        let ended = status.phase.is_terminal();
-        let job = status.spec.name.clone();
+        let (job, phase) = (status.spec.name.clone(), status.phase);
         self.agent.board.post(*status.clone());
-        if ended {
-            if let Err(error) = self.agent.keep_status(&job, *status).await {
-                tracing::warn!(%job, %error, "the job's last status is not in the journal");
-            }
+        if let Err(error) = self.agent.keep_status(&job, *status).await {
+            tracing::warn!(%job, %error, "the job's status is not in the journal");
+        }
+        if phase.is_terminal() {
             self.agent.clear_staging(&job).await;
         }
     }

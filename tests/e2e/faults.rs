@@ -79,6 +79,8 @@ fn agents_that_are_stopped_in_order_go_on_where_they_were() -> Result<()> {
             pair.link.wait_carried(bytes * share / 10).await;
             assert!(pair.agent_mut(side).stop().await?.success());
             pair.agent_mut(side).start().await?;
+            // Whether they are linked again or not.
+            jobs::show(&pair.target, "stopped").await?;
         }
         pair.link.slow_to(0);
         let status = jobs::wait(&pair.target, "stopped", LIMIT).await?;

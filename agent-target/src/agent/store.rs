@@ -19,14 +19,18 @@ impl Agent {
         Ok(self.job(job)?.ok_or_else(|| control::not_found(job))?.spec)
     }
 
-    /// Keeps a job's last status, for the time after a restart.
+    /// Keeps a job's status, for the time between a restart and the source's next word: the first of each phase, and the last of all.
     pub(crate) async fn keep_status(
         &self,
         job: &JobName,
         status: JobStatus,
     ) -> Result<(), JournalError> {
+        let is_news = |kept: &JobStatus| match status.phase.is_terminal() {
+            true => *kept != status,
+            false => kept.phase != status.phase,
+        };
         match self.job(job)? {
-            Some(record) if record.status.as_ref() != Some(&status) => {
+            Some(record) if record.status.as_ref().is_none_or(is_news) => {
                 self.put_job(&JobRecord {
                     status: Some(status),
                     ..record
