@@ -95,28 +95,26 @@ fn a_disk_of_the_target_that_is_full_is_waited_for_until_there_is_room() -> Resu
     })
 }
 
-#[test]
-fn a_disk_that_the_targets_agent_may_no_longer_write_is_named_and_files_go_on_afterwards()
--> Result<()> {
+/// A job of which one agent may no longer use the disk: what it names must hold this.
+fn barred(name: &'static str, side: Side, named: &str) -> Result<()> {
     fleet::run(async {
-        let mut shipping = Shipping::new("barred_target", Side::Target).await?;
+        let mut shipping = Shipping::new(name, side).await?;
         shipping.begin_and_bar().await?;
         let told = shipping.waits_for(codes::STORAGE_DENIED).await?;
-        assert!(told.contains("Permission denied"), "{told}");
+        assert!(told.contains(named), "{told}");
         shipping.disk.bar(false)?;
         shipping.arrives(fleet::target().await?).await
     })
 }
 
 #[test]
+fn a_disk_that_the_targets_agent_may_no_longer_write_is_named_and_files_go_on_afterwards()
+-> Result<()> {
+    barred("barred_target", Side::Target, "Permission denied")
+}
+
+#[test]
 fn a_disk_that_the_sources_agent_may_no_longer_read_is_named_and_files_go_on_afterwards()
 -> Result<()> {
-    fleet::run(async {
-        let mut shipping = Shipping::new("barred_source", Side::Source).await?;
-        shipping.begin_and_bar().await?;
-        let told = shipping.waits_for(codes::STORAGE_DENIED).await?;
-        assert!(told.contains("insert_log"), "{told}");
-        shipping.disk.bar(false)?;
-        shipping.arrives(fleet::target().await?).await
-    })
+    barred("barred_source", Side::Source, "insert_log")
 }
