@@ -4,9 +4,9 @@
 //! it, for Go asks the kernel itself.
 
 use crate::agents::Agent;
-use crate::{places, preload};
+use crate::preload;
 use anyhow::Result;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 /// The clock of one agent.
@@ -21,16 +21,9 @@ impl Clock {
     /// # Errors
     /// When there is no C compiler, or it fails.
     pub async fn of(agent: &mut Agent) -> Result<Self> {
-        let folder = places::new_folder("clock")?;
-        let told = folder.join("offset");
-        let options = OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .open(&told)?;
-        let clock = Self { offset: options };
+        let offset = preload::load(agent, "clock", &[]).await?;
+        let clock = Self { offset };
         clock.set(0)?;
-        let variables = [("PASSAGE_TESTS_CLOCK", told.as_path())];
-        preload::load(agent, "clock", &folder, &variables).await?;
         Ok(clock)
     }
 

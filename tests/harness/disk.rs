@@ -2,9 +2,9 @@
 //! not touched.
 
 use crate::agents::Agent;
-use crate::{places, preload};
+use crate::preload;
 use anyhow::Result;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -20,20 +20,11 @@ impl Disk {
     /// # Errors
     /// When there is no C compiler, or it fails.
     pub async fn of(agent: &mut Agent, below: &Path) -> Result<Self> {
-        let folder = places::new_folder("disk")?;
-        let path = folder.join("told");
-        let told = OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .open(&path)?;
+        let variables = [("PASSAGE_TESTS_DISK_BELOW", below)];
+        let told = preload::load(agent, "disk", &variables).await?;
         let disk = Self { told };
         disk.leave_room(None)?;
         disk.bar(false)?;
-        let variables = [
-            ("PASSAGE_TESTS_DISK", path.as_path()),
-            ("PASSAGE_TESTS_DISK_BELOW", below),
-        ];
-        preload::load(agent, "disk", &folder, &variables).await?;
         Ok(disk)
     }
 

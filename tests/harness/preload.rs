@@ -3,6 +3,7 @@
 use crate::agents::Agent;
 use crate::{places, wait};
 use anyhow::{Result, ensure};
+use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
 use tokio::process::Command;
@@ -10,24 +11,31 @@ use tokio::process::Command;
 /// How long the compiler may take.
 const COMPILE_LIMIT: Duration = Duration::from_secs(60);
 
-/// Has an agent that is not started yet load `<name>.c` of the harness, with these variables.
+/// Has an agent that is not started yet load `<name>.c` of the harness, with these variables. Gives a file, empty at first, by which the
+/// library is told numbers: it finds the path in `PASSAGE_TESTS_<NAME>`.
 ///
 /// # Errors
 /// When there is no C compiler, or it fails.
 pub(crate) async fn load(
     agent: &mut Agent,
     name: &str,
-    folder: &Path,
     variables: &[(&str, &Path)],
-) -> Result<()> {
-    let library = folder.join(format!("{name}.so"));
+) -> Result<File> {
+    let folder = places::new_folder(name)?;
+    let (library, told) = (folder.join("library.so"), folder.join("told"));
     let source = places::repository().join(format!("tests/harness/{name}.c"));
     compile(&source, &library).await?;
-    for (name, path) in [("LD_PRELOAD", library.as_path())].iter().chain(variables) {
+    let file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .open(&told)?;
+    let of_file = format!("PASSAGE_TESTS_{}", name.to_uppercase());
+    let ours = [("LD_PRELOAD", library.as_path()), (&of_file, &told)];
+    for (name, path) in ours.iter().chain(variables) {
         let path = path.display().to_string();
         agent.environment.push(((*name).to_owned(), path));
     }
-    Ok(())
+    Ok(file)
 }
 
 async fn compile(source: &Path, library: &Path) -> Result<()> {

@@ -11,7 +11,8 @@ use protocol::{Answer, Call};
 
 impl Job {
     /// Waits until every row of the followed collections that changed is proven, and beside that counts their rows on both sides, of the
-    /// source as it was at this time. Gives how many rows more the source has, where it was counted.
+    /// source as it was at this time. Gives how many rows more the source has, where the job asks for a
+    /// comparison and both could count.
     pub(super) async fn prove_and_count(
         &self,
         session: &Session,
@@ -56,7 +57,7 @@ impl Job {
         one: &Followed,
         fence: Tick,
     ) -> Result<Option<u64>, StepError> {
-        if one.following.proof() != Proof::Passed {
+        if one.following.proof() == Proof::NotWanted {
             return Ok(None);
         }
         let record = self.agent.collection(&self.name, one.index)?;

@@ -67,7 +67,7 @@ impl StorageError {
                 StorageKind::Unusable
             }
             // Of a disk not every cause has a name of its own there.
-            error => of_disk(error).map_or(StorageKind::Unreachable, StorageKind::of_disk),
+            error => disk_error(error).map_or(StorageKind::Unreachable, StorageKind::of_disk),
         };
         Self::new(storage, path, kind, with_sources(&error))
     }
@@ -97,11 +97,11 @@ impl StorageError {
 }
 
 /// The error of a disk from which this one comes, if it does.
-fn of_disk<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+fn disk_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(of_disk) = error.downcast_ref() {
-            return Some(of_disk);
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         next = error.source();
     }
